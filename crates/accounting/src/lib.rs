@@ -1,0 +1,14 @@
+//! Privacy on paper: events, accountants, calibration and budgets. No data, no tensors.
+
+pub mod gaussian;
+pub mod rdp;
+
+mod error;
+mod event;
+mod normal;
+mod quadrature;
+mod types;
+
+pub use error::Error;
+pub use event::Event;
+pub use types::{Bound, Delta, DeltaInterval, Epsilon, Interval, Neighbours, NoiseMultiplier, Order, SamplingRate};

@@ -1,0 +1,1 @@
+//! The facts: the ledger of events, budgets and permits, the gate's facts. Knows no tensor.

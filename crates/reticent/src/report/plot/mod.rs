@@ -1,0 +1,11 @@
+//! The plots: inline SVG, one file each, coloured by the page's style sheet so that they follow light, dark and print.
+//!
+//! `svg` and `scale` are what they share. Every plot returns `None` where there is nothing to draw.
+
+pub(super) mod belief;
+pub(super) mod flow;
+pub(super) mod releases;
+pub(super) mod scale;
+pub(super) mod subgroups;
+pub(super) mod svg;
+pub(super) mod utility;

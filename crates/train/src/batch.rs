@@ -1,0 +1,80 @@
+//! Rows of sampled units, padded to the cap so that a unit's rows lie together.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::Rng;
+use rand_chacha::ChaCha20Rng;
+use reticent_accounting::SamplingRate;
+use reticent_data::{Encoded, Units, encode};
+
+/// Encoded rows grouped by unit: what a run learns from.
+pub struct UnitRows {
+    units: Units,
+    encoded: Encoded,
+}
+
+/// The rows of some units.
+pub struct Batch {
+    /// `[units · cap, inputs]`; rows beyond a unit's own are zero.
+    pub inputs: Tensor<2>,
+    /// Class of each row, `[units · cap]`.
+    pub labels: Tensor<1, Int>,
+    /// 1 for a row, 0 for padding, `[units · cap]`.
+    pub mask: Tensor<1>,
+    /// Number of units, at least 1.
+    pub units: usize,
+    /// Rows a unit takes.
+    pub cap: usize,
+}
+
+impl UnitRows {
+    /// Encodes a table and groups it by unit.
+    #[must_use]
+    pub fn new(table: &reticent_data::PermittedTable, cap: std::num::NonZeroUsize) -> Self {
+        Self { units: Units::new(table.table(), cap), encoded: encode(table.table()) }
+    }
+
+    /// The units and their rows.
+    #[must_use]
+    pub fn units(&self) -> &Units {
+        &self.units
+    }
+
+    /// Inputs a row.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.encoded.width
+    }
+
+    /// Each unit on its own with probability `rate`, rounded down to a multiple of 2⁻⁵³: never more than accounted for.
+    #[must_use]
+    pub(crate) fn poisson(&self, rate: SamplingRate, rng: &mut ChaCha20Rng) -> Vec<usize> {
+        let threshold = (rate.get() * (1_u64 << 53) as f64) as u64;
+        (0..self.units.len()).filter(|_| rng.next_u64() >> 11 < threshold).collect()
+    }
+
+    /// The padded rows of the units at these indices; `None` where there are none.
+    #[must_use]
+    pub fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch> {
+        if chosen.is_empty() {
+            return None;
+        }
+        let (width, cap) = (self.encoded.width, self.units.cap());
+        let rows = chosen.len() * cap;
+        let (mut inputs, mut labels, mut mask) = (vec![0.0_f32; rows * width], vec![0_i32; rows], vec![0.0_f32; rows]);
+        for (place, &unit) in chosen.iter().enumerate() {
+            for (offset, &row) in self.units.rows_of(unit).iter().enumerate() {
+                let to = place * cap + offset;
+                inputs[to * width..(to + 1) * width].copy_from_slice(&self.encoded.inputs[row * width..(row + 1) * width]);
+                labels[to] = self.encoded.labels[row] as i32;
+                mask[to] = 1.0;
+            }
+        }
+        Some(Batch {
+            inputs: Tensor::from_data(TensorData::new(inputs, [rows, width]), device),
+            labels: Tensor::from_data(TensorData::new(labels, [rows]), device),
+            mask: Tensor::from_data(TensorData::new(mask, [rows]), device),
+            units: chosen.len(),
+            cap,
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! The training loop: in private, and the plain twin it is compared with.
+
+use crate::noise::{Binding, NotPrivateSeed, RunKey};
+use crate::per_unit::{Subtract, clipped_sum, loss};
+use crate::{Classifier, Error, Plan, UnitRows};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Gradients, Tensor};
+use reticent_data::PermittedTable;
+use std::collections::BTreeMap;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+}
+
+const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
+const MOMENTUM: f64 = 0.9;
+
+/// Trains by the plan under differential privacy and gives the average of the second half of its iterates (post-processing, which costs nothing).
+///
+/// Equal key, binding, rows and machine give equal weights. Early stopping, metrics and progress see nothing but the step number.
+///
+/// # Errors
+/// [`Error::Plan`], [`Error::NoUnits`].
+pub fn fit_private(plan: &Plan, data: &PermittedTable, key: &RunKey, binding: &Binding, observe: &mut dyn FnMut(Progress)) -> Result<Classifier, Error> {
+    plan.check()?;
+    let device = Device::flex();
+    let rows = UnitRows::new(data, plan.max_rows_per_unit);
+    if rows.units().is_empty() {
+        return Err(Error::NoUnits);
+    }
+    let mut run = Run::new(plan, data, plan.learning_rate, plan.steps);
+    for step in 0..plan.steps {
+        let sampled = rows.poisson(plan.sample_rate, &mut key.stream(binding, "sample", step, ""));
+        let batch = rows.batch(&sampled, &device);
+        let sum = clipped_sum(&run.model, batch.as_ref(), plan.max_grad_norm);
+        let noised = sum.privatize(plan, key, binding, step);
+        run.step(noised.into_values());
+        observe(Progress { step: step + 1, steps: plan.steps });
+    }
+    Ok(run.average())
+}
+
+/// Trains without privacy on all units at each step: the twin a private model is compared with, for internal evaluation only.
+///
+/// # Errors
+/// [`Error::Plan`], [`Error::NoUnits`].
+pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: f64) -> Result<Classifier, Error> {
+    plan.check()?;
+    let device = Device::flex();
+    let rows = UnitRows::new(data, plan.max_rows_per_unit);
+    let all: Vec<usize> = (0..rows.units().len()).collect();
+    let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
+    let scale = 1.0 / rows.units().kept_rows() as f64;
+    let mut run = Run::new(plan, data, learning_rate, steps);
+    for _ in 0..steps {
+        let gradients = loss(&run.model, &batch).backward();
+        let mut collected = Collect { gradients: &gradients, scale, values: BTreeMap::new() };
+        run.model.visit(&mut collected);
+        let values = collected.values;
+        run.step(values);
+    }
+    Ok(run.model)
+}
+
+/// A model under way: SGD with momentum, and the running average of the second half.
+struct Run {
+    model: Classifier,
+    velocity: BTreeMap<ParamId, Vec<f64>>,
+    /// Sum over the second half of (iterate − current model): kept as what to take off at the end.
+    behind: BTreeMap<ParamId, Vec<f64>>,
+    averaged: u64,
+    done: u64,
+    steps: u64,
+    learning_rate: f64,
+}
+
+impl Run {
+    fn new(plan: &Plan, data: &PermittedTable, learning_rate: f64, steps: u64) -> Self {
+        let schema = data.table().schema();
+        let device = Device::flex().autodiff();
+        let model = Classifier::new(&plan.architecture, schema.width(), schema.classes(), INIT_SEED, &device);
+        Self { model, velocity: BTreeMap::new(), behind: BTreeMap::new(), averaged: 0, done: 0, steps, learning_rate }
+    }
+
+    fn step(&mut self, gradient: BTreeMap<ParamId, Vec<f64>>) {
+        let mut moves = BTreeMap::new();
+        for (id, gradient) in gradient {
+            let velocity = self.velocity.entry(id).or_insert_with(|| vec![0.0; gradient.len()]);
+            for (v, g) in velocity.iter_mut().zip(&gradient) {
+                *v = MOMENTUM * *v + (1.0 - MOMENTUM) * g;
+            }
+            moves.insert(id, velocity.iter().map(|v| self.learning_rate * v).collect::<Vec<f64>>());
+        }
+        // Every earlier iterate in the average falls behind the model by this move.
+        for (id, step) in &moves {
+            let behind = self.behind.entry(*id).or_insert_with(|| vec![0.0; step.len()]);
+            for (b, s) in behind.iter_mut().zip(step) {
+                *b += self.averaged as f64 * s;
+            }
+        }
+        self.model = self.model.clone().map(&mut Subtract(&moves));
+        self.done += 1;
+        if self.done > self.steps / 2 {
+            self.averaged += 1;
+        }
+    }
+
+    fn average(self) -> Classifier {
+        let count = self.averaged.max(1) as f64;
+        let back: BTreeMap<_, Vec<f64>> = self.behind.into_iter().map(|(id, b)| (id, b.into_iter().map(|v| -v / count).collect())).collect();
+        self.model.map(&mut Subtract(&back))
+    }
+}
+
+struct Collect<'a> {
+    gradients: &'a Gradients,
+    scale: f64,
+    values: BTreeMap<ParamId, Vec<f64>>,
+}
+
+impl ModuleVisitor for Collect<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad(self.gradients) {
+            let values = crate::per_unit::values(gradient);
+            self.values.insert(param.id, values.into_iter().map(|v| f64::from(v) * self.scale).collect());
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The models that `reticent.toml` can name.
+
+use crate::nn::Linear;
+use crate::noise::NotPrivateSeed;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use serde::{Deserialize, Serialize};
+
+/// What kind of classifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Architecture {
+    /// Softmax regression; with two classes, logistic regression.
+    Logistic,
+    /// Fully connected layers with tanh between them.
+    Mlp {
+        /// Width of each hidden layer.
+        hidden: Vec<usize>,
+    },
+}
+
+/// A classifier on encoded rows.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    pub(crate) layers: Vec<Linear>,
+}
+
+impl Classifier {
+    /// A fresh model for `inputs` encoded inputs and `classes` classes. Its first weights are public: they come from a stated seed.
+    #[must_use]
+    pub fn new(architecture: &Architecture, inputs: usize, classes: usize, seed: NotPrivateSeed, device: &Device) -> Self {
+        let layers = match architecture {
+            Architecture::Logistic => vec![Linear::zeros(inputs, classes, device)],
+            Architecture::Mlp { hidden } => {
+                let mut rng = seed.rng();
+                let widths: Vec<usize> = [inputs].into_iter().chain(hidden.iter().copied()).collect();
+                let mut layers: Vec<Linear> = widths.windows(2).map(|w| Linear::uniform(w[0], w[1], device, &mut rng)).collect();
+                layers.push(Linear::zeros(widths[widths.len() - 1], classes, device));
+                layers
+            }
+        };
+        Self { layers }
+    }
+
+    /// Logits, `[rows, classes]`.
+    #[must_use]
+    pub fn forward(&self, mut x: Tensor<2>) -> Tensor<2> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            if index > 0 {
+                x = activation::tanh(x);
+            }
+            x = layer.forward(x);
+        }
+        x
+    }
+
+    /// Class probabilities of encoded rows, row-major `rows × classes`.
+    ///
+    /// # Panics
+    /// Where `inputs` is no whole number of rows.
+    #[must_use]
+    pub fn probabilities(&self, inputs: &[f32], width: usize) -> Vec<f64> {
+        assert_eq!(inputs.len() % width, 0, "whole rows");
+        if inputs.is_empty() {
+            return vec![];
+        }
+        let device = Device::flex();
+        let x = Tensor::from_data(TensorData::new(inputs.to_vec(), [inputs.len() / width, width]), &device);
+        let p: Vec<f32> = activation::softmax(self.plain().forward(x), 1).into_data().try_to_vec().expect("f32 out as f32 in");
+        p.into_iter().map(f64::from).collect()
+    }
+
+    /// The model outside any autodiff graph.
+    fn plain(&self) -> Self {
+        Self {
+            layers: self
+                .layers
+                .iter()
+                .map(|l| Linear {
+                    weight: burn::module::Param::from_tensor(outside(l.weight.val())),
+                    bias: burn::module::Param::from_tensor(outside(l.bias.val())),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn outside<const D: usize>(t: Tensor<D>) -> Tensor<D> {
+    let t = if t.is_autodiff() { t.inner() } else { t };
+    t.set_require_grad(false)
+}

@@ -1,0 +1,56 @@
+//! Weights as safetensors, the ecosystem's format.
+
+use crate::nn::Linear;
+use crate::per_unit::values;
+use crate::{Classifier, Error};
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+
+/// The model's weights as the bytes of a safetensors file: `layers.N.weight` `[inputs, outputs]` and `layers.N.bias`, f32; `metadata` goes into its header.
+///
+/// # Errors
+/// [`Error::Weights`] where the format's writer refuses.
+pub fn save_weights(model: &Classifier, metadata: HashMap<String, String>) -> Result<Vec<u8>, Error> {
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = vec![];
+    for (index, layer) in model.layers.iter().enumerate() {
+        let bytes = |v: Vec<f32>| v.into_iter().flat_map(f32::to_le_bytes).collect();
+        tensors.push((format!("layers.{index}.weight"), layer.weight.dims().to_vec(), bytes(values(layer.weight.val()))));
+        tensors.push((format!("layers.{index}.bias"), layer.bias.dims().to_vec(), bytes(values(layer.bias.val()))));
+    }
+    let views: Result<Vec<_>, _> =
+        tensors.iter().map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|v| (name.clone(), v))).collect();
+    views.and_then(|v| safetensors::serialize(v, Some(metadata))).map_err(|e| Error::Weights { why: e.to_string() })
+}
+
+/// Reads weights written by [`save_weights`].
+///
+/// # Errors
+/// [`Error::Weights`] where the bytes are no such file or the layers do not fit together.
+pub fn load_weights(bytes: &[u8]) -> Result<Classifier, Error> {
+    let wrong = |why: &str| Error::Weights { why: why.into() };
+    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Weights { why: e.to_string() })?;
+    let device = Device::flex();
+    let mut layers = vec![];
+    for index in 0.. {
+        let Ok(weight) = file.tensor(&format!("layers.{index}.weight")) else { break };
+        let bias = file.tensor(&format!("layers.{index}.bias")).map_err(|_| wrong("a layer has no bias"))?;
+        let (&[inputs, outputs], &[length]) = (weight.shape(), bias.shape()) else { return Err(wrong("a layer has another shape")) };
+        if length != outputs || layers.last().is_some_and(|l: &Linear| l.bias.dims() != [inputs]) {
+            return Err(wrong("the layers do not fit together"));
+        }
+        layers.push(Linear {
+            weight: Param::from_tensor(Tensor::from_data(TensorData::new(floats(&weight)?, [inputs, outputs]), &device)),
+            bias: Param::from_tensor(Tensor::from_data(TensorData::new(floats(&bias)?, [outputs]), &device)),
+        });
+    }
+    if layers.is_empty() { Err(wrong("it holds no layer")) } else { Ok(Classifier { layers }) }
+}
+
+fn floats(view: &TensorView<'_>) -> Result<Vec<f32>, Error> {
+    if view.dtype() != Dtype::F32 {
+        return Err(Error::Weights { why: "a tensor is not f32".into() });
+    }
+    Ok(view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+}
