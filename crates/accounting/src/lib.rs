@@ -1,6 +1,9 @@
 //! Privacy on paper: events, accountants, calibration and budgets. No data, no tensors.
 
+pub mod calibrate;
+pub mod filter;
 pub mod gaussian;
+pub mod pld;
 pub mod rdp;
 
 mod error;

@@ -1,1 +1,21 @@
-//! The facts: the ledger of events, budgets and permits, the gate's facts. Knows no tensor.
+//! The facts: the ledger of events, budgets, reservations and the gate's facts. Knows no tensor.
+//!
+//! Everything that happened is an [`Event`] in one SQLite file; nothing in it is ever changed. Each event carries a commitment, the leaf
+//! of the transparency log, written in the same transaction. [`Ledger::facts`] gathers what [`reticent_proof::decide`] needs;
+//! [`Ledger::reserve`] charges a budget before a noise key exists; [`Ledger::release`] asks the gate again inside the transaction that
+//! releases a model.
+
+mod basis;
+mod budget;
+mod error;
+mod event;
+mod gate;
+mod ledger;
+mod release;
+
+pub use basis::{BasisEvent, BasisKind, Imported, read_basis_csv};
+pub use budget::{Budget, Reservation, ReservationState, RunRequest};
+pub use error::Error;
+pub use event::{Actor, Event, Release, StoredEvent};
+pub use ledger::{FORMAT, Ledger};
+pub use release::Outcome;

@@ -1,6 +1,7 @@
 //! What an outsider can re-check: the permit and the decision behind it, the transparency log, signed checkpoints.
 
 mod decide;
+pub mod log;
 mod permit;
 
 pub use decide::{BasisFacts, BasisState, Count, Decision, Facts, Policy, Reason, Refusal, Request, UnitFacts, decide};

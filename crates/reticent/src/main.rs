@@ -1,2 +1,21 @@
-//! The program.
-fn main() {}
+//! Reticent: train on personal data with a stated, enforced bound on what the model can reveal about any one person.
+//!
+//! One file per verb under `verbs/`; each returns an [`output::Answer`], which is printed as text or, with `--json`, as the same facts in
+//! JSON. This is the only place where results of the libraries become events of the ledger.
+
+mod cli;
+mod config;
+mod data_version;
+mod disk;
+mod evaluation;
+mod failure;
+mod gate;
+mod output;
+mod privacy;
+mod report;
+mod verbs;
+mod workspace;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

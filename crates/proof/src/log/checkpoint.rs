@@ -113,9 +113,7 @@ fn is_by(line: &SignatureLine, key: &VerifyingKey) -> bool {
 impl fmt::Display for SignedCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.body.text())?;
-        self.lines
-            .iter()
-            .try_for_each(|line| writeln!(f, "— {} {}", line.name, BASE64_STANDARD.encode(&line.payload)))
+        self.lines.iter().try_for_each(|line| writeln!(f, "— {} {}", line.name, BASE64_STANDARD.encode(&line.payload)))
     }
 }
 
@@ -127,11 +125,9 @@ impl FromStr for SignedCheckpoint {
         if note.len() > MAX_BYTES {
             return Err(wrong("it is longer than a checkpoint can be"));
         }
-        let (text, signatures) =
-            note.split_once("\n\n").ok_or_else(|| wrong("no empty line parts text from signatures"))?;
+        let (text, signatures) = note.split_once("\n\n").ok_or_else(|| wrong("no empty line parts text from signatures"))?;
         let body = Checkpoint::parse(&format!("{text}\n"))?;
-        let signatures =
-            signatures.strip_suffix('\n').ok_or_else(|| wrong("its last signature line does not end"))?;
+        let signatures = signatures.strip_suffix('\n').ok_or_else(|| wrong("its last signature line does not end"))?;
         let mut lines: Vec<SignatureLine> = Vec::new();
         for line in signatures.split('\n') {
             let (name, payload) = line
@@ -150,5 +146,38 @@ impl FromStr for SignedCheckpoint {
             lines.push(SignatureLine { name: name.to_owned(), payload });
         }
         Ok(Self { body, lines })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Properly signed by `key`, whatever the text says.
+    fn note(text: &str, key: &SigningKey) -> String {
+        format!("{text}\n— {} {}\n", key.name(), BASE64_STANDARD.encode(key.sign_text(text)))
+    }
+
+    #[test]
+    fn a_signature_does_not_help_a_text_in_another_form_or_for_another_log() {
+        let key = SigningKey::from_bytes("reticent/test", &[7; 32]).unwrap();
+        let root = BASE64_STANDARD.encode([3; 32]);
+        let good = note(&format!("reticent/test\n600\n{root}\n"), &key);
+        let read: SignedCheckpoint = good.parse().unwrap();
+        assert_eq!(read.verify(&key.verifying_key()).unwrap().size, 600);
+        assert_eq!(read.to_string(), good);
+
+        for (size, tail) in [("0600", ""), ("+600", ""), (" 600", ""), ("-1", ""), ("600", "an extension\n"), ("600", "\n")] {
+            let odd = note(&format!("reticent/test\n{size}\n{root}\n{tail}"), &key);
+            assert!(odd.parse::<SignedCheckpoint>().is_err(), "{odd}");
+        }
+        for cut in 0..good.len() {
+            assert!(good.get(..cut).is_none_or(|cut| cut.parse::<SignedCheckpoint>().is_err()), "cut to {cut}");
+        }
+        let twice = format!("{good}{}\n", good.lines().last().unwrap());
+        assert!(twice.parse::<SignedCheckpoint>().is_err());
+
+        let other: SignedCheckpoint = note(&format!("reticent/other\n600\n{root}\n"), &key).parse().unwrap();
+        assert!(matches!(other.verify(&key.verifying_key()), Err(Error::NotSigned { .. })));
     }
 }

@@ -42,8 +42,8 @@ pub enum Error {
         /// Its length.
         bytes: usize,
     },
-    /// Another process is writing this log.
-    #[error("`{}` is being written by another process", dir.display())]
+    /// Another process kept the log locked for ten seconds, writing or verifying it.
+    #[error("`{}` is in use by another process", dir.display())]
     Locked {
         /// The log's folder.
         dir: PathBuf,

@@ -94,8 +94,7 @@ impl FromStr for InclusionProof {
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = |why| Error::Proof { why };
         let text = text.strip_prefix(HEADER).ok_or_else(|| wrong("it does not begin with c2sp.org/tlog-proof@v1"))?;
-        let (head, checkpoint) =
-            text.split_once("\n\n").ok_or_else(|| wrong("no empty line parts hashes from checkpoint"))?;
+        let (head, checkpoint) = text.split_once("\n\n").ok_or_else(|| wrong("no empty line parts hashes from checkpoint"))?;
         // the unauthenticated extra line means nothing to us
         let mut lines = head.split('\n').skip_while(|line| line.starts_with("extra ")).peekable();
         let index = lines

@@ -115,8 +115,8 @@ impl FromStr for VerifyingKey {
             return Err(Error::Key { why: "it is not an Ed25519 key" });
         };
         let public = <&[u8; 32]>::try_from(public).map_err(|_| Error::Key { why: "it does not hold 32 bytes" })?;
-        let public = ed25519_dalek::VerifyingKey::from_bytes(public)
-            .map_err(|_| Error::Key { why: "its bytes are not a point of the curve" })?;
+        let public =
+            ed25519_dalek::VerifyingKey::from_bytes(public).map_err(|_| Error::Key { why: "its bytes are not a point of the curve" })?;
         let key = Self { name: name.to_owned(), public };
         if id != hex::encode(key.id()) {
             return Err(Error::Key { why: "its hash does not match its name and bytes" });

@@ -142,8 +142,20 @@ mod tests {
             assert_eq!(id.path(), path);
             assert_eq!(TileId::parse(path), Some(id));
         }
-        for odd in ["tile/0/0", "tile/0/000.p/256", "tile/0/000.p/0", "tile/0/x000/000", "tile/9/000", "tile/00/000",
-            "tile/0/000.p/08", "tile/0/000.tmp", "tile/0/+12", "tile/0/001/002", "checkpoint", "tile/entries/"] {
+        for odd in [
+            "tile/0/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/0",
+            "tile/0/x000/000",
+            "tile/9/000",
+            "tile/00/000",
+            "tile/0/000.p/08",
+            "tile/0/000.tmp",
+            "tile/0/+12",
+            "tile/0/001/002",
+            "checkpoint",
+            "tile/entries/",
+        ] {
             assert_eq!(TileId::parse(odd), None, "{odd}");
         }
     }

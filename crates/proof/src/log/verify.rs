@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::ser::SerializeStruct as _;
 
 use super::checkpoint::{Checkpoint, MAX_BYTES, SignedCheckpoint};
-use super::layout::{TileId, Tiles, entries_in, hash_rows, tiles_of};
+use super::layout::{TILE, TileId, Tiles, entries_in, hash_rows};
 use super::merkle::{Hash, Tree};
 use super::store::Store;
 use super::write::{CHECKPOINT, MAX_BUNDLE};
@@ -70,12 +70,10 @@ pub enum Problem {
         why: String,
     },
     /// Truncated or extended.
-    #[error("holds {found} hashes' worth of bytes or a part of one, {expected} expected")]
+    #[error("is not {expected} bytes long")]
     Length {
-        /// Hashes a tile of this name holds.
+        /// Bytes a tile of this name holds.
         expected: u64,
-        /// Whole hashes found, counting at most one more than expected.
-        found: u64,
     },
     /// A bundle ends inside an entry.
     #[error("ends inside entry {entry}")]
@@ -197,21 +195,11 @@ pub fn verify_dir(dir: &Path, key: &VerifyingKey, held: Option<&SignedCheckpoint
 
 /// As [`verify_dir`], and compares the log with `entries`, built from the ledger in order: an event that differs is
 /// named by its index.
-pub fn verify_against<E: AsRef<[u8]>>(
-    dir: &Path,
-    key: &VerifyingKey,
-    held: Option<&SignedCheckpoint>,
-    entries: &[E],
-) -> Verification {
+pub fn verify_against<E: AsRef<[u8]>>(dir: &Path, key: &VerifyingKey, held: Option<&SignedCheckpoint>, entries: &[E]) -> Verification {
     verify(dir, key, held, Some(entries))
 }
 
-fn verify<E: AsRef<[u8]>>(
-    dir: &Path,
-    key: &VerifyingKey,
-    held: Option<&SignedCheckpoint>,
-    ledger: Option<&[E]>,
-) -> Verification {
+fn verify<E: AsRef<[u8]>>(dir: &Path, key: &VerifyingKey, held: Option<&SignedCheckpoint>, ledger: Option<&[E]>) -> Verification {
     // a reader's lock, where the file system has locks
     let lock = File::open(dir).ok();
     let _ = lock.as_ref().map(File::lock_shared);
@@ -300,34 +288,34 @@ impl Settled {
 }
 
 /// Bundles and leaf tiles say the same twice: take whichever leads to the root the checkpoint states.
-fn settle(bundles: &[Option<Bundle>], leaves: &[Option<Vec<Hash>>], size: u64, stated: Option<Hash>) -> Settled {
-    let count = Tiles::Entries.of(size).count();
-    if bundles.len() != count || leaves.len() != count {
+fn settle(bundles: &[Option<Bundle>], tiles: &[Option<Vec<Hash>>], size: u64, stated: Option<Hash>) -> Settled {
+    let all = size.div_ceil(TILE);
+    if bundles.len() as u64 != all || tiles.len() as u64 != all {
         return Settled::Nothing;
     }
-    let pairs = || {
-        let whole = |bundle: &'_ Option<Bundle>| bundle.as_ref().filter(|b| b.whole).map(|b| b.leaves.clone());
-        bundles.iter().zip(leaves).map(move |(bundle, tile)| (whole(bundle), tile.clone()))
-    };
-    let tree_of = |chunks: &mut dyn Iterator<Item = Option<Vec<Hash>>>| {
-        let mut tree = Tree::default();
-        chunks.try_for_each(|chunk| {
-            chunk?.into_iter().for_each(|leaf| tree.push(leaf));
-            Some(())
-        })?;
-        Some(tree)
-    };
+    let bundle = |n: usize| bundles[n].as_ref().filter(|b| b.whole).map(|b| b.leaves.as_slice());
+    let tile = |n: usize| tiles[n].as_deref();
     let agrees = |tree: &Tree| stated.is_some_and(|root| tree.root() == root);
-    let Some(by_bundle) = tree_of(&mut pairs().map(|(bundle, tile)| bundle.or(tile))) else {
+
+    let Some(by_bundle) = grown((0..tiles.len()).map(|n| bundle(n).or_else(|| tile(n)))) else {
         return Settled::Nothing;
     };
     if agrees(&by_bundle) {
         return Settled::Root(by_bundle);
     }
-    match tree_of(&mut pairs().map(|(bundle, tile)| tile.or(bundle))) {
+    match grown((0..tiles.len()).map(|n| tile(n).or_else(|| bundle(n)))) {
         Some(by_tile) if agrees(&by_tile) => Settled::Root(by_tile),
         _ => Settled::Unsure(by_bundle),
     }
+}
+
+/// The tree over the chunks' leaves, if every chunk is there.
+fn grown<'h>(chunks: impl Iterator<Item = Option<&'h [Hash]>>) -> Option<Tree> {
+    let mut tree = Tree::default();
+    for chunk in chunks {
+        chunk?.iter().for_each(|&leaf| tree.push(leaf));
+    }
+    Some(tree)
 }
 
 /// Missing files named one by one; a size read from outside may promise more than anyone wants listed.
@@ -402,12 +390,7 @@ impl Folder {
     }
 
     /// Reads a row of files, or as much of it as makes sense.
-    fn each<T>(
-        &mut self,
-        row: Tiles,
-        size: u64,
-        read: impl Fn(&mut Self, TileId) -> Option<T>,
-    ) -> Vec<Option<T>> {
+    fn each<T>(&mut self, row: Tiles, size: u64, read: impl Fn(&mut Self, TileId) -> Option<T>) -> Vec<Option<T>> {
         let mut all = Vec::new();
         for id in row.of(size) {
             if self.missing >= MOST_MISSING {
@@ -435,31 +418,24 @@ impl Folder {
         let width = usize::from(id.width);
         let bytes = self.read(&id.path(), width * 32)?;
         if bytes.len() != width * 32 {
-            let found = (bytes.len() / 32) as u64;
-            self.found(id.path(), Problem::Length { expected: width as u64, found });
+            self.found(id.path(), Problem::Length { expected: width as u64 * 32 });
             return None;
         }
         Some(bytes.as_chunks().0.iter().map(|&hash| Hash(hash)).collect())
     }
 
-    fn compare_bundles(
-        &mut self,
-        bundles: &[Option<Bundle>],
-        tiles: &[Option<Vec<Hash>>],
-        settled: &Settled,
-        size: u64,
-    ) {
+    fn compare_bundles(&mut self, bundles: &[Option<Bundle>], tiles: &[Option<Vec<Hash>>], settled: &Settled, size: u64) {
         for (id, bundle) in Tiles::Entries.of(size).zip(bundles) {
             let Some(bundle) = bundle else { continue };
             let tile = tiles.get(id.n as usize).and_then(Option::as_ref);
             let places = (id.first()..id.end()).zip(&bundle.leaves);
             let problem = match (settled, tile) {
-                (Settled::Root(tree), _) => differing(places, |index| tree.leaf(index))
-                    .map(|(entry, others)| Problem::Entry { entry, others }),
+                (Settled::Root(tree), _) => {
+                    differing(places, |index| tree.leaf(index)).map(|(entry, others)| Problem::Entry { entry, others })
+                }
                 (_, Some(tile)) => {
                     let with = TileId { tiles: Tiles::Hashes(0), ..id }.path();
-                    differing(places, |index| tile[(index - id.first()) as usize])
-                        .map(|(entry, _)| Problem::Disagrees { with, entry })
+                    differing(places, |index| tile[(index - id.first()) as usize]).map(|(entry, _)| Problem::Disagrees { with, entry })
                 }
                 _ => None,
             };
@@ -475,10 +451,10 @@ impl Folder {
         }
     }
 
-    fn compare_hashes(&mut self, leaves: Vec<Option<Vec<Hash>>>, settled: &Settled, size: u64) {
+    fn compare_hashes(&mut self, mut leaves: Vec<Option<Vec<Hash>>>, settled: &Settled, size: u64) {
         for row in hash_rows(size) {
             let Tiles::Hashes(level) = row else { continue };
-            let read = if level == 0 { leaves.clone() } else { self.each(row, size, Self::hashes) };
+            let read = if level == 0 { std::mem::take(&mut leaves) } else { self.each(row, size, Self::hashes) };
             let Some(tree) = settled.tree() else { continue };
             for (id, tile) in row.of(size).zip(read) {
                 let (Some(tile), (right, _)) = (tile, tree.tile(id).as_chunks()) else { continue };
@@ -532,10 +508,7 @@ impl Folder {
 }
 
 /// The first place where the hashes differ, and how many more there are.
-fn differing<'h>(
-    places: impl Iterator<Item = (u64, &'h Hash)>,
-    right: impl Fn(u64) -> Hash,
-) -> Option<(u64, u64)> {
+fn differing<'h>(places: impl Iterator<Item = (u64, &'h Hash)>, right: impl Fn(u64) -> Hash) -> Option<(u64, u64)> {
     let mut differ = places.filter(|(index, hash)| right(*index) != **hash);
     let (first, _) = differ.next()?;
     Some((first, differ.count() as u64))

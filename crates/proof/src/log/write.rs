@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::checkpoint::{Checkpoint, MAX_BYTES, SignedCheckpoint};
 use super::layout::{TILE, TileId, Tiles, entries_in, put_entry, tiles_of};
@@ -15,6 +16,8 @@ use super::{Error, MAX_ENTRY, SigningKey, VerifyingKey};
 /// Most bytes in one bundle.
 pub(crate) const MAX_BUNDLE: usize = TILE as usize * (2 + MAX_ENTRY);
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// How long a writer waits for another writer or a verification.
+const PATIENCE: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(10) };
 
 /// A log's folder.
 pub struct Log {
@@ -109,7 +112,7 @@ impl Log {
         let tail = self.read_tail(&cached)?;
         let mut tree = cached;
         entries.iter().for_each(|entry| tree.push(Hash::of_entry(entry.as_ref())));
-        for earlier in held {
+        if let Some(earlier) = held {
             extends(&tree, earlier, &key.verifying_key())?;
         }
         let entry = |index: u64| match index.checked_sub(first) {
@@ -131,14 +134,18 @@ impl Log {
         Ok(signed)
     }
 
-    /// One writer at a time, on this machine.
+    /// One writer at a time, on this machine; a verification in progress is waited for.
     fn lock(&self) -> Result<File, Error> {
         let dir = self.store.root();
         let lock = File::open(dir).map_err(Error::io(dir))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(Error::Locked { dir: dir.to_owned() }),
-            Err(TryLockError::Error(e)) => Err(Error::io(dir)(e)),
+        let begun = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 500),
+                Err(TryLockError::WouldBlock) => return Err(Error::Locked { dir: dir.to_owned() }),
+                Err(TryLockError::Error(e)) => return Err(Error::io(dir)(e)),
+            }
         }
     }
 
@@ -193,8 +200,7 @@ impl Log {
         let bundle = self.store.read(&file, MAX_BUNDLE)?.unwrap_or_default();
         let tail: Result<Vec<_>, _> = entries_in(&bundle).map(|entry| entry.map(<[u8]>::to_vec)).collect();
         let fits = |tail: &Vec<Vec<u8>>| {
-            tail.len() == usize::from(id.width)
-                && (id.first()..).zip(tail).all(|(index, entry)| Hash::of_entry(entry) == tree.leaf(index))
+            tail.len() == usize::from(id.width) && (id.first()..).zip(tail).all(|(index, entry)| Hash::of_entry(entry) == tree.leaf(index))
         };
         tail.ok().filter(fits).ok_or(Error::Damaged { file })
     }

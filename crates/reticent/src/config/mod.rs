@@ -34,6 +34,7 @@ mod column;
 mod dataset;
 mod draft;
 mod guess;
+mod json_schema;
 mod model;
 mod problem;
 mod purpose;
@@ -43,10 +44,11 @@ mod similar;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use column::{Columns, SPECIAL};
-pub(crate) use dataset::{Bounds, Budget, DataSet};
+use column::SPECIAL;
+pub(crate) use dataset::{Bounds, DataSet};
 pub(crate) use draft::{Answers, Asks, DraftError, DraftInput, Question, draft};
-pub(crate) use model::{ModelKind, Model, Privacy};
+pub(crate) use json_schema::json_schema;
+pub(crate) use model::{Model, ModelKind};
 pub(crate) use problem::{Kind, Problem, Problems, Severity};
 pub(crate) use purpose::{Controller, Purpose};
 
@@ -171,13 +173,6 @@ pub(crate) struct UnknownDataSet {
     pub(crate) hint: String,
 }
 
-/// JSON Schema of version 1 of the file, for editors. It describes the shape; [`Config::parse`] checks the rest.
-pub(crate) fn json_schema() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Config);
-    schema.insert("$id".into(), "https://reticent.dev/schema/v1/reticent.schema.json".into());
-    schema.to_value()
-}
-
 /// True, and reported, where the file says a version this program does not know. Its keys mean nothing here.
 fn newer(reader: &mut Reader<'_>, table: &DeTable<'_>) -> bool {
     let version = table.get("version").map(|v| v.get_ref());
@@ -218,9 +213,9 @@ fn key(key: &str) -> String {
     if is_bare(key) { key.to_owned() } else { quoted(key) }
 }
 
-/// A text as TOML wants it.
+/// A text as TOML wants it, on one line: JSON's escapes are TOML's, but for DEL.
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_owned()).to_string()
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 fn is_bare(name: &str) -> bool {

@@ -1,9 +1,10 @@
 //! What to train, and what it may reveal.
 
-use super::reader::{Fields, INSIDE_UNIT, POSITIVE, RATE};
 use super::problem::Kind;
+use super::reader::{Fields, INSIDE_UNIT, POSITIVE, RATE};
 use schemars::JsonSchema;
 use serde::Serialize;
+use toml::de::DeValue;
 
 /// `[models.NAME]`: what to train, from which data, for which purpose, under which bound.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -15,7 +16,7 @@ pub(crate) struct Model {
     pub(crate) purpose: String,
     /// The family of models.
     pub(crate) kind: ModelKind,
-    /// Widths of the hidden layers of an `mlp`; 32 if left out.
+    /// Widths of the hidden layers of an `mlp`; one of 32 if left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(range(min = 1)))]
     pub(crate) hidden: Vec<u64>,
@@ -50,8 +51,8 @@ pub(crate) struct Privacy {
     pub(crate) releases: u64,
     /// Rows of one unit that take part; chosen once, before training. 5 if left out, 1 where `subject = "row"`.
     #[serde(default = "max_rows_per_subject")]
-    #[schemars(range(min = 1), extend("default" = 5))]
-    pub(crate) max_rows_per_subject: Option<u64>,
+    #[schemars(range(min = 1))]
+    pub(crate) max_rows_per_subject: u64,
     /// Norm to which the summed gradient of one unit is clipped.
     #[serde(default = "max_grad_norm")]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -68,4 +69,98 @@ pub(crate) struct Privacy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) learning_rate: Option<f64>,
+}
+
+impl Model {
+    pub(super) fn read(mut fields: Fields<'_, '_, '_>) -> Self {
+        fields.need("data", "name a data set: data = \"visits\" for [data.visits]");
+        fields.need("purpose", "name a purpose: purpose = \"care\" for [purposes.care]");
+        fields.need("kind", "write kind = \"logistic\" or kind = \"mlp\"");
+        fields.need("privacy", "write privacy = { epsilon = 2.0 }");
+        let data = fields.text("data").unwrap_or_default();
+        let purpose = fields.text("purpose").unwrap_or_default();
+        let kind = fields.choice("kind", &[("logistic", ModelKind::Logistic), ("mlp", ModelKind::Mlp)]);
+        let hidden = hidden(&mut fields, kind);
+        let privacy = fields.table("privacy").map_or_else(Privacy::default, Privacy::read);
+        fields.close();
+        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy }
+    }
+}
+
+fn hidden(fields: &mut Fields<'_, '_, '_>, kind: Option<ModelKind>) -> Vec<u64> {
+    let path = fields.at("hidden");
+    let default = if kind == Some(ModelKind::Mlp) { vec![32] } else { vec![] };
+    let Some(at) = fields.get("hidden") else { return default };
+    let widths = at.value.as_array().map(|items| items.iter().map(|v| whole(v.get_ref())).collect::<Option<Vec<_>>>());
+    match widths {
+        _ if kind == Some(ModelKind::Logistic) => {
+            fields.reader.error(Kind::Contradiction, &path, "a logistic model has no hidden layers", "remove it, or write kind = \"mlp\"");
+            default
+        }
+        Some(Some(widths)) if !widths.is_empty() => widths,
+        _ => {
+            fields.reader.error(Kind::WrongType, &path, "needs a list of whole numbers above 0", "write hidden = [32]");
+            default
+        }
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u64> {
+    let DeValue::Integer(integer) = value else { return None };
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| *n > 0)
+}
+
+impl Privacy {
+    pub(super) fn read(mut fields: Fields<'_, '_, '_>) -> Self {
+        fields.need("epsilon", "write epsilon = 2.0, or whatever bound you can answer for");
+        let privacy = Self {
+            epsilon: fields.number("epsilon", POSITIVE).unwrap_or(1.0),
+            delta: fields.number("delta", INSIDE_UNIT).unwrap_or_else(delta),
+            releases: fields.whole("releases", 1).unwrap_or_else(releases),
+            max_rows_per_subject: fields.whole("max_rows_per_subject", 1).unwrap_or(Self::BY_SUBJECT),
+            max_grad_norm: fields.number("max_grad_norm", POSITIVE).unwrap_or_else(max_grad_norm),
+            sample_rate: fields.number("sample_rate", RATE).unwrap_or_else(sample_rate),
+            steps: fields.whole("steps", 1).unwrap_or_else(steps),
+            learning_rate: fields.number("learning_rate", POSITIVE),
+        };
+        fields.close();
+        privacy
+    }
+
+    /// Stands for a `max_rows_per_subject` that is left out until the data set is known.
+    pub(super) const BY_SUBJECT: u64 = 0;
+}
+
+impl Default for Privacy {
+    fn default() -> Self {
+        Self {
+            epsilon: 1.0,
+            delta: delta(),
+            releases: releases(),
+            max_rows_per_subject: max_rows_per_subject(),
+            max_grad_norm: max_grad_norm(),
+            sample_rate: sample_rate(),
+            steps: steps(),
+            learning_rate: None,
+        }
+    }
+}
+
+pub(super) fn delta() -> f64 {
+    1e-5
+}
+fn releases() -> u64 {
+    2
+}
+pub(super) fn max_rows_per_subject() -> u64 {
+    5
+}
+fn max_grad_norm() -> f64 {
+    1.0
+}
+fn sample_rate() -> f64 {
+    0.1
+}
+fn steps() -> u64 {
+    300
 }

@@ -1,7 +1,7 @@
 //! Who decides, and what data may be used for.
 
-use super::reader::Fields;
 use super::problem::Kind;
+use super::reader::Fields;
 use reticent_proof::Reason;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,7 +88,13 @@ impl Purpose {
             iri: checked(&mut fields, "iri", is_iri, "is not a web address", "for instance \"https://w3id.org/dpv#ServiceProvision\""),
             description: fields.text("description"),
             owner: fields.text("owner"),
-            retention: checked(&mut fields, "retention", is_period, "is not a period", "write \"P3Y\" for three years, \"P90D\" for ninety days"),
+            retention: checked(
+                &mut fields,
+                "retention",
+                is_period,
+                "is not a period",
+                "write \"P3Y\" for three years, \"P90D\" for ninety days",
+            ),
             art6: fields.choice("art6", &letters("abcdef")),
             art9: fields.choice("art9", &letters("abcdefghij")),
             art22: fields.choice("art22", &[("none", Art22::None), ("a", Art22::A), ("b", Art22::B), ("c", Art22::C)]).unwrap_or_default(),
@@ -151,7 +157,18 @@ mod tests {
 
     #[test]
     fn periods_are_iso_8601_without_hours() {
-        for (text, expected) in [("P3Y", true), ("P1Y6M", true), ("P2W", true), ("P90D", true), ("P", false), ("3Y", false), ("P6M1Y", false), ("P3y", false), ("PT1H", false), ("P3", false)] {
+        for (text, expected) in [
+            ("P3Y", true),
+            ("P1Y6M", true),
+            ("P2W", true),
+            ("P90D", true),
+            ("P", false),
+            ("3Y", false),
+            ("P6M1Y", false),
+            ("P3y", false),
+            ("PT1H", false),
+            ("P3", false),
+        ] {
             assert_eq!(is_period(text), expected, "{text}");
         }
     }

@@ -7,11 +7,7 @@ use super::problem::{Kind, Problem, Severity};
 use super::similar::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-
-/// A value with its place in the text.
-pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
 /// The text being read, what was wrong so far, and where each key stands.
 pub(super) struct Reader<'a> {
@@ -77,9 +73,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports something that does not stop the program.
+    /// Reports something that does not stop the program, unless this very key is wrong anyway.
     pub(super) fn warn(&mut self, kind: Kind, path: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.report(Severity::Warning, kind, path, message.into(), hint.into());
+        if !self.problems.iter().any(|p| p.severity == Severity::Error && p.path == path) {
+            self.report(Severity::Warning, kind, path, message.into(), hint.into());
+        }
     }
 
     /// Reports a name that nothing declares, with the nearest one that is.
@@ -96,7 +94,11 @@ impl<'a> Reader<'a> {
     /// Reports what TOML itself refuses.
     pub(super) fn syntax(&mut self, error: &toml::de::Error) {
         let (line, column) = self.line_and_column(error.span().map_or(0, |s| s.start));
-        let problem = Problem {
+        // One slip can break several rules of TOML; the first says enough.
+        if self.problems.iter().any(|p| (p.line, p.column) == (line, column)) {
+            return;
+        }
+        self.problems.push(Problem {
             severity: Severity::Error,
             kind: Kind::Syntax,
             line,
@@ -104,10 +106,7 @@ impl<'a> Reader<'a> {
             path: String::new(),
             message: error.message().to_owned(),
             hint: None,
-        };
-        if !self.problems.contains(&problem) {
-            self.problems.push(problem);
-        }
+        });
     }
 
     /// True where an error was reported at this path or below it.
@@ -142,6 +141,17 @@ impl<'a> Reader<'a> {
 
     fn wrong_type(&mut self, at: &At<'_>, expected: &str) {
         self.error(Kind::WrongType, &at.path, format!("needs {expected}, not {}", kind_of(at.value)), "");
+    }
+
+    /// A table with known keys; `pattern` is its path with `*` for names.
+    pub(super) fn table<'t>(&mut self, at: At<'t>, pattern: String) -> Option<Fields<'_, 'a, 't>> {
+        match at.value {
+            DeValue::Table(table) => Some(Fields::new(self, at.path, pattern, table)),
+            _ => {
+                self.wrong_type(&at, "a table");
+                None
+            }
+        }
     }
 
     /// A text that is not empty; `"?"` is "not yet decided".
@@ -294,7 +304,7 @@ impl<'r, 'a, 't> Fields<'r, 'a, 't> {
     /// A table with known keys.
     pub(super) fn table(&mut self, key: &'static str) -> Option<Fields<'_, 'a, 't>> {
         let at = self.get(key)?;
-        let pattern = join(&self.pattern, key);
+        let pattern = if self.pattern.is_empty() { key.to_owned() } else { format!("{}.{key}", self.pattern) };
         self.reader.table(at, pattern)
     }
 
@@ -316,7 +326,7 @@ impl<'r, 'a, 't> Fields<'r, 'a, 't> {
     }
 
     /// Reports the keys nobody asked for.
-    pub(super) fn close(self) {
+    pub(super) fn close(self) -> &'r mut Reader<'a> {
         let none = BTreeSet::new();
         let known = self.reader.asked.get(&self.pattern).unwrap_or(&none).clone();
         for (key, _) in self.table.iter().filter(|(key, _)| !known.contains(key.get_ref().as_ref())) {
@@ -328,19 +338,7 @@ impl<'r, 'a, 't> Fields<'r, 'a, 't> {
             self.reader.places.insert(path.clone(), key.span().start);
             self.reader.error(Kind::UnknownKey, &path, "is not a known key", hint);
         }
-    }
-}
-
-impl<'a> Reader<'a> {
-    /// A table with known keys; `pattern` is its path with `*` for names.
-    pub(super) fn table<'t>(&mut self, at: At<'t>, pattern: String) -> Option<Fields<'_, 'a, 't>> {
-        match at.value {
-            DeValue::Table(table) => Some(Fields::new(self, at.path, pattern, table)),
-            _ => {
-                self.wrong_type(&at, "a table");
-                None
-            }
-        }
+        self.reader
     }
 }
 
@@ -373,7 +371,8 @@ fn join(path: &str, key: &str) -> String {
 fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a decimal number",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

@@ -363,11 +363,11 @@ impl Report {
     #[must_use]
     pub(crate) fn concealed(mut self) -> Self {
         let flow = &mut self.flow;
-        let excluded = |whole: Count, part: Count| Some(whole.exact()?.saturating_sub(part.exact()?));
-        let records = excluded(flow.imported.records, flow.trained.records);
-        let units = excluded(flow.imported.units, flow.trained.units);
-        count::withhold(flow.steps.iter_mut().map(|s| &mut s.records), records);
-        count::withhold(flow.steps.iter_mut().map(|s| &mut s.units), units);
+        // Records partition the difference between imported and trained; units overlap, so they have no total.
+        let imported = flow.imported.records.exact();
+        let left_out = imported.zip(flow.trained.records.exact()).map(|(all, kept)| all.saturating_sub(kept));
+        count::withhold(flow.steps.iter_mut().map(|s| &mut s.records), left_out);
+        count::withhold(flow.steps.iter_mut().map(|s| &mut s.units), None);
 
         let reasons = &mut self.gate.reasons;
         for reason in reasons.iter_mut() {

@@ -88,6 +88,9 @@ pub(super) fn duration(seconds: f64) -> String {
 const SLACK: f64 = 1e-12;
 
 fn outwards(x: f64, digits: usize, round: impl Fn(f64) -> f64) -> String {
+    if !x.is_finite() {
+        return infinite(x);
+    }
     let scale = 10_f64.powi(digits as i32);
     fixed(round(x * scale) / scale, digits)
 }

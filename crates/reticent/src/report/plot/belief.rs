@@ -38,7 +38,7 @@ pub(in super::super) fn plot(epsilon: f64, desc: &str) -> Option<Markup> {
         let priors = logits.map(|logit| 1.0 / (1.0 + (-logit).exp()));
         [0.0].into_iter().chain(priors).chain([1.0]).map(move |p| (x.at(p), y.at(posterior(p, epsilon))))
     };
-    // The labels stand where each curve crosses the diagonal, farthest from its neighbours.
+    // Where a curve is farthest from the diagonal.
     let apex = |epsilon: f64| {
         let p = 1.0 / (1.0 + (epsilon / 2.0).exp());
         (x.at(p), y.at(1.0 - p))
@@ -60,14 +60,15 @@ pub(in super::super) fn plot(epsilon: f64, desc: &str) -> Option<Markup> {
         }
         (svg::curve(points(epsilon), "line a thick"))
         @for reference in REFERENCES.iter().filter(|r| apart(r)) {
-            @let (px, py) = apex(*reference);
-            (svg::text((px + 9.0, py + 15.0), Anchor::Start, "muted halo", &format!("ε = {}", number::setting(*reference))))
+            @let p = match *reference { r if r < 0.5 => 0.7, r if r < 5.0 => 0.25, _ => 0.0067 };
+            @let (px, py) = (x.at(p), y.at(posterior(p, *reference)));
+            (svg::text((px + 10.0, py + 17.0), Anchor::Start, "muted halo", &format!("ε = {}", number::setting(*reference))))
         }
         (svg::line((x.at(0.5), y.at(0.0)), (x.at(0.5), y.at(half)), "leader a"))
         (svg::line((x.at(0.5), y.at(half)), (x.at(0.0), y.at(half)), "leader a"))
         (svg::disc((x.at(0.5), y.at(half)), 4.5, "dot a"))
-        (svg::text((x.at(0.5) + 10.0, y.at(half) + 20.0), Anchor::Start, "strong a halo", &format!("this release, ε ≤ {}", number::at_most(epsilon, 3))))
-        (svg::text((x.at(0.5) + 10.0, y.at(half) + 37.0), Anchor::Start, "muted halo", &format!("50% becomes at most {}", number::percent_at_most(half))))
+        (svg::text((x.at(0.5) + 10.0, y.at(0.2)), Anchor::Start, "strong a halo", &format!("this release, ε ≤ {}", number::at_most(epsilon, 3))))
+        (svg::text((x.at(0.5) + 10.0, y.at(0.2) + 17.0), Anchor::Start, "muted halo", &format!("50% becomes ≤ {}", number::percent_at_most(half))))
     };
     Some(svg::frame("belief", "From prior to posterior belief that a unit was in the data", desc, (SIZE, SIZE), &body))
 }

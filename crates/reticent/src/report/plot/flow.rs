@@ -5,22 +5,22 @@ use super::svg::{self, Anchor, WIDTH, n};
 use maud::{Markup, html};
 
 const HEIGHT: f64 = 250.0;
-const TOP: f64 = 26.0;
+const TOP: f64 = 4.0;
 const NODE: f64 = 10.0;
-const LEFT: f64 = 132.0;
+const LEFT: f64 = 140.0;
 const RIGHT: f64 = 400.0;
 /// Room for the two lines of a label.
 const ROW: f64 = 44.0;
 
 /// The plot, where the number of imported records is known and not zero.
-pub(in super::super) fn plot(flow: &Flow, unit: &str, desc: &str) -> Option<Markup> {
+pub(in super::super) fn plot(flow: &Flow, desc: &str) -> Option<Markup> {
     let imported = flow.imported.records.exact().filter(|records| *records > 0)? as f64;
     let hidden = hidden_thickness(flow);
     let thickness = |records: Count| {
         let records = records.exact().map_or(if records.is_few() { 5.0 } else { hidden }, |records| records as f64);
         if records > 0.0 { (HEIGHT * records / imported).max(1.5) } else { 0.0 }
     };
-    let amount = |records: Count, units: Count| format!("{records} records · {units} {unit}");
+    let amount = |records: Count, units: Count| format!("{records} records · {units} units");
 
     let trained = thickness(flow.trained.records);
     let mut ends = Vec::new();
@@ -49,8 +49,7 @@ pub(in super::super) fn plot(flow: &Flow, unit: &str, desc: &str) -> Option<Mark
         (svg::rect((LEFT - NODE, TOP), (NODE, drawn), 0.0, "node in"))
         (svg::text((LEFT - NODE - 12.0, middle - 12.0), Anchor::End, "strong", "Imported"))
         (svg::text((LEFT - NODE - 12.0, middle + 5.0), Anchor::End, "muted", &format!("{} records", flow.imported.records)))
-        (svg::text((LEFT - NODE - 12.0, middle + 22.0), Anchor::End, "muted", &format!("{} {unit}", flow.imported.units)))
-        (svg::text((RIGHT + NODE + 12.0, 12.0), Anchor::Start, "muted small", "each record counted once, at the first reason that applies"))
+        (svg::text((LEFT - NODE - 12.0, middle + 22.0), Anchor::End, "muted", &format!("{} units", flow.imported.units)))
     };
     Some(svg::frame("flow", "Flow of records from import to training", desc, (WIDTH, height), &body))
 }

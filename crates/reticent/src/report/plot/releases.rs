@@ -5,7 +5,7 @@ use super::scale::Linear;
 use super::svg::{self, Anchor, WIDTH};
 use maud::{Markup, html};
 
-const LEFT: f64 = 214.0;
+const LEFT: f64 = 222.0;
 const RIGHT: f64 = 690.0;
 const TOP: f64 = 52.0;
 const ROW: f64 = 42.0;
@@ -33,32 +33,34 @@ pub(in super::super) fn plot(privacy: &Privacy, desc: &str) -> Option<Markup> {
             (svg::text((x.at(value), bottom + 18.0), Anchor::Middle, "muted", &label))
         }
         (svg::text((RIGHT + 14.0, bottom + 18.0), Anchor::Start, "muted", "ε"))
-        @for (i, r) in releases.iter().enumerate() {
-            @let top = TOP + ROW * i as f64;
-            @let (from, to) = (x.at(before(i)), x.at(r.cumulative_epsilon));
-            @let alone = x.at(before(i) + r.epsilon);
-            @let reserved = r.state == ReleaseState::Reserved;
-            (svg::text((LEFT - 16.0, top + 12.0), Anchor::End, "strong", &svg::shortened(&r.name, 30)))
-            (svg::text((LEFT - 16.0, top + 28.0), Anchor::End, "muted", if reserved { "reserved" } else { "released" }))
-            (svg::line((to, top + BAR), (to, top + ROW), "leader"))
-            (svg::rect((from, top + 0.75), (alone - from, BAR - 1.5), 2.0, "alone"))
-            (svg::rect((from, top), (to - from, BAR), 2.0, if reserved { "bar a reserved" } else { "bar a" }))
-            @let (label_x, anchor) = if alone.max(to) > RIGHT - 190.0 { (from - 8.0, Anchor::End) } else { (alone.max(to) + 8.0, Anchor::Start) };
-            @let added = number::at_most((r.cumulative_epsilon - before(i)).max(0.0), 3);
-            @let label = if i == 0 { format!("{added}") } else { format!("adds {added} (alone {})", number::at_most(r.epsilon, 3)) };
-            (svg::text((label_x, top + 12.5), anchor, "halo", &label))
-        }
-        (svg::line((LEFT, joint - 6.0), (RIGHT, joint - 6.0), "axis"))
-        (svg::text((LEFT - 16.0, joint + 16.0), Anchor::End, "strong a", "joint"))
-        (svg::rect((LEFT, joint + 4.0), (x.at(privacy.epsilon_upper) - LEFT, BAR), 2.0, "bar a strong"))
-        (svg::text((x.at(privacy.epsilon_upper) + 8.0, joint + 16.5), Anchor::Start, "strong a halo", &format!("ε ≤ {}", number::at_most(privacy.epsilon_upper, 3))))
-        (svg::line((LEFT, TOP - 8.0), (LEFT, bottom), "axis"))
         @if let Some(spent) = spent {
             (svg::line((x.at(spent), TOP - 8.0), (x.at(spent), bottom), "line muted dotted"))
         }
         @if let Some(budget) = budget {
             (svg::line((x.at(budget), TOP - 8.0), (x.at(budget), bottom), "line b"))
         }
+        @for (i, r) in releases.iter().enumerate() {
+            @let top = TOP + ROW * i as f64;
+            @let (from, to) = (x.at(before(i)), x.at(r.cumulative_epsilon));
+            @let alone = x.at(before(i) + r.epsilon);
+            @let reserved = r.state == ReleaseState::Reserved;
+            (svg::text((LEFT - 16.0, top + 12.0), Anchor::End, "strong", &svg::shortened(&r.name, 27)))
+            (svg::text((LEFT - 16.0, top + 28.0), Anchor::End, "muted", if reserved { "reserved" } else { "released" }))
+            (svg::line((to, top + BAR), (to, top + ROW), "leader"))
+            (svg::rect((from, top + 0.75), (alone - from, BAR - 1.5), 2.0, "alone"))
+            (svg::rect((from, top), (to - from, BAR), 2.0, if reserved { "bar a reserved" } else { "bar a" }))
+            @let (label_x, anchor) = if alone.max(to) > RIGHT - 190.0 { (from - 8.0, Anchor::End) } else { (alone.max(to) + 8.0, Anchor::Start) };
+            @let added = number::at_most((r.cumulative_epsilon - before(i)).max(0.0), 3);
+            @let label = if i == 0 { added } else { format!("adds {added} (alone {})", number::at_most(r.epsilon, 3)) };
+            (svg::text((label_x, top + 12.5), anchor, "halo", &label))
+        }
+        (svg::line((LEFT, joint - 6.0), (RIGHT, joint - 6.0), "axis"))
+        (svg::text((LEFT - 16.0, joint + 16.0), Anchor::End, "strong a", "joint"))
+        (svg::rect((LEFT, joint + 4.0), (x.at(privacy.epsilon_upper) - LEFT, BAR), 2.0, "bar a strong"))
+        @let end = x.at(privacy.epsilon_upper);
+        @let (at, anchor, class) = if end - LEFT > 90.0 { (end - 8.0, Anchor::End, "on-bar") } else { (end + 8.0, Anchor::Start, "strong a halo") };
+        (svg::text((at, joint + 16.5), anchor, class, &format!("ε ≤ {}", number::at_most(privacy.epsilon_upper, 3))))
+        (svg::line((LEFT, TOP - 8.0), (LEFT, bottom), "axis"))
         (marks(&x, spent, budget))
     };
     Some(svg::frame("releases", "ε by release, up to the budget", desc, (WIDTH, bottom + 28.0), &body))

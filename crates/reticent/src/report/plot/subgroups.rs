@@ -40,7 +40,8 @@ pub(in super::super) fn plot(subgroups: &[Subgroup], utility: &Utility, desc: &s
                 @let y = top + HEAD + ROW * (i as f64 + 0.5) - 4.0;
                 (svg::text((14.0, y + 4.0), Anchor::Start, "", &svg::shortened(&s.level, 27)))
                 @if s.release.is_none() && s.twin.is_none() {
-                    (svg::text((LEFT, y + 4.0), Anchor::Start, "muted small halo", "not shown: a class has fewer than 10 units"))
+                    (svg::rect((LEFT, y - ROW / 2.0), (RIGHT - LEFT, ROW + 8.0), 0.0, "paper"))
+                    (svg::text((LEFT, y + 4.0), Anchor::Start, "muted small", "not shown: a class has fewer than 10 units"))
                 }
                 @if let Some(m) = &s.release { (interval(&x, m, y - 5.0, "a")) }
                 @if let Some(m) = &s.twin { (interval(&x, m, y + 5.0, "b")) }
@@ -83,8 +84,8 @@ fn key(utility: &Utility) -> Markup {
     html! {
         (svg::disc((LEFT + 6.0, 14.0), 4.2, "dot a"))
         (svg::text((LEFT + 18.0, 18.0), Anchor::Start, "strong a", &format!("this release, {} overall", number::fixed(utility.release.value, 3))))
-        (svg::diamond((LEFT + 216.0, 14.0), 4.8, "dot b open"))
-        (svg::text((LEFT + 228.0, 18.0), Anchor::Start, "strong b", &format!("twin, {} overall", number::fixed(utility.twin.value, 3))))
+        (svg::diamond((LEFT + 250.0, 14.0), 4.8, "dot b open"))
+        (svg::text((LEFT + 262.0, 18.0), Anchor::Start, "strong b", &format!("twin, {} overall", number::fixed(utility.twin.value, 3))))
         (svg::text((LEFT, 36.0), Anchor::Start, "muted small", "lines: the values overall"))
     }
 }

@@ -38,7 +38,7 @@ pub(in super::super) fn plot(report: &Report, desc: &str) -> Option<Markup> {
             (svg::text((x.at(value), BOTTOM + 20.0), Anchor::Middle, "muted", &label))
         }
         (svg::line((LEFT, BOTTOM), (RIGHT, BOTTOM), "axis"))
-        (svg::text((LEFT - 10.0, 14.0), Anchor::Start, "muted", &format!("{} on held-out records", utility.metric)))
+        (svg::text((LEFT - 36.0, 14.0), Anchor::Start, "muted", &format!("{} on held-out records", utility.metric)))
         (svg::text((RIGHT, BOTTOM + 42.0), Anchor::End, "muted", "upper bound on ε, log scale →"))
         (svg::text((LEFT, BOTTOM + 42.0), Anchor::Start, "muted", "← less can be revealed"))
 

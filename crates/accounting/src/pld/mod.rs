@@ -1,0 +1,242 @@
+//! Privacy-loss distributions: the tightest accountant here, and the default. Every answer is a certified interval.
+//!
+//! The privacy loss of a run is a sum of independent losses of its steps. Each step's loss distribution is put on an
+//! even grid twice, once dominating the true one and once dominated by it; both are composed, and epsilon is read off
+//! both: the exact value lies between. Cut tails, wrapped mass and floating-point round-off are bounded and charged to
+//! the side that keeps this true. The grid is refined until the interval is narrow.
+//!
+//! - Grid from above: Doroshenko, Ghazi, Kamath, Kumar & Manurangsi 2022 (arXiv:2207.04380), connect the dots.
+//! - Both directions, adding and removing a record, are composed separately and the larger result is reported:
+//!   Zhu, Dong & Wang 2022 (arXiv:2106.08567).
+//! - Valid only for parameters fixed in advance. Where a parameter depends on an earlier output, use a
+//!   [filter](crate::filter).
+//!
+//! ```
+//! use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+//! let run = Event::dp_sgd(NoiseMultiplier::new(1.1)?, SamplingRate::new(256.0 / 60_000.0)?, 14_062);
+//! let epsilon = pld::epsilon(&run, Delta::new(1e-5)?)?;
+//! assert_eq!(format!("{epsilon:.4}"), "[2.3816, 2.3816]");
+//! # Ok::<(), reticent_accounting::Error>(())
+//! ```
+
+mod compose;
+mod curve;
+mod saddle;
+mod table;
+
+use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
+use saddle::Saddle;
+use table::{Direction, Step};
+
+use crate::event::SubsampledGaussian;
+use crate::{Delta, DeltaInterval, Epsilon, Error, Event, Interval};
+
+const NAME: &str = "the privacy-loss-distribution accountant";
+
+/// The smallest delta taken: below it the tails of a step underflow.
+const SMALLEST_DELTA: f64 = 1e-100;
+
+/// The interval aimed at is this part of epsilon wide, or `ABSOLUTE_WIDTH` if that is more.
+const RELATIVE_WIDTH: f64 = 2e-5;
+const ABSOLUTE_WIDTH: f64 = 1e-6;
+
+/// An interval wider than this part of epsilon (and than 1e-3) is refused rather than reported.
+const USELESS_WIDTH: f64 = 0.05;
+
+/// The smallest epsilon that holds at `delta`, between certified bounds.
+///
+/// The interval is typically 1e-5 of epsilon wide. Errors name what stands in the way: an event without a proof, a
+/// delta below 1e-100, round-off that swamps delta, or a grid that does not fit in memory.
+pub fn epsilon(event: &Event, delta: Delta) -> Result<Interval, Error> {
+    epsilon_within(event, delta, RELATIVE_WIDTH)
+}
+
+/// [`epsilon`] with a chosen relative width, for searches that need no more.
+pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -> Result<Interval, Error> {
+    let parts = merged(event)?;
+    if parts.is_empty() {
+        return Ok(Interval { lower: Epsilon::ZERO, upper: Epsilon::ZERO });
+    }
+    let delta = delta.get();
+    if delta < SMALLEST_DELTA {
+        return Err(Error::DeltaTooSmall { accountant: NAME, delta, smallest: SMALLEST_DELTA });
+    }
+    let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
+        let (above, below) = run.compose(h, (delta.ln() - 16.0).min(-36.0))?;
+        let upper = curve::epsilon_upper(&above, delta)
+            .ok_or(Error::RoundOff { round_off: above.above + above.round_off, delta })?;
+        Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper))
+    };
+    let mut best = (0.0, 0.0);
+    for direction in directions(&parts) {
+        let run = Run { parts: &parts, saddle: Saddle::for_delta(&parts, *direction, delta), direction: *direction };
+        let goal = |upper: f64| (relative_width * upper).max(ABSOLUTE_WIDTH);
+        let found = run.refine(&read, goal, run.saddle.mean.max(0.0), best.0)?;
+        best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
+    }
+    let (lower, upper) = best;
+    if upper - lower > (USELESS_WIDTH * upper).max(1e-3) {
+        let points = MAX_POINTS as f64 * ((upper - lower) / (USELESS_WIDTH * upper)).sqrt();
+        return Err(Error::GridTooLarge { points, limit: MAX_POINTS });
+    }
+    Ok(Interval { lower: Epsilon::new(lower.min(upper))?, upper: Epsilon::new(upper)? })
+}
+
+/// The smallest delta that holds at `epsilon`, between certified bounds.
+///
+/// The bounds are typically within 0.1% of each other; below about 1e-100 the lower one becomes 0.
+pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
+    let parts = merged(event)?;
+    let epsilon = epsilon.get();
+    let mut best = (0.0, 0.0);
+    if parts.is_empty() {
+        return Ok(DeltaInterval { lower: 0.0, upper: 0.0 });
+    }
+    for direction in directions(&parts) {
+        let saddle = Saddle::for_epsilon(&parts, *direction, epsilon);
+        let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
+        let run = Run { parts: &parts, direction: *direction, saddle };
+        let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
+            let (above, below) = run.compose(h, log_tail)?;
+            let upper = curve::delta_upper(&above, epsilon);
+            Ok((below.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
+        };
+        let goal = |upper: f64| 1e-3 * upper + SMALLEST_DELTA;
+        let found = run.refine(&read, goal, run.saddle.mean.max(0.0), best.0)?;
+        best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
+    }
+    Ok(DeltaInterval { lower: best.0.min(best.1), upper: best.1 })
+}
+
+/// The largest true-positive rate any attacker can reach at each false-positive rate in `fpr`, as an upper bound.
+///
+/// The attacker sees everything the event released and decides whether one record was used. By the Neyman-Pearson
+/// lemma the best rate is the smallest e^epsilon fpr + delta(epsilon) over all real epsilon; negative epsilon is the
+/// mirror image, 1 - e^-epsilon (1 - fpr - delta(epsilon)). The larger of both directions is reported, so it does not
+/// matter which of the two datasets the attacker calls positive.
+///
+/// [`Error::OutOfRange`] where a rate is not in [0, 1].
+pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
+    if let Some(&value) = fpr.iter().find(|f| !(0.0..=1.0).contains(*f)) {
+        return Err(Error::OutOfRange { quantity: "a false-positive rate", value, range: "at least 0 and at most 1" });
+    }
+    let parts = merged(event)?;
+    let mut rates = fpr.to_vec();
+    if parts.is_empty() {
+        return Ok(rates);
+    }
+    for direction in [Direction::Remove, Direction::Add] {
+        let saddle = Saddle::at(&parts, direction, 0.0);
+        let run = Run { parts: &parts, direction, saddle };
+        let h = run.first_spacing(1e-4 * run.saddle.variance.sqrt());
+        let (above, _) = run.compose(h, -40.0)?;
+        for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
+            *rate = rate.max(curve::true_positives(&above, false_positives));
+        }
+    }
+    Ok(rates)
+}
+
+/// The parts, with all unsampled Gaussians merged into the one they compose to, exactly.
+fn merged(event: &Event) -> Result<Vec<SubsampledGaussian>, Error> {
+    let (gaussians, mut parts): (Vec<_>, Vec<_>) =
+        event.subsampled_gaussians(NAME)?.into_iter().partition(|part| part.q == 1.0);
+    let squared: f64 = gaussians.iter().map(|g| g.count as f64 / (g.sigma * g.sigma)).sum();
+    if squared > 0.0 {
+        parts.push(SubsampledGaussian { q: 1.0, sigma: 1.0 / squared.sqrt(), count: 1 });
+    }
+    let small = |p: &SubsampledGaussian| p.sigma < 1e-6 || !squared.is_finite();
+    if parts.iter().any(small) {
+        return Err(Error::Unrepresentable { quantity: "the privacy loss" });
+    }
+    Ok(parts)
+}
+
+/// A Gaussian's loss has the same law in both directions.
+fn directions(parts: &[SubsampledGaussian]) -> &'static [Direction] {
+    if parts.iter().all(|p| p.q == 1.0) { &[Direction::Remove] } else { &[Direction::Remove, Direction::Add] }
+}
+
+/// One direction of one composition, and where on the loss axis to look.
+struct Run<'a> {
+    parts: &'a [SubsampledGaussian],
+    direction: Direction,
+    saddle: Saddle,
+}
+
+impl Run<'_> {
+    fn steps(&self) -> f64 {
+        self.parts.iter().map(|p| p.count as f64).sum()
+    }
+
+    /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut.
+    fn compose(&self, h: f64, log_tail: f64) -> Result<(Composed, Option<Composed>), Error> {
+        let log_tail = log_tail - self.steps().ln();
+        let steps: Vec<Step> =
+            self.parts.iter().map(|p| Step::new(p.q, p.sigma, self.direction, log_tail)).collect();
+        let widest = steps.iter().map(Step::span).fold(0.0, f64::max) / h;
+        if !(widest <= MAX_POINTS as f64) {
+            return Err(Error::GridTooLarge { points: widest, limit: MAX_POINTS });
+        }
+        let compose_all = |tables: &[table::Table]| {
+            let parts: Vec<Part<'_>> = tables
+                .iter()
+                .zip(self.parts)
+                .zip(&self.saddle.log_moments)
+                .map(|((table, part), &log_moment)| Part { table, count: part.count, log_moment })
+                .collect();
+            compose(&parts, h, self.saddle.lambda).map_err(|trouble| match trouble {
+                Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
+                Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
+            })
+        };
+        let above = compose_all(&steps.iter().map(|s| s.from_above(h)).collect::<Vec<_>>())?;
+        let below: Option<Vec<_>> = steps.iter().map(|s| s.from_below(h)).collect();
+        let below = below.map(|tables| compose_all(&tables)).transpose()?;
+        Ok((above, below))
+    }
+
+    /// The spacing at which the second-order error of the grid is about `width`: it adds h^2/6 to the variance of
+    /// each step from above, and takes about as much from below.
+    fn first_spacing(&self, width: f64) -> f64 {
+        let h = (4.0 * width / (self.steps() * (self.saddle.lambda + 1.0))).sqrt();
+        // Neither so coarse that the shape is lost, nor beyond what can be held.
+        h.min(self.saddle.variance.sqrt() / 4.0).max(16.0 * self.saddle.variance.sqrt() / MAX_POINTS as f64)
+    }
+
+    /// Reads an interval at finer and finer spacings until it is as narrow as `goal` of its upper end, or cannot
+    /// reach above `settled`, or no finer grid fits.
+    fn refine(
+        &self,
+        read: &dyn Fn(&Self, f64) -> Result<(f64, f64), Error>,
+        goal: impl Fn(f64) -> f64,
+        expected: f64,
+        settled: f64,
+    ) -> Result<(f64, f64), Error> {
+        let mut h = self.first_spacing(goal(expected));
+        let mut best: Option<(f64, f64)> = None;
+        let mut coarsened = false;
+        for _ in 0..12 {
+            match read(self, h) {
+                Ok((lower, upper)) => {
+                    let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
+                    best = Some(found);
+                    let (width, goal) = (found.1 - found.0, goal(found.1));
+                    if width <= goal || found.1 <= settled || coarsened {
+                        return Ok(found);
+                    }
+                    h *= (0.8 * (goal / width).sqrt()).clamp(0.05, 0.7);
+                }
+                Err(Error::GridTooLarge { points, limit }) => {
+                    if let Some(best) = best {
+                        return Ok(best);
+                    }
+                    h *= (1.1 * points / limit as f64).max(1.5);
+                    coarsened = true;
+                }
+                Err(other) => return best.ok_or(other),
+            }
+        }
+        best.ok_or(Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS })
+    }
+}

@@ -1,0 +1,89 @@
+//! Where to look: the exponential tilt under which the composition's bulk lies at the epsilon in question.
+//!
+//! With K(t) the sum over steps of ln E e^(t loss), delta(epsilon) is about e^(K(t) - t epsilon) at the t that makes
+//! this smallest, where K'(t) = epsilon. Only the choice of grid depends on it, never the truth of a bound.
+
+use super::table::Direction;
+use crate::event::SubsampledGaussian;
+use crate::quadrature::tilted_loss;
+
+/// Range of tilts: 0 is no tilt; beyond the last the loss is so small that none is needed.
+const SMALLEST: f64 = 1e-3;
+const LARGEST: f64 = 1e6;
+
+/// Cumulants of the composed loss at a tilt.
+#[derive(Debug, Clone)]
+pub(crate) struct Saddle {
+    pub(crate) lambda: f64,
+    /// K(lambda) - lambda K'(lambda), roughly ln delta at epsilon = K'(lambda).
+    pub(crate) log_delta: f64,
+    /// K'(lambda).
+    pub(crate) mean: f64,
+    /// K''(lambda).
+    pub(crate) variance: f64,
+    /// ln E e^(lambda loss) of one step of each part.
+    pub(crate) log_moments: Vec<f64>,
+}
+
+impl Saddle {
+    pub(crate) fn at(parts: &[SubsampledGaussian], direction: Direction, lambda: f64) -> Self {
+        let (mut total, mut mean, mut variance) = (0.0, 0.0, 0.0);
+        let mut log_moments = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (log_moment, step_mean, step_variance) = step(part, direction, lambda);
+            let count = part.count as f64;
+            total += count * log_moment;
+            mean += count * step_mean;
+            variance += count * step_variance;
+            log_moments.push(log_moment);
+        }
+        Self { lambda, log_delta: total - lambda * mean, mean, variance, log_moments }
+    }
+
+    /// The tilt for a given delta.
+    pub(crate) fn for_delta(parts: &[SubsampledGaussian], direction: Direction, delta: f64) -> Self {
+        let target = delta.ln();
+        // The factor before the exponential: e^(K - t epsilon) / (t (t+1) sqrt(2 pi K'')), at most 1.
+        Self::search(parts, direction, |s| {
+            let prefactor = s.lambda * (s.lambda + 1.0) * (2.0 * std::f64::consts::PI * s.variance).sqrt();
+            s.log_delta - prefactor.max(1.0).ln() > target
+        })
+    }
+
+    /// The tilt for a given epsilon.
+    pub(crate) fn for_epsilon(parts: &[SubsampledGaussian], direction: Direction, epsilon: f64) -> Self {
+        Self::search(parts, direction, |s| s.mean < epsilon)
+    }
+
+    /// Halves ln lambda between the tilts that are too low and those that are not.
+    fn search(parts: &[SubsampledGaussian], direction: Direction, too_low: impl Fn(&Self) -> bool) -> Self {
+        let (mut low, mut high) = (SMALLEST.ln(), LARGEST.ln());
+        if !too_low(&Self::at(parts, direction, SMALLEST)) {
+            return Self::at(parts, direction, 0.0);
+        }
+        while high - low > 0.02 {
+            let middle = 0.5 * (low + high);
+            if too_low(&Self::at(parts, direction, middle.exp())) { low = middle } else { high = middle }
+        }
+        Self::at(parts, direction, (0.5 * (low + high)).exp())
+    }
+}
+
+/// ln E e^(lambda loss), and mean and variance of the loss under the tilted law, for one step.
+fn step(part: &SubsampledGaussian, direction: Direction, lambda: f64) -> (f64, f64, f64) {
+    let SubsampledGaussian { q, sigma, .. } = *part;
+    if q == 1.0 {
+        let squared = 1.0 / (sigma * sigma);
+        return (0.5 * lambda * (lambda + 1.0) * squared, (0.5 + lambda) * squared, squared);
+    }
+    match direction {
+        Direction::Remove => {
+            let tilted = tilted_loss(q, sigma, lambda + 1.0);
+            (tilted.log_integral, tilted.mean, tilted.variance)
+        }
+        Direction::Add => {
+            let tilted = tilted_loss(q, sigma, -lambda);
+            (tilted.log_integral, -tilted.mean, tilted.variance)
+        }
+    }
+}

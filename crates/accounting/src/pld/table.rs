@@ -1,0 +1,364 @@
+//! One step as a discrete privacy-loss distribution on an even grid, once from above and once from below.
+//!
+//! The line is cut where the loss crosses grid points; from the masses (P, Q) of each piece under the two neighbours
+//! - from above (Doroshenko et al. 2022, "connect the dots"): the piece goes to its two edges so that P and Q are both
+//!   kept, which is the tightest distribution on these edges that dominates the true one. v = (P - Q e^low)/(1 - e^-h)
+//!   goes to the upper edge; as a difference of two masses of one piece it does not cancel as the spacing h shrinks,
+//!   which second differences of the hockey-stick curve do.
+//! - from below: the piece becomes one atom at ln(P/Q). Merging outcomes only hides, so the true distribution
+//!   dominates it; the cuts are placed so that each atom falls just above a grid point, and is moved down to it.
+//!
+//! Both errors are of order h^2 per step. Round-off is charged to the side that keeps the bound true.
+
+use crate::quadrature::log_mixture_tail;
+
+/// Unit round-off of f64.
+pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
+
+/// Which neighbour has the record. Privacy holds for both, and neither is always the worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// The output came from the dataset with the record: P is the mixture, Q = N(0, sigma^2).
+    Remove,
+    /// The output came from the dataset without it: P and Q change places.
+    Add,
+}
+
+/// Atoms at losses `origin + i h`.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) origin: f64,
+    pub(crate) mass: Vec<f64>,
+    /// Mass at infinite loss (from above only).
+    pub(crate) infinite: f64,
+    /// Relative error of any one mass: a factor on everything, once per step.
+    pub(crate) relative: f64,
+    /// How far round-off may have moved the losses.
+    pub(crate) shift: f64,
+}
+
+/// One step, ready to be tabulated at any spacing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step {
+    q: f64,
+    sigma: f64,
+    direction: Direction,
+    /// The loss ln(nu/nu0) at the lowest cut, and where that is.
+    lowest: f64,
+    lowest_x: f64,
+    /// Nothing beyond this x is tabulated.
+    highest_x: f64,
+    highest: f64,
+    /// The base has a negligible tail below minus this.
+    lower_reach: f64,
+}
+
+impl Step {
+    /// A step whose cut tail has at most `tail` mass.
+    pub(crate) fn new(q: f64, sigma: f64, direction: Direction, log_tail: f64) -> Self {
+        let highest_x = tail_point(|x| log_mixture_tail(q, sigma, x), sigma, log_tail);
+        let lower_reach = tail_point(|x| log_mixture_tail(1.0, sigma, x + 1.0), sigma, log_tail);
+        let (lowest, lowest_x) = if q < 1.0 {
+            // The loss is bounded below, by ln(1-q), as x falls to minus infinity.
+            ((-q).ln_1p(), f64::NEG_INFINITY)
+        } else {
+            let x = -lower_reach;
+            ((2.0 * x - 1.0) / (2.0 * sigma * sigma), x)
+        };
+        let highest = crate::quadrature::loss(q, sigma, highest_x);
+        Self { q, sigma, direction, lowest, lowest_x, highest_x, highest, lower_reach }
+    }
+
+    /// Width of the tabulated range of losses.
+    pub(crate) fn span(&self) -> f64 {
+        self.highest - self.lowest
+    }
+
+    /// From above: at every hockey-stick epsilon, and after any composition, at least the true delta.
+    pub(crate) fn from_above(&self, h: f64) -> Table {
+        let pieces = ((self.span() / h).ceil() as usize).max(1);
+        let mut mass = vec![0.0; pieces + 1];
+        let shrink = -(-h).exp_m1();
+        let mut edge = self.cut(self.lowest_x);
+        let mut max_z = edge.z_squared();
+        // The lower tail, empty unless q = 1, moves up to the lowest edge.
+        mass[0] = self.below(&edge);
+        for i in 0..pieces {
+            let next = self.cut(self.at_offset((i + 1) as f64 * h));
+            let piece = self.piece(&edge, &next);
+            // P and Q seen from this direction, and its lower edge.
+            let (p, q, ratio, to_upper, to_lower) = match self.direction {
+                Direction::Remove => (piece.p, piece.q, self.ratio(i as f64 * h), i + 1, i),
+                Direction::Add => (piece.q, piece.p, 1.0 / self.ratio((i + 1) as f64 * h), i, i + 1),
+            };
+            let slack = match self.direction {
+                Direction::Remove => piece.p_error + ratio * piece.q_error,
+                Direction::Add => piece.q_error + ratio * piece.p_error,
+            };
+            let up = (((p - q * ratio).max(0.0) + slack + 8.0 * UNIT * p) / shrink).min(p.max(0.0));
+            mass[to_upper] += up;
+            mass[to_lower] += p.max(0.0) - up;
+            max_z = max_z.max(next.z_squared());
+            edge = next;
+        }
+        let (mixture_tail, base_tail) = (self.mixture(&edge), edge.base);
+        let infinite = match self.direction {
+            Direction::Remove => mixture_tail,
+            Direction::Add => {
+                // The largest x has the smallest loss here: its mass moves up to the lowest edge.
+                mass[pieces] += base_tail;
+                0.0
+            }
+        };
+        self.table(h, mass, self.lowest, infinite, max_z)
+    }
+
+    /// From below: at every hockey-stick epsilon, and after any composition, at most the true delta.
+    ///
+    /// `None` where the spacing is too coarse or the mass too small to place a single atom.
+    pub(crate) fn from_below(&self, h: f64) -> Option<Table> {
+        let sign = match self.direction {
+            Direction::Remove => 1.0,
+            Direction::Add => -1.0,
+        };
+        // The first atom takes the outermost tail whole, down to where masses are large enough to divide.
+        let mut cut_at = h.max(self.first_offset()).min(self.span());
+        let mut low = self.cut(self.lowest_x);
+        let mut high = self.cut(self.at_offset(cut_at).min(self.highest_x));
+        let mut first = self.piece(&low, &high);
+        // Widened until its atom lies half a spacing inside its cut, as those of the next pieces will.
+        for _ in 0..20 {
+            let wanted = (first.log_ratio()? - self.lowest + 0.5 * h).min(self.span());
+            if wanted <= cut_at + 0.01 * h {
+                break;
+            }
+            cut_at = wanted;
+            high = self.cut(self.at_offset(cut_at).min(self.highest_x));
+            first = self.piece(&low, &high);
+        }
+        // The first atom is exact: the grid is laid from it.
+        let origin = first.log_ratio()? - sign * first.ratio_error();
+        let mut mass = vec![first.seen(self.direction)];
+        let mut max_z = high.z_squared();
+        let mut j = 0;
+        while high.x < self.highest_x {
+            low = high;
+            j = (j + 1).max(((self.lowest + cut_at - origin) / h).floor() as usize + 1);
+            let goal = origin + j as f64 * h;
+            // The atom of a piece centred on its grid point is off by the curvature of the log density.
+            let mut upper = goal + 0.5 * h - self.lowest + sign * self.centre_deficit(h, &low);
+            let floor = cut_at + 0.05 * h;
+            let mut atom = None;
+            for attempt in 0..8 {
+                upper = upper.max(floor);
+                high = self.cut(self.at_offset(upper).min(self.highest_x));
+                let piece = self.piece(&low, &high);
+                let Some(ratio) = piece.log_ratio() else { break };
+                atom = Some((piece, ratio - sign * piece.ratio_error()));
+                let missing = sign * (goal - ratio) + piece.ratio_error();
+                // A small surplus is let be; a large one, near the end of the support, is worth another cut.
+                if (missing <= 0.0 && missing >= -0.01 * h) || (missing > 0.0 && sign < 0.0 && upper == floor) {
+                    break;
+                }
+                if missing <= 0.0 && (attempt > 2 || upper == floor) {
+                    break;
+                }
+                // Moving one cut moves the atom by about half as much, or less where the density falls.
+                let factor = if missing > 0.0 { 2.05 + 0.5 * f64::from(attempt) } else { 1.9 };
+                upper += sign * (factor * missing + 1e-9 * h).clamp(-0.5 * h, 0.5 * h);
+            }
+            // Masses too small to divide end the table: dropping mass is always a bound from below.
+            let Some((piece, ratio)) = atom else { break };
+            cut_at = upper;
+            max_z = max_z.max(high.z_squared());
+            // An atom still on the wrong side moves one whole grid point down (or more, if it is far off).
+            let place = if sign * (ratio - goal) >= 0.0 {
+                j as f64
+            } else {
+                match self.direction {
+                    Direction::Remove => ((ratio - origin) / h).floor(),
+                    Direction::Add => ((ratio - origin) / h).ceil(),
+                }
+            };
+            if place >= 0.0 {
+                let place = place as usize;
+                if place >= mass.len() {
+                    mass.resize(place + 1, 0.0);
+                }
+                mass[place] += piece.seen(self.direction);
+            }
+        }
+        Some(self.table(h, mass, origin, 0.0, max_z))
+    }
+
+    fn table(&self, h: f64, mut mass: Vec<f64>, lowest: f64, infinite: f64, max_z: f64) -> Table {
+        let top = lowest + (mass.len() - 1) as f64 * h;
+        let origin = match self.direction {
+            Direction::Remove => lowest,
+            Direction::Add => {
+                mass.reverse();
+                -top
+            }
+        };
+        // An argument rounded by one unit moves a tail at z by z^2 units; the complementary error function itself
+        // errs by about one. The factors leave room.
+        Table {
+            origin,
+            mass,
+            infinite,
+            relative: (64.0 + 4.0 * max_z) * UNIT,
+            shift: 16.0 * UNIT * (lowest.abs() + top.abs() + h),
+        }
+    }
+
+    /// The offset of the loss below which a negligible tail of the base lies.
+    fn first_offset(&self) -> f64 {
+        let x = -self.lower_reach;
+        (crate::quadrature::loss(self.q, self.sigma, x) - self.lowest).max(0.0)
+    }
+
+    /// e^loss at an offset from the lowest loss.
+    fn ratio(&self, offset: f64) -> f64 {
+        (self.lowest + offset).exp()
+    }
+
+    /// Where the loss is `offset` above the lowest: no cancellation, as e^loss - (1-q) = (1-q)(e^offset - 1).
+    fn at_offset(&self, offset: f64) -> f64 {
+        let variance = self.sigma * self.sigma;
+        let exponent = if self.q == 1.0 {
+            self.lowest + offset
+        } else if offset < 30.0 {
+            ((1.0 - self.q) * offset.exp_m1() / self.q).ln()
+        } else {
+            (1.0 / self.q - 1.0).ln() + offset + (-(-offset).exp()).ln_1p()
+        };
+        variance * exponent + 0.5
+    }
+
+    /// How far below its grid point the atom of the piece centred there would fall, by second-order expansion:
+    /// h^2/24 - (h^2/12) d ln(density of the loss)/d loss, at the cut `at`, as seen from this direction.
+    fn centre_deficit(&self, h: f64, at: &Cut) -> f64 {
+        let x = at.x;
+        let weight = if self.q == 1.0 {
+            1.0
+        } else {
+            let exponent = (2.0 * x - 1.0) / (2.0 * self.sigma * self.sigma);
+            1.0 / (1.0 + (1.0 / self.q - 1.0) * (-exponent).exp())
+        };
+        let slope = match self.direction {
+            Direction::Remove => (-x + 2.0 * weight - 1.0) / weight,
+            Direction::Add => (x + 1.0 - weight) / weight,
+        };
+        let deficit = h * h * (1.0 / 24.0 - slope / 12.0);
+        let padded = deficit + 0.02 * deficit.abs() + 1e-3 * h * h;
+        if padded.is_finite() { padded.clamp(-0.3 * h, 0.3 * h) } else { 0.0 }
+    }
+
+    fn cut(&self, x: f64) -> Cut {
+        let (z, shifted_z) = (x / self.sigma, (x - 1.0) / self.sigma);
+        Cut {
+            x,
+            z,
+            shifted_z,
+            base: crate::normal::upper_tail(z.abs()),
+            shifted: crate::normal::upper_tail(shifted_z.abs()),
+        }
+    }
+
+    fn piece(&self, low: &Cut, high: &Cut) -> Piece {
+        let (base, base_error) = between(low.z, low.base, high.z, high.base);
+        let (shifted, shifted_error) = between(low.shifted_z, low.shifted, high.shifted_z, high.shifted);
+        Piece {
+            p: (1.0 - self.q) * base + self.q * shifted,
+            q: base,
+            p_error: (1.0 - self.q) * base_error + self.q * shifted_error,
+            q_error: base_error,
+        }
+    }
+
+    /// P-mass below the lowest cut, from this direction (q = 1 only, where the cut is far left of 0).
+    fn below(&self, cut: &Cut) -> f64 {
+        if self.q < 1.0 {
+            return 0.0;
+        }
+        match self.direction {
+            Direction::Remove => cut.shifted,
+            Direction::Add => cut.base,
+        }
+    }
+
+    /// Mixture mass above a cut that is right of 1.
+    fn mixture(&self, cut: &Cut) -> f64 {
+        (1.0 - self.q) * cut.base + self.q * cut.shifted
+    }
+}
+
+/// A cut of the line with the smaller tails at it, computed once for the two pieces that share it.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    x: f64,
+    z: f64,
+    shifted_z: f64,
+    base: f64,
+    shifted: f64,
+}
+
+impl Cut {
+    fn z_squared(&self) -> f64 {
+        let z = if self.z.is_finite() { self.z.abs().max(self.shifted_z.abs()) } else { 0.0 };
+        z * z
+    }
+}
+
+/// Masses of a piece under the mixture (p) and the base (q), with bounds on their round-off.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    p: f64,
+    q: f64,
+    p_error: f64,
+    q_error: f64,
+}
+
+impl Piece {
+    fn log_ratio(&self) -> Option<f64> {
+        (self.p > 2.0 * self.p_error && self.q > 2.0 * self.q_error).then(|| (self.p / self.q).ln())
+    }
+
+    fn ratio_error(&self) -> f64 {
+        2.0 * (self.p_error / self.p + self.q_error / self.q) + 4.0 * UNIT
+    }
+
+    fn seen(&self, direction: Direction) -> f64 {
+        match direction {
+            Direction::Remove => self.p,
+            Direction::Add => self.q,
+        }
+    }
+}
+
+/// Mass between two points of the normal, from the smaller tails at each, and a bound on its round-off.
+fn between(low: f64, low_tail: f64, high: f64, high_tail: f64) -> (f64, f64) {
+    let error = |z: f64, tail: f64| if tail == 0.0 { 0.0 } else { UNIT * (4.0 + 3.0 * z * z) * tail };
+    let mass = if low >= 0.0 {
+        low_tail - high_tail
+    } else if high <= 0.0 {
+        high_tail - low_tail
+    } else {
+        1.0 - low_tail - high_tail
+    };
+    (mass, error(low, low_tail) + error(high, high_tail) + 2.0 * UNIT * mass.abs())
+}
+
+/// The smallest x, to a hundredth of sigma, whose tail is below `log_tail`.
+fn tail_point(log_tail_at: impl Fn(f64) -> f64, sigma: f64, log_tail: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0 + 2.0 * sigma);
+    while log_tail_at(high) > log_tail {
+        low = high;
+        high += high;
+    }
+    while high - low > 0.01 * sigma {
+        let middle = 0.5 * (low + high);
+        if log_tail_at(middle) > log_tail { low = middle } else { high = middle }
+    }
+    high
+}

@@ -1,0 +1,174 @@
+//! What must hold whatever the numbers: order, domination, refusals by name.
+
+use proptest::prelude::*;
+use reticent_accounting::calibrate::{self, Accountant};
+use reticent_accounting::{Error, Event, SamplingRate, gaussian, pld, rdp};
+
+use crate::{delta, dp_sgd, epsilon, gaussian as noise, sigma};
+
+/// Log-uniform over a range.
+fn log_uniform(low: f64, high: f64) -> impl Strategy<Value = f64> {
+    (low.ln()..high.ln()).prop_map(f64::exp)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn intervals_are_ordered_and_below_renyi(
+        q in log_uniform(1e-4, 1.0), noise in log_uniform(0.5, 10.0), steps in log_uniform(1.0, 2e4), at in log_uniform(1e-9, 1e-3),
+    ) {
+        let run = dp_sgd(q, noise, steps as u64);
+        let found = pld::epsilon(&run, delta(at)).unwrap();
+        prop_assert!(found.lower <= found.upper);
+        let renyi = rdp::epsilon(&run, delta(at)).unwrap().epsilon;
+        prop_assert!(found.upper.get() <= renyi.get() + 1e-6, "{found} {renyi}");
+    }
+
+    #[test]
+    fn epsilon_is_monotone(
+        q in log_uniform(1e-3, 0.5), noise in log_uniform(0.6, 8.0), steps in log_uniform(1.0, 5e3), factor in 1.02_f64..2.0,
+    ) {
+        let at = 1e-5;
+        let steps = steps as u64 + 1;
+        let base = (dp_sgd(q, noise, steps), at);
+        for (worse, what) in [
+            ((dp_sgd(q, noise, (steps as f64 * factor) as u64 + 1), at), "steps"),
+            ((dp_sgd(q * factor, noise, steps), at), "rate"),
+            ((dp_sgd(q, noise / factor, steps), at), "noise"),
+            ((dp_sgd(q, noise, steps), at / factor), "delta"),
+        ] {
+            let (low, high) = (pld::epsilon(&base.0, delta(base.1)).unwrap(), pld::epsilon(&worse.0, delta(worse.1)).unwrap());
+            // The exact values are monotone, so the better run's lower end cannot pass the worse run's upper end.
+            prop_assert!(low.lower.get() <= high.upper.get(), "{what}: {low} {high}");
+            prop_assert!(low.upper.get() <= high.upper.get() * (1.0 + 1e-4) + 2e-6, "{what}: {low} {high}");
+            let (low, high) = (rdp::epsilon(&base.0, delta(base.1)).unwrap(), rdp::epsilon(&worse.0, delta(worse.1)).unwrap());
+            prop_assert!(low.epsilon.get() <= high.epsilon.get() + 1e-9, "{what} (Renyi): {low:?} {high:?}");
+        }
+    }
+
+    #[test]
+    fn gaussians_contain_the_exact_epsilon(
+        noise_multiplier in log_uniform(0.3, 50.0), count in 1_u64..1_000, at in log_uniform(1e-60, 0.1),
+    ) {
+        let event = noise(noise_multiplier).times(count);
+        let exact = gaussian::epsilon(&event, delta(at)).unwrap().get();
+        let found = pld::epsilon(&event, delta(at)).unwrap();
+        prop_assert!(found.lower.get() <= exact * (1.0 + 1e-12) && exact * (1.0 - 1e-12) <= found.upper.get(), "{found} {exact}");
+        prop_assert!(found.width() <= (1e-3 * exact).max(1e-6), "{found}");
+    }
+
+    #[test]
+    fn delta_and_epsilon_are_inverse(q in log_uniform(1e-3, 1.0), noise in log_uniform(0.6, 5.0), steps in 1_u64..2_000) {
+        let run = dp_sgd(q, noise, steps);
+        let found = pld::epsilon(&run, delta(1e-5)).unwrap();
+        prop_assume!(found.upper.get() > 1e-3);
+        let back = pld::delta(&run, found.upper).unwrap();
+        prop_assert!(back.lower <= 1e-5 && back.upper <= 1.1e-5, "{back:?}");
+        prop_assert!(pld::delta(&run, found.lower).unwrap().upper >= 1e-5);
+        prop_assert!(rdp::delta(&run, found.upper).unwrap() >= back.lower);
+    }
+
+    #[test]
+    fn calibration_never_overshoots(q in log_uniform(1e-3, 0.2), steps in 10_u64..3_000, target in log_uniform(0.3, 10.0)) {
+        let tolerance = 1e-3;
+        let run = |noise| Event::dp_sgd(noise, SamplingRate::new(q).unwrap(), steps);
+        for accountant in [Accountant::Pld, Accountant::Rdp] {
+            let found = calibrate::noise_multiplier(epsilon(target), delta(1e-5), tolerance, accountant, run).unwrap();
+            let at = |noise: f64| accountant.epsilon(&run(sigma(noise)), delta(1e-5)).unwrap().get();
+            prop_assert!(at(found.get()) <= target);
+            prop_assert!(target < at(found.get() - tolerance));
+        }
+    }
+}
+
+/// A composition of different runs costs at least each and at most their sum, and order does not matter.
+#[test]
+fn different_runs_compose() {
+    let (first, second) = (dp_sgd(0.01, 1.0, 500), dp_sgd(0.02, 2.0, 300));
+    let at = delta(1e-5);
+    let of = |event: &Event| pld::epsilon(event, at).unwrap();
+    let both = of(&Event::Composed { events: vec![first.clone(), second.clone()] });
+    let swapped = of(&Event::Composed { events: vec![second.clone(), first.clone()] });
+    assert!((both.upper.get() - swapped.upper.get()).abs() < 1e-9);
+    assert!(both.upper > of(&first).lower && both.upper > of(&second).lower);
+    let halved = |event: &Event| pld::epsilon(event, delta(5e-6)).unwrap().upper.get();
+    assert!(both.lower.get() < halved(&first) + halved(&second));
+    let renyi = rdp::epsilon(&Event::Composed { events: vec![first, second] }, at).unwrap();
+    assert!(both.upper < renyi.epsilon);
+    // The same run in two parts, told apart by a rounding error in sigma, is the same run.
+    let split = Event::Composed { events: vec![dp_sgd(0.01, 1.0, 250), dp_sgd(0.01, 1.0 + 1e-13, 250)] };
+    let (split, whole) = (of(&split), of(&dp_sgd(0.01, 1.0, 500)));
+    assert!((split.upper.get() - whole.upper.get()).abs() < 1e-4 * whole.upper.get(), "{split} {whole}");
+}
+
+#[test]
+fn nothing_costs_nothing() {
+    let at = delta(1e-5);
+    for event in [Event::None, Event::Composed { events: vec![] }, dp_sgd(0.1, 1.0, 0)] {
+        assert_eq!(pld::epsilon(&event, at).unwrap().upper.get(), 0.0);
+        assert_eq!(rdp::epsilon(&event, at).unwrap().epsilon.get(), 0.0);
+        assert_eq!(gaussian::epsilon(&event, at).unwrap().get(), 0.0);
+        assert_eq!(pld::delta(&event, epsilon(0.0)).unwrap().upper, 0.0);
+        assert_eq!(pld::trade_off(&event, &[0.3]).unwrap(), [0.3]);
+    }
+}
+
+/// Every corner of the stated range gives a number or a named error, and the number is sane.
+#[test]
+fn corners_neither_panic_nor_lie() {
+    for q in [1e-5, 1e-2, 0.5, 0.999_999, 1.0] {
+        for noise in [0.3, 1.0, 20.0] {
+            for steps in [1, 1_000, 1_000_000] {
+                for at in [1e-12, 1e-5, 0.1] {
+                    let run = dp_sgd(q, noise, steps);
+                    let renyi = rdp::epsilon(&run, delta(at)).unwrap().epsilon.get();
+                    match pld::epsilon(&run, delta(at)) {
+                        Ok(found) => {
+                            assert!(found.lower <= found.upper, "{run} at {at}: {found}");
+                            assert!(found.upper.get() <= renyi * (1.0 + 1e-5) + 1e-6, "{run} at {at}: {found} {renyi}");
+                        }
+                        Err(Error::GridTooLarge { .. } | Error::RoundOff { .. }) => {}
+                        Err(other) => panic!("{run} at {at}: {other}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn refusals_are_named() {
+    let run = dp_sgd(0.01, 1.0, 10);
+    assert!(matches!(pld::epsilon(&run, delta(0.0)), Err(Error::DeltaTooSmall { .. })));
+    assert!(matches!(rdp::epsilon(&run, delta(0.0)), Err(Error::DeltaTooSmall { .. })));
+    assert!(matches!(gaussian::epsilon(&noise(1.0), delta(0.0)), Err(Error::DeltaTooSmall { .. })));
+    assert!(matches!(gaussian::epsilon(&run, delta(1e-5)), Err(Error::UnsupportedEvent { .. })));
+    assert!(matches!(pld::trade_off(&run, &[1.5]), Err(Error::OutOfRange { .. })));
+    let sampled = Event::PoissonSampled {
+        sampling_rate: SamplingRate::new(0.1).unwrap(),
+        event: Box::new(Event::Composed { events: vec![noise(1.0), noise(2.0)] }),
+    };
+    for refused in [pld::epsilon(&sampled, delta(1e-5)).unwrap_err(), rdp::epsilon(&sampled, delta(1e-5)).unwrap_err()] {
+        assert!(matches!(refused, Error::UnsupportedEvent { .. }), "{refused}");
+    }
+    assert!(matches!(pld::epsilon(&noise(1e-200), delta(1e-5)), Err(Error::Unrepresentable { .. })));
+    assert!(matches!(rdp::epsilon(&noise(1e-200), delta(1e-5)), Err(Error::Unrepresentable { .. })));
+}
+
+/// For a Gaussian the best attack is known: TPR = Phi(Phi^-1(FPR) + mu).
+#[test]
+fn trade_off_of_a_gaussian_is_exact() {
+    // Phi^-1(0.001) = -3.0902323, Phi^-1(0.1) = -1.2815516.
+    let bounds = pld::trade_off(&noise(1.0), &[0.0, 0.001, 0.1, 0.5, 1.0]).unwrap();
+    for (bound, exact) in bounds.iter().zip([0.0, 0.018_302, 0.389_143, 0.841_345, 1.0]) {
+        assert!(*bound >= exact - 1e-6 && *bound <= exact + 1e-3, "{bounds:?}");
+    }
+    let rates = [1e-5, 1e-3, 0.01, 0.2, 0.9];
+    let run = dp_sgd(0.01, 1.0, 1_000);
+    let bounds = pld::trade_off(&run, &rates).unwrap();
+    let limit = pld::epsilon(&run, delta(1e-5)).unwrap().lower.get();
+    for (rate, bound) in rates.iter().zip(&bounds) {
+        assert!(bound >= rate && *bound <= limit.exp() * rate + 1.01e-5, "{bounds:?}");
+    }
+}

@@ -1,0 +1,86 @@
+//! What the ledger can refuse.
+
+use reticent_accounting::Error as AccountingError;
+
+/// Why the ledger did not do what was asked. Nothing is changed when an error is returned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database could not be read or written. Typical cause: a full disk, a damaged file.
+    #[error("the ledger cannot be used: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The disk refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was attempted.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The ledger was written by a newer program.
+    #[error("the ledger has format {found}, this program knows up to {known}")]
+    Newer {
+        /// Format of the file.
+        found: i64,
+        /// Newest format this program knows.
+        known: i64,
+    },
+    /// An event cannot be read back.
+    #[error("event {seq} of the ledger is damaged: {why}")]
+    Damaged {
+        /// Its number.
+        seq: i64,
+        /// What is wrong.
+        why: String,
+    },
+    /// A file of basis events has wrong rows; all of them, by line.
+    #[error("{}", .0.iter().map(|(line, why)| format!("line {line}: {why}")).collect::<Vec<_>>().join("\n"))]
+    BasisRows(Vec<(u64, String)>),
+    /// The budget is on record with other terms.
+    #[error("the budget of `{dataset}` is ε = {epsilon} at δ = {delta} for each {unit} and cannot be changed")]
+    BudgetFixed {
+        /// Data set.
+        dataset: String,
+        /// Unit.
+        unit: String,
+        /// Its ε.
+        epsilon: f64,
+        /// Its δ.
+        delta: f64,
+    },
+    /// The filter admits no further run of this cost.
+    #[error("the budget of `{dataset}` (ε = {epsilon} at δ = {delta} for each {unit}) does not admit this run: it needs {asked:.4} of Rényi loss, {left:.4} of {total:.4} is left")]
+    BudgetSpent {
+        /// Data set.
+        dataset: String,
+        /// Unit.
+        unit: String,
+        /// Its ε.
+        epsilon: f64,
+        /// Its δ.
+        delta: f64,
+        /// Cost of the run with its reserve.
+        asked: f64,
+        /// What is left.
+        left: f64,
+        /// The whole.
+        total: f64,
+    },
+    /// No budget was opened.
+    #[error("no budget is open for `{dataset}` and each {unit}")]
+    NoBudget {
+        /// Data set.
+        dataset: String,
+        /// Unit.
+        unit: String,
+    },
+    /// No run of this name is reserved.
+    #[error("run {run} is not reserved")]
+    NoRun {
+        /// The run.
+        run: String,
+    },
+    /// The accountant refuses.
+    #[error(transparent)]
+    Accounting(#[from] AccountingError),
+}

@@ -1,0 +1,190 @@
+//! What can happen, as it is written down. The meaning of a variant never changes; new facts get new variants.
+
+use crate::basis::BasisEvent;
+use reticent_proof::Decision;
+use serde::{Deserialize, Serialize};
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor(pub String);
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Event {
+    /// The workspace was made.
+    WorkspaceCreated {
+        /// Its random name, also the log's origin.
+        workspace: String,
+    },
+    /// A data version was imported and quarantined.
+    DataImported {
+        /// `visits/v1`.
+        version: String,
+        /// Rows.
+        records: u64,
+        /// Units of privacy.
+        units: u64,
+        /// Salted digest of the rows.
+        rows_digest: String,
+    },
+    /// A file of basis events was read; the events themselves follow.
+    BasisFileImported {
+        /// Data set.
+        dataset: String,
+        /// File name without its folder.
+        file: String,
+        /// Events written.
+        events: u64,
+    },
+    /// A basis was given, refused, withdrawn, restricted or objected to.
+    Basis(BasisEvent),
+    /// An impact assessment was opened.
+    AssessmentOpened {
+        /// Data set.
+        dataset: String,
+        /// Purpose.
+        purpose: String,
+        /// Criteria of the screening that hold.
+        criteria: Vec<String>,
+        /// Parts that people still have to write.
+        to_be_completed: Vec<String>,
+    },
+    /// The gate decided.
+    GateDecided {
+        /// The decision, counts and digests only.
+        decision: Decision,
+        /// Reasons that the controller chose to exclude for this request alone.
+        chosen: Vec<reticent_proof::Reason>,
+    },
+    /// A budget was opened. Its terms never change.
+    BudgetOpened {
+        /// Data set.
+        dataset: String,
+        /// Unit of privacy.
+        unit: String,
+        /// Total ε.
+        epsilon: f64,
+        /// δ.
+        delta: f64,
+        /// Order at which the Rényi filter adds.
+        order: f64,
+    },
+    /// A run was charged in full, before its noise key existed.
+    BudgetReserved {
+        /// The run.
+        run: String,
+        /// Data set.
+        dataset: String,
+        /// SHA-256 of the plan.
+        plan_digest: String,
+        /// Rényi loss of the run at the filter's order.
+        cost: f64,
+        /// Rényi loss set aside for later runs of the same plan (retraining after an erasure).
+        held: f64,
+    },
+    /// A noise key exists: from here on noise may have been drawn.
+    NoiseKeyCreated {
+        /// The run.
+        run: String,
+    },
+    /// An interrupted run can no longer be replayed.
+    RunAbandoned {
+        /// The run.
+        run: String,
+        /// Why.
+        reason: String,
+        /// Rényi loss that stays charged: all of the run's own if its noise key existed, else none.
+        charged: f64,
+    },
+    /// A model was released.
+    ModelReleased(Release),
+    /// A release was refused at the last look.
+    ReleaseBlocked {
+        /// The run.
+        run: String,
+        /// The decision then.
+        decision: Decision,
+    },
+    /// Models were trained for internal evaluation; their weights are gone.
+    InternalEvaluation {
+        /// Data version.
+        version: String,
+        /// How many models.
+        models: u64,
+        /// What for.
+        purpose: String,
+    },
+    /// A report was written.
+    ReportWritten {
+        /// File name.
+        file: String,
+        /// SHA-256 of the file.
+        sha256: String,
+    },
+}
+
+/// A released model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Release {
+    /// `risk/1`.
+    pub model: String,
+    /// The run.
+    pub run: String,
+    /// Data version.
+    pub data_version: String,
+    /// Purpose.
+    pub purpose: String,
+    /// SHA-256 of the plan.
+    pub plan_digest: String,
+    /// SHA-256 of the permit.
+    pub permit_digest: String,
+    /// SHA-256 of the weights file.
+    pub weights_sha256: String,
+    /// SHA-256 of the manifest.
+    pub manifest_sha256: String,
+}
+
+/// An event as it stands in the ledger.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StoredEvent {
+    /// Number, from 1.
+    pub seq: i64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub event: Event,
+    /// What the log holds of it.
+    pub commitment: String,
+}
+
+impl Event {
+    /// The name of the kind, `model-released`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::WorkspaceCreated { .. } => "workspace-created",
+            Self::DataImported { .. } => "data-imported",
+            Self::BasisFileImported { .. } => "basis-file-imported",
+            Self::Basis(_) => "basis",
+            Self::AssessmentOpened { .. } => "assessment-opened",
+            Self::GateDecided { .. } => "gate-decided",
+            Self::BudgetOpened { .. } => "budget-opened",
+            Self::BudgetReserved { .. } => "budget-reserved",
+            Self::NoiseKeyCreated { .. } => "noise-key-created",
+            Self::RunAbandoned { .. } => "run-abandoned",
+            Self::ModelReleased(_) => "model-released",
+            Self::ReleaseBlocked { .. } => "release-blocked",
+            Self::InternalEvaluation { .. } => "internal-evaluation",
+            Self::ReportWritten { .. } => "report-written",
+        }
+    }
+
+    /// Whose event it is: its commitment is keyed by that unit's own key, which an erasure destroys.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        if let Self::Basis(basis) = self { Some(&basis.subject) } else { None }
+    }
+}

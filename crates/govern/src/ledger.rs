@@ -1,0 +1,244 @@
+//! The ledger file: append, read back, check. One writer at a time; every write is one durable transaction.
+
+use crate::error::Error;
+use crate::event::{Actor, Event, StoredEvent};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions, Row};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// Newest format of the ledger that this program reads and writes.
+pub const FORMAT: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, subject TEXT,
+    body TEXT NOT NULL, nonce BLOB NOT NULL, commitment BLOB NOT NULL);
+CREATE INDEX events_by_kind ON events (kind);
+CREATE TABLE subject_keys (subject TEXT PRIMARY KEY, key BLOB NOT NULL);
+CREATE TABLE basis (
+    seq INTEGER PRIMARY KEY REFERENCES events (seq), dataset TEXT NOT NULL, subject TEXT NOT NULL, purpose TEXT NOT NULL,
+    state TEXT NOT NULL, since INTEGER NOT NULL, art6 TEXT, art9 TEXT, notice TEXT, expires INTEGER,
+    UNIQUE (dataset, subject, purpose, state, since));
+CREATE TABLE budgets (
+    dataset TEXT NOT NULL, unit TEXT NOT NULL, epsilon REAL NOT NULL, delta REAL NOT NULL, filter_order REAL NOT NULL, total REAL NOT NULL,
+    PRIMARY KEY (dataset, unit));
+CREATE TABLE reservations (
+    id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, model TEXT NOT NULL, dataset TEXT NOT NULL, unit TEXT NOT NULL, binding TEXT NOT NULL,
+    plan TEXT NOT NULL, event TEXT NOT NULL, cost REAL NOT NULL, held REAL NOT NULL, held_runs INTEGER NOT NULL, state TEXT NOT NULL);
+";
+
+/// The facts of one workspace.
+pub struct Ledger {
+    runtime: Runtime,
+    connection: SqliteConnection,
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, or makes it.
+    ///
+    /// # Errors
+    /// [`Error::Newer`], [`Error::Database`], [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| Error::Io { what: "cannot start the database runtime".into(), source })?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Delete)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true)
+            .pragma("secure_delete", "ON")
+            .disable_statement_logging();
+        let connection = runtime.block_on(options.connect())?;
+        let mut ledger = Self { runtime, connection };
+        let found: i64 = ledger.rows(sqlx::query("PRAGMA user_version"))?[0].try_get(0)?;
+        if found > FORMAT {
+            return Err(Error::Newer { found, known: FORMAT });
+        }
+        if found == 0 {
+            ledger.write(|ledger| {
+                // Another process may have made the tables while this one waited for the lock.
+                let now: i64 = ledger.rows(sqlx::query("PRAGMA user_version"))?[0].try_get(0)?;
+                if now == 0 {
+                    for statement in TABLES.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+                        ledger.execute(sqlx::query(statement))?;
+                    }
+                    ledger.execute(sqlx::query("PRAGMA user_version = 1"))?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(ledger)
+    }
+
+    /// Runs `work` in one `BEGIN IMMEDIATE` transaction: all of it is durable afterwards, or none of it happened.
+    ///
+    /// # Errors
+    /// Whatever `work` returns, after rolling back.
+    pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.execute(sqlx::query("BEGIN IMMEDIATE"))?;
+        match work(self).and_then(|value| self.execute(sqlx::query("COMMIT")).map(|_| value)) {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                // The first error is the one worth telling; a connection that cannot roll back drops the transaction when closed.
+                let _ = self.execute(sqlx::query("ROLLBACK"));
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends one event.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn append(&mut self, actor: &Actor, event: &Event) -> Result<i64, Error> {
+        self.write(|ledger| ledger.append_within(actor, event))
+    }
+
+    /// Appends within the transaction under way: the event and its commitment together.
+    pub(crate) fn append_within(&mut self, actor: &Actor, event: &Event) -> Result<i64, Error> {
+        let body = serde_json::to_string(event).expect("plain data has JSON");
+        let at = jiff::Timestamp::now().to_string();
+        let mut nonce = [0; 32];
+        fill_random(&mut nonce)?;
+        let subject_key = match event.subject() {
+            Some(subject) => self.subject_key(subject)?,
+            None => [0; 32],
+        };
+        let seq: i64 = self.rows(sqlx::query("SELECT coalesce(max(seq), 0) + 1 FROM events"))?[0].try_get(0)?;
+        let commitment = commitment(&subject_key, &nonce, seq, &at, &actor.0, &body);
+        self.execute(
+            sqlx::query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+                .bind(seq)
+                .bind(event.kind())
+                .bind(at)
+                .bind(actor.0.clone())
+                .bind(event.subject().map(str::to_owned))
+                .bind(body)
+                .bind(nonce.to_vec())
+                .bind(commitment.to_vec()),
+        )?;
+        Ok(seq)
+    }
+
+    /// The random key of a unit, made on first use; destroyed by an erasure.
+    fn subject_key(&mut self, subject: &str) -> Result<[u8; 32], Error> {
+        let found = self.rows(sqlx::query("SELECT key FROM subject_keys WHERE subject = ?").bind(subject.to_owned()))?;
+        if let Some(row) = found.first() {
+            return key_from(row.try_get(0)?);
+        }
+        let mut key = [0; 32];
+        fill_random(&mut key)?;
+        self.execute(sqlx::query("INSERT INTO subject_keys VALUES (?, ?)").bind(subject.to_owned()).bind(key.to_vec()))?;
+        Ok(key)
+    }
+
+    /// The keys of these units, made where absent.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Io`] where the system gives no randomness.
+    pub fn subject_keys(&mut self, subjects: &[String]) -> Result<BTreeMap<String, [u8; 32]>, Error> {
+        self.write(|ledger| subjects.iter().map(|s| Ok((s.clone(), ledger.subject_key(s)?))).collect())
+    }
+
+    /// Number of events.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn len(&mut self) -> Result<u64, Error> {
+        let count: i64 = self.rows(sqlx::query("SELECT count(*) FROM events"))?[0].try_get(0)?;
+        Ok(count as u64)
+    }
+
+    /// The log's entries from event `from` (0 for the first) on: kind, number and commitment, no personal data.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn log_entries(&mut self, from: u64) -> Result<Vec<Vec<u8>>, Error> {
+        let rows = self.rows(sqlx::query("SELECT seq, kind, commitment FROM events WHERE seq > ? ORDER BY seq").bind(from as i64))?;
+        rows.iter().map(|row| Ok(log_entry(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+    }
+
+    /// Events of one kind, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Damaged`].
+    pub fn events(&mut self, kind: &str) -> Result<Vec<StoredEvent>, Error> {
+        self.rows(sqlx::query("SELECT * FROM events WHERE kind = ? ORDER BY seq").bind(kind.to_owned()))?.iter().map(stored).collect()
+    }
+
+    /// Recomputes the commitment of every event and lists the numbers of those that differ, and of those missing in the sequence.
+    ///
+    /// # Errors
+    /// [`Error::Database`], also where SQLite itself finds the file damaged.
+    pub fn damaged(&mut self) -> Result<Vec<i64>, Error> {
+        let rows = self.rows(sqlx::query("SELECT e.*, k.key AS subject_key FROM events e LEFT JOIN subject_keys k ON k.subject = e.subject ORDER BY seq"))?;
+        let mut wrong = vec![];
+        for (index, row) in rows.iter().enumerate() {
+            let seq: i64 = row.try_get("seq")?;
+            let subject: Option<String> = row.try_get("subject")?;
+            let key = match (&subject, row.try_get::<Option<Vec<u8>>, _>("subject_key")?) {
+                (None, _) => Ok([0; 32]),
+                (Some(_), Some(key)) => key_from(key),
+                // The key was destroyed with the unit: its commitments stand, and can no longer be opened.
+                (Some(_), None) => continue,
+            };
+            let (at, actor, body): (String, String, String) = (row.try_get("at")?, row.try_get("actor")?, row.try_get("body")?);
+            let kind: String = row.try_get("kind")?;
+            let (nonce, held): (Vec<u8>, Vec<u8>) = (row.try_get("nonce")?, row.try_get("commitment")?);
+            let opens = key.is_ok_and(|key| commitment(&key, &nonce, seq, &at, &actor, &body)[..] == held[..]);
+            let named = serde_json::from_str::<Event>(&body).is_ok_and(|e| e.kind() == kind && e.subject() == subject.as_deref());
+            if !opens || !named || seq != index as i64 + 1 {
+                wrong.push(seq);
+            }
+        }
+        Ok(wrong)
+    }
+
+    pub(crate) fn execute(&mut self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<u64, Error> {
+        Ok(self.runtime.block_on(query.execute(&mut self.connection))?.rows_affected())
+    }
+
+    pub(crate) fn rows(&mut self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<Vec<SqliteRow>, Error> {
+        Ok(self.runtime.block_on(query.fetch_all(&mut self.connection))?)
+    }
+}
+
+/// HMAC-SHA-256 under the unit's key (zero where the event is nobody's) over a random nonce and everything the event says: nobody can
+/// test a guess against it without the nonce, and nobody at all once the key is gone.
+fn commitment(key: &[u8; 32], nonce: &[u8], seq: i64, at: &str, actor: &str, body: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    for part in [nonce, &seq.to_le_bytes(), at.as_bytes(), actor.as_bytes(), body.as_bytes()] {
+        mac.update(&(part.len() as u64).to_le_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn log_entry(seq: i64, kind: String, commitment: Vec<u8>) -> Vec<u8> {
+    format!("{{\"v\":1,\"seq\":{seq},\"kind\":\"{kind}\",\"commitment\":\"{}\"}}", hex::encode(commitment)).into_bytes()
+}
+
+fn stored(row: &SqliteRow) -> Result<StoredEvent, Error> {
+    let seq: i64 = row.try_get("seq")?;
+    let body: String = row.try_get("body")?;
+    let event = serde_json::from_str(&body).map_err(|e| Error::Damaged { seq, why: format!("its text has no known form at column {}", e.column()) })?;
+    let commitment: Vec<u8> = row.try_get("commitment")?;
+    Ok(StoredEvent { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, event, commitment: hex::encode(commitment) })
+}
+
+fn key_from(bytes: Vec<u8>) -> Result<[u8; 32], Error> {
+    bytes.try_into().map_err(|_| Error::Damaged { seq: 0, why: "a subject key has another length".into() })
+}
+
+fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes).map_err(|e| Error::Io { what: "the system gives no randomness".into(), source: std::io::Error::other(e.to_string()) })
+}

@@ -1,0 +1,48 @@
+//! The moment a model leaves its run directory: the gate is asked once more, inside the transaction that lets it go.
+
+use crate::budget::ReservationState;
+use crate::{Actor, Error, Event, Ledger, Release};
+use reticent_proof::{Decision, Policy, Request, decide};
+use std::collections::BTreeMap;
+
+/// What came of a release.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The model is released; the event's number.
+    Released(i64),
+    /// The gate refused, or a trained unit's basis is gone. The run stays charged.
+    Blocked(Box<Decision>),
+}
+
+impl Ledger {
+    /// Releases the model of a run if every unit in `trained` (pseudonym and rows) still takes part under `policy`, deciding and writing in one
+    /// transaction, so that no withdrawal can fall between the two. Without a `gate` (experiment mode) nothing is decided.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`], [`Error::Database`].
+    pub fn release(
+        &mut self,
+        actor: &Actor,
+        release: &Release,
+        dataset: &str,
+        gate: Option<(&Policy, &Request)>,
+        trained: &BTreeMap<String, u64>,
+    ) -> Result<Outcome, Error> {
+        self.write(|ledger| {
+            if let Some((policy, request)) = gate {
+                // Whoever took part must still be allowed to: nobody may be left out now, the model has learned from all of them.
+                let strict = Policy { exclude: [].into(), ..policy.clone() };
+                let facts = ledger.facts(dataset, &request.data_version, &request.purpose, trained, request.at)?;
+                let (decision, permit) = decide(&strict, &facts, request);
+                ledger.append_within(actor, &Event::GateDecided { decision: decision.clone(), chosen: vec![] })?;
+                if permit.is_none() {
+                    ledger.set_state(&release.run, ReservationState::Abandoned)?;
+                    ledger.append_within(actor, &Event::ReleaseBlocked { run: release.run.clone(), decision: decision.clone() })?;
+                    return Ok(Outcome::Blocked(Box::new(decision)));
+                }
+            }
+            ledger.set_state(&release.run, ReservationState::Released)?;
+            ledger.append_within(actor, &Event::ModelReleased(release.clone())).map(Outcome::Released)
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! `reticent-verify`: re-checks a transparency log with nothing but its files and a public key.
+//!
+//! No database, no network, no configuration. Exit codes: 0 verified, 1 findings, 2 usage.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use reticent_proof::log::{SignedCheckpoint, Verification, VerifyingKey, verify_dir};
+
+const USAGE: &str = "\
+usage: reticent-verify log DIR --key VKEY|FILE [--checkpoint FILE] [--json]
+
+Recomputes every file of the log in DIR from its entries and checks the checkpoint's signature.
+
+  --key VKEY|FILE    the log's public key (name+hash+base64), or a file that holds it
+  --checkpoint FILE  a checkpoint of this log kept elsewhere: shows rollback and rewriting
+  --json             print the result as JSON
+
+exit codes: 0 verified, 1 findings, 2 usage
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let help = |a: &OsString| a == "--help" || a == "-h";
+    let (text, code) = if arguments.iter().any(help) {
+        (USAGE.to_owned(), ExitCode::SUCCESS)
+    } else {
+        match Arguments::parse(arguments).and_then(|arguments| arguments.run()) {
+            Ok((text, true)) => (text, ExitCode::SUCCESS),
+            Ok((text, false)) => (text, ExitCode::from(1)),
+            Err(why) => {
+                // nothing is left to do about a closed stderr
+                let _ = write!(std::io::stderr(), "error: {why}\n\n{USAGE}");
+                return ExitCode::from(2);
+            }
+        }
+    };
+    // a reader that stopped reading has seen what it wanted
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    code
+}
+
+struct Arguments {
+    dir: PathBuf,
+    key: VerifyingKey,
+    held: Option<SignedCheckpoint>,
+    json: bool,
+}
+
+impl Arguments {
+    fn parse(arguments: Vec<OsString>) -> Result<Self, String> {
+        let mut arguments = arguments.into_iter();
+        match arguments.next() {
+            Some(verb) if verb == "log" => {}
+            Some(verb) => return Err(format!("there is no `{}` to verify", verb.display())),
+            None => return Err("say what to verify".to_owned()),
+        }
+        let (mut dir, mut key, mut held, mut json) = (None, None, None, false);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("`{}` needs a value", argument.display()));
+            let taken = match argument.to_str() {
+                Some("--json") => std::mem::replace(&mut json, true),
+                Some("--key") => key.replace(read_key(&value()?)?).is_some(),
+                Some("--checkpoint") => held.replace(read_checkpoint(&value()?)?).is_some(),
+                Some(flag) if flag.starts_with('-') => return Err(format!("there is no `{flag}`")),
+                _ => dir.replace(PathBuf::from(&argument)).is_some(),
+            };
+            if taken {
+                return Err(format!("`{}` is one too many", argument.display()));
+            }
+        }
+        let dir = dir.ok_or("say which folder holds the log")?;
+        if !dir.is_dir() {
+            return Err(format!("`{}` is not a folder", dir.display()));
+        }
+        let key = key.ok_or("say with `--key` who should have signed the log")?;
+        Ok(Self { dir, key, held, json })
+    }
+
+    /// The text to print, and whether the log verified.
+    fn run(&self) -> Result<(String, bool), String> {
+        let verification = verify_dir(&self.dir, &self.key, self.held.as_ref());
+        let text = if self.json { json(&verification)? } else { verification.to_string() };
+        Ok((text, verification.verified()))
+    }
+}
+
+fn json(verification: &Verification) -> Result<String, String> {
+    let mut value = serde_json::to_value(verification).map_err(|e| e.to_string())?;
+    value["schema_version"] = 1.into();
+    value["verified"] = verification.verified().into();
+    Ok(format!("{value:#}\n"))
+}
+
+/// The key itself, or the file that holds it.
+fn read_key(value: &OsString) -> Result<VerifyingKey, String> {
+    match value.to_str().map(str::parse) {
+        Some(Ok(key)) => Ok(key),
+        Some(Err(e)) if !Path::new(value).exists() => Err(format!("`{}`: {e}", value.display())),
+        _ => read(value)?.parse().map_err(|e| format!("`{}`: {e}", value.display())),
+    }
+}
+
+fn read_checkpoint(file: &OsString) -> Result<SignedCheckpoint, String> {
+    read(file)?.parse().map_err(|e| format!("`{}`: {e}", file.display()))
+}
+
+fn read(file: &OsString) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|e| format!("`{}`: {e}", file.display()))
+}

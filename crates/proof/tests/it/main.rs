@@ -1,0 +1,3 @@
+//! What the crate promises an outsider, tested from outside.
+
+mod log;

@@ -1,0 +1,107 @@
+//! The command line: every verb, its arguments and its help.
+
+use crate::failure::Failure;
+use crate::output::{Answer, say};
+use crate::verbs;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Train on personal data with a stated, enforced bound on what the model can reveal about any one person.
+#[derive(Parser)]
+#[command(name = "reticent", version, arg_required_else_help = true, after_help = "Start with `reticent demo`, then `reticent init yours.csv`.\nExit codes: 0 done, 1 failed, 2 usage, 3 refused by a rule. Nothing here is legal advice.")]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Args, Clone)]
+pub(crate) struct Common {
+    /// The workspace: the folder with reticent.toml
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print one JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Draft reticent.toml for a CSV file, asking only what it must
+    Init(verbs::init::Init),
+    /// Report every problem of reticent.toml at once
+    Check(verbs::check::Check),
+    /// Read the data sets of reticent.toml into the workspace, checked against their public bounds
+    Import(verbs::import::Import),
+    /// Record consent, withdrawal, restriction and objection
+    Consent(verbs::consent::Consent),
+    /// Open the impact assessment that must exist before training
+    Assess(verbs::assess::Assess),
+    /// Ask the gate, charge the budget, train under differential privacy, release
+    Train(verbs::train::Train),
+    /// Score new rows with a trained model
+    Predict(verbs::predict::Predict),
+    /// Draw report.html: flow, bound, utility, groups, what is not covered
+    Report(verbs::report::ReportVerb),
+    /// Show where the workspace stands and what to do next
+    Status(verbs::status::Status),
+    /// Show every charge to every budget
+    Budget(verbs::budget::BudgetVerb),
+    /// Verify the transparency log
+    Log(verbs::log::LogVerb),
+    /// Account for a training run done anywhere: no workspace needed
+    Account(verbs::account::Account),
+    /// The whole way on real health data, in a folder of its own
+    Demo(verbs::demo::Demo),
+}
+
+pub(crate) fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()) * 2);
+        }
+    };
+    let common = cli.common.clone();
+    match dispatch(cli) {
+        Ok(answer) => {
+            answer.print(common.json);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            if common.json {
+                Answer::new("", failure.to_json()).print(true);
+            }
+            say(failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+/// Runs a command line in this process and gives its answer instead of printing it.
+pub(crate) fn answer(line: Vec<&str>) -> Result<Answer, Failure> {
+    dispatch(Cli::try_parse_from(line).map_err(|e| Failure::usage(e.to_string()))?)
+}
+
+fn dispatch(cli: Cli) -> Result<Answer, Failure> {
+    let common = &cli.common;
+    match cli.verb {
+        Verb::Init(verb) => verb.run(common),
+        Verb::Check(verb) => verb.run(common),
+        Verb::Import(verb) => verb.run(common),
+        Verb::Consent(verb) => verb.run(common),
+        Verb::Assess(verb) => verb.run(common),
+        Verb::Train(verb) => verb.run(common),
+        Verb::Predict(verb) => verb.run(common),
+        Verb::Report(verb) => verb.run(common),
+        Verb::Status(verb) => verb.run(common),
+        Verb::Budget(verb) => verb.run(common),
+        Verb::Log(verb) => verb.run(common),
+        Verb::Account(verb) => verb.run(common),
+        Verb::Demo(verb) => verb.run(common),
+    }
+}

@@ -1,0 +1,219 @@
+//! Internal evaluation: how well the released model ranks, beside a twin without privacy, another architecture, and a sweep over ε.
+//!
+//! Everything here is computed from permitted rows, is exact, and is covered by no ε; the weights live in memory only.
+
+use crate::config::{Config, Model, ModelKind};
+use crate::failure::Failure;
+use crate::output::Progress;
+use crate::privacy::plan_for_one;
+use crate::verbs::train::{SPLIT_SEED, TEST_FRACTION};
+use reticent_data::{Domain, Feature, PermittedTable, Split, encode, split_by_unit};
+use reticent_train::{Auc, Binding, Classifier, NotPrivateSeed, Plan, RunKey, Scores, auc_interval, fit_plain, fit_private};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The sweep: ε of one release alone, and seeds at each.
+const EPSILONS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+const SEEDS: u64 = 5;
+/// The twin takes full-batch steps until its loss is flat.
+const TWIN_STEPS: u64 = 600;
+const TWIN_LEARNING_RATE: f64 = 4.0;
+const RESAMPLING: NotPrivateSeed = NotPrivateSeed(20_260_101);
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Evaluation {
+    pub(crate) private: Auc,
+    pub(crate) baseline: Auc,
+    pub(crate) mlp_private: Auc,
+    pub(crate) mlp_baseline: Auc,
+    pub(crate) curve: Vec<CurvePoint>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) test_records: u64,
+    pub(crate) test_units: u64,
+    pub(crate) train_records: u64,
+    pub(crate) train_units: u64,
+    /// Rows of the training units beyond the public cap.
+    pub(crate) beyond_cap: u64,
+    /// Units with such rows.
+    pub(crate) capped_units: u64,
+    /// Models trained for this and thrown away.
+    pub(crate) models: u64,
+}
+
+/// AUC at one ε over seeds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CurvePoint {
+    pub(crate) epsilon: f64,
+    pub(crate) mean: f64,
+    pub(crate) sd: f64,
+    pub(crate) seeds: u64,
+}
+
+/// AUC in one group of the test.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Group {
+    pub(crate) column: String,
+    pub(crate) level: String,
+    pub(crate) units: u64,
+    pub(crate) records: u64,
+    /// Units of the smaller class.
+    pub(crate) smaller_class: u64,
+    pub(crate) private: Option<Auc>,
+    pub(crate) baseline: Option<Auc>,
+}
+
+/// Measures `released` on the test side of the permitted rows, beside what else `model` could have been.
+pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, released: &Classifier, plan: &Plan) -> Result<Evaluation, Failure> {
+    let split = split_by_unit(table, TEST_FRACTION, SPLIT_SEED);
+    if split.test.table().rows() == 0 {
+        return Err(Failure::usage("no unit is held out for the test").hint("a data set of a few units cannot be evaluated: bring more"));
+    }
+    let runs = 3 + EPSILONS.len() as u64 * SEEDS;
+    let mut progress = Progress::new("internal evaluation", runs);
+    let mut done = 0;
+    let mut tick = || {
+        done += 1;
+        progress.at(done);
+    };
+    let test = TestRows::new(&split, config, model);
+    let twin = fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?;
+    tick();
+    let mlp = Model { kind: ModelKind::Mlp, ..model.clone() };
+    let mlp_plan = plan_for_one(config, &mlp, model.privacy.epsilon)?;
+    let mlp_twin = fit_plain(&mlp_plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE / 4.0)?;
+    tick();
+    let mlp_private = noised(&mlp_plan, &split, 0)?;
+    tick();
+    let mut curve = vec![];
+    for epsilon in EPSILONS {
+        let plan = plan_for_one(config, model, epsilon)?;
+        let mut measured = vec![];
+        for seed in 0..SEEDS {
+            measured.extend(test.scores(&noised(&plan, &split, seed)?).auc());
+            tick();
+        }
+        let n = measured.len().max(1) as f64;
+        let mean = measured.iter().sum::<f64>() / n;
+        let sd = (measured.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
+        curve.push(CurvePoint { epsilon, mean, sd, seeds: SEEDS });
+    }
+    let capped = reticent_data::Units::new(split.train.table(), plan.max_rows_per_unit);
+    let auc = |model: &Classifier| {
+        auc_interval(&test.scores(model), RESAMPLING)
+            .ok_or_else(|| Failure::failed("the held-out rows are all of one class, so nothing can be measured").hint("bring more rows, or another target"))
+    };
+    let over = over_cap(split.train.table().subjects(), plan.max_rows_per_unit.get());
+    Ok(Evaluation {
+        private: auc(released)?,
+        baseline: auc(&twin)?,
+        mlp_private: auc(&mlp_private)?,
+        mlp_baseline: auc(&mlp_twin)?,
+        curve,
+        groups: test.groups(config, model, released, &twin),
+        test_records: split.test.table().rows() as u64,
+        test_units: split.test.table().unit_count() as u64,
+        train_records: capped.kept_rows() as u64,
+        train_units: capped.len() as u64,
+        beyond_cap: capped.beyond_cap() as u64,
+        capped_units: over,
+        models: runs,
+    })
+}
+
+fn over_cap(subjects: &[reticent_data::SubjectId], cap: usize) -> u64 {
+    let mut rows: BTreeMap<_, usize> = BTreeMap::new();
+    for id in subjects {
+        *rows.entry(id).or_default() += 1;
+    }
+    rows.values().filter(|&&n| n > cap).count() as u64
+}
+
+/// A run of internal evaluation. Its key is the seed: nothing of it is released, and no bound is claimed for it.
+fn noised(plan: &Plan, split: &Split, seed: u64) -> Result<Classifier, Failure> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let binding = Binding { plan: plan.digest(), permit: String::new(), data: "internal evaluation".into(), machine: String::new() };
+    Ok(fit_private(plan, &split.train, &RunKey::from_bytes(key), &binding, &mut |_| {})?)
+}
+
+/// The held-out rows, encoded once.
+struct TestRows<'a> {
+    split: &'a Split,
+    inputs: Vec<f32>,
+    width: usize,
+    positive: Vec<bool>,
+    units: Vec<usize>,
+    classes: usize,
+}
+
+impl<'a> TestRows<'a> {
+    fn new(split: &'a Split, config: &Config, model: &Model) -> Self {
+        let table = split.test.table();
+        let encoded = encode(table);
+        let classes = config.data[&model.data].schema(&model.data).classes();
+        let mut numbers = BTreeMap::new();
+        let units = table.subjects().iter().map(|id| {
+            let next = numbers.len();
+            *numbers.entry(*id).or_insert(next)
+        });
+        let units = units.collect();
+        Self { split, inputs: encoded.inputs, width: encoded.width, positive: table.target().iter().map(|&c| c as usize == classes - 1).collect(), units, classes }
+    }
+
+    /// The score of the last class against the others.
+    fn scores(&self, model: &Classifier) -> Scores {
+        let p = model.probabilities(&self.inputs, self.width);
+        let score = p.chunks_exact(self.classes).map(|p| p[self.classes - 1]).collect();
+        Scores { score, positive: self.positive.clone(), unit: self.units.clone() }
+    }
+
+    fn groups(&self, config: &Config, model: &Model, released: &Classifier, twin: &Classifier) -> Vec<Group> {
+        let table = self.split.test.table();
+        let (released, twin) = (self.scores(released), self.scores(twin));
+        let mut groups = vec![];
+        for name in &config.data[&model.data].groups {
+            let Some(index) = table.schema().columns.iter().position(|c| c.name == *name) else { continue };
+            for (level, rows) in levels(&table.schema().columns[index].domain, table.feature(index)) {
+                let pick = |all: &Scores| Scores {
+                    score: rows.iter().map(|&r| all.score[r]).collect(),
+                    positive: rows.iter().map(|&r| all.positive[r]).collect(),
+                    unit: rows.iter().map(|&r| all.unit[r]).collect(),
+                };
+                let count = |class: bool| rows.iter().filter(|&&r| self.positive[r] == class).map(|&r| self.units[r]).collect::<std::collections::BTreeSet<_>>().len() as u64;
+                let units = rows.iter().map(|&r| self.units[r]).collect::<std::collections::BTreeSet<_>>().len() as u64;
+                let smaller_class = count(true).min(count(false));
+                let enough = smaller_class >= 10;
+                groups.push(Group {
+                    column: name.clone(),
+                    level,
+                    units,
+                    records: rows.len() as u64,
+                    smaller_class,
+                    private: enough.then(|| auc_interval(&pick(&released), RESAMPLING)).flatten(),
+                    baseline: enough.then(|| auc_interval(&pick(&twin), RESAMPLING)).flatten(),
+                });
+            }
+        }
+        groups
+    }
+}
+
+/// The levels of a column with the rows at each; a number is split at the middle of its bounds.
+fn levels(domain: &Domain, feature: &Feature) -> Vec<(String, Vec<usize>)> {
+    let rows = |keep: &dyn Fn(usize) -> bool, n: usize| (0..n).filter(|&r| keep(r)).collect::<Vec<_>>();
+    match (domain, feature) {
+        (Domain::Levels { levels, missing }, Feature::Level(values)) => {
+            let names = levels.iter().cloned().chain(missing.then(|| "(missing)".to_owned()));
+            names.enumerate().map(|(i, name)| (name, rows(&|r| values[r] as usize == i, values.len()))).collect()
+        }
+        (Domain::Range { min, max, .. }, Feature::Number(values)) => {
+            let middle = (min + max) / 2.0;
+            vec![
+                (format!("< {middle}"), rows(&|r| values[r] < middle, values.len())),
+                (format!("≥ {middle}"), rows(&|r| values[r] >= middle, values.len())),
+            ]
+        }
+        _ => vec![],
+    }
+}

@@ -1,0 +1,111 @@
+//! The gate as the program asks it: policy from reticent.toml, facts from the ledger, the answer on record before anything is done.
+
+use crate::config::Config;
+use crate::data_version::{DataVersion, units};
+use crate::failure::Failure;
+use crate::output::{say, thousands};
+use crate::workspace::{Workspace, now};
+use reticent_data::PermittedTable;
+use reticent_govern::Event;
+use reticent_proof::{Count, Decision, Permit, Policy, Reason, Refusal, Request, Use, decide};
+use std::collections::BTreeSet;
+
+/// What a purpose and a data set declare, as the gate needs it.
+pub(crate) fn policy(config: &Config, dataset: &str, purpose: &str, chosen: &BTreeSet<Reason>) -> Policy {
+    let declared = &config.purposes[purpose];
+    Policy {
+        purpose: purpose.into(),
+        art6: declared.art6,
+        art9: declared.art9,
+        notices: declared.notices.clone(),
+        special_columns: config.data[dataset].schema(dataset).special_columns(),
+        exclude: declared.exclude.union(chosen).copied().collect(),
+    }
+}
+
+/// Rows that may be used, and what the gate said of the others.
+pub(crate) struct Admitted {
+    pub(crate) table: PermittedTable,
+    pub(crate) decision: Decision,
+    /// Ledger number of the decision.
+    pub(crate) event: i64,
+}
+
+/// Asks the gate for a use of a data version, records its answer, and gives the rows it permits.
+///
+/// In experiment mode a refusal is a warning, and the rows come under an asserted permit that stamps all that is made of them.
+pub(crate) fn admit(workspace: &mut Workspace, data: &DataVersion, purpose: &str, use_: Use, chosen: &BTreeSet<Reason>) -> Result<Admitted, Failure> {
+    let dataset = data.manifest.schema.dataset.clone();
+    let version = data.manifest.version.clone();
+    let policy = policy(&workspace.config, &dataset, purpose, chosen);
+    let request = Request { purpose: purpose.into(), use_, data_version: version.clone(), at: now() };
+    let facts = workspace.ledger.facts(&dataset, &version, purpose, &units(&data.table), request.at)?;
+    let (decision, permit) = decide(&policy, &facts, &request);
+    let event = workspace.append(&Event::GateDecided { decision: decision.clone(), chosen: chosen.iter().copied().collect() })?;
+    let permit = match permit {
+        Some(permit) => permit,
+        None if workspace.is_release() => {
+            workspace.publish()?;
+            return Err(refusal(&decision));
+        }
+        None => {
+            for refused in &decision.refusals {
+                say(format!("warning: release mode would refuse: {}", words(refused).0));
+            }
+            Permit::asserted("experiment mode")
+        }
+    };
+    Ok(Admitted { table: PermittedTable::new(data.table.clone(), &version, permit)?, decision, event })
+}
+
+/// A refusal of the gate for the person who asked.
+pub(crate) fn refusal(decision: &Decision) -> Failure {
+    let told: Vec<(String, String)> = decision.refusals.iter().map(words).collect();
+    let (message, hint) = match &told[..] {
+        [(message, hint)] => (format!("the gate refuses: {message}"), hint.clone()),
+        several => {
+            let lines: Vec<String> = several.iter().map(|(m, _)| format!("  {m}")).collect();
+            let mut hints: Vec<&str> = several.iter().map(|(_, h)| h.as_str()).collect();
+            hints.dedup();
+            (format!("the gate refuses for {} reasons\n{}", several.len(), lines.join("\n")), hints.join("\n      "))
+        }
+    };
+    Failure::refused(message).hint(hint).facts(decision)
+}
+
+fn words(refused: &Refusal) -> (String, String) {
+    let text = |m: &str, h: &str| (m.to_owned(), h.to_owned());
+    match refused {
+        Refusal::OtherPurpose => text("the data is not on record for this purpose", "use a model whose purpose fits, or declare the purpose"),
+        Refusal::NoBasisDeclared => text("the purpose declares no legal basis (Art 6)", "set `art6` of the purpose in reticent.toml"),
+        Refusal::LegitimateInterestUnassessed => {
+            text("legitimate interest (Art 6(1)(f)) needs an approved assessment, which cannot be recorded yet", "use a purpose with another basis")
+        }
+        Refusal::NoAssessment => text("no impact assessment is open for this purpose and data set", "open one with `reticent assess --plan`"),
+        Refusal::Quarantined => text("the data set is quarantined: no basis event is known for it", "record what people said with `reticent consent import`"),
+        Refusal::NoConditionDeclared { columns } => (
+            format!("the columns {} reveal a special category, and the purpose declares no Art 9 condition", columns.join(", ")),
+            "set `art9` of the purpose in reticent.toml, or drop the columns".into(),
+        ),
+        Refusal::Units { reason, count } => (
+            format!("{}: {}", reason.words(), amount(count)),
+            format!("obtain the basis and import it, or leave these units out, on record: `reticent train --exclude {}`", reason.name()),
+        ),
+        Refusal::NobodyLeft => text("nobody is left whose data may be used", "import the events that give a basis with `reticent consent import`"),
+    }
+}
+
+/// `51 units, 204 records`, with counts under 10 masked.
+pub(crate) fn amount(count: &Count) -> String {
+    let masked = |n: u64| if (1..10).contains(&n) { "fewer than 10".to_owned() } else { thousands(n) };
+    format!("{} units, {} records", masked(count.units), masked(count.records))
+}
+
+/// The gate's counts, a line each.
+pub(crate) fn lines(decision: &Decision) -> String {
+    let mut text = format!("  admitted   {}\n", amount(&decision.admitted));
+    for (reason, count) in &decision.excluded {
+        text += &format!("  left out   {}: {}\n", reason.words(), amount(count));
+    }
+    text
+}

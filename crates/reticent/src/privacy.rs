@@ -1,0 +1,226 @@
+//! From `reticent.toml` to a plan, and from charges to a statement with δ, unit, neighbours and the releases it covers.
+
+use crate::config::{Bounds, Config, Model, ModelKind};
+use crate::failure::Failure;
+use reticent_accounting::filter::{RenyiFilter, best_order};
+use reticent_accounting::{Delta, Epsilon, Event as Mechanism, Interval, NoiseMultiplier, Order, SamplingRate, calibrate, pld, rdp};
+use reticent_govern::{Budget, Reservation, ReservationState};
+use reticent_train::{Architecture, Plan};
+use serde::Serialize;
+
+/// Noise is calibrated to within this much of the smallest that fits.
+const NOISE_TOLERANCE: f64 = 1e-4;
+
+/// The budget that reticent.toml declares for a data set: its own, or the largest ε among its models with their δ.
+pub(crate) fn declared_budget(config: &Config, dataset: &str) -> Result<(Epsilon, Delta), Failure> {
+    let (epsilon, delta) = match config.data.get(dataset).and_then(|d| d.budget) {
+        Some(budget) => (budget.epsilon, budget.delta),
+        None => config
+            .models
+            .values()
+            .filter(|m| m.data == dataset)
+            .map(|m| (m.privacy.epsilon, m.privacy.delta))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .ok_or_else(|| Failure::usage(format!("no model in reticent.toml uses `{dataset}`")).hint("add `[models.NAME]` with its privacy"))?,
+    };
+    Ok((Epsilon::new(epsilon)?, Delta::new(delta)?))
+}
+
+pub(crate) fn architecture(model: &Model) -> Architecture {
+    match model.kind {
+        ModelKind::Logistic => Architecture::Logistic,
+        ModelKind::Mlp => Architecture::Mlp { hidden: hidden(model) },
+    }
+}
+
+pub(crate) fn hidden(model: &Model) -> Vec<usize> {
+    if model.hidden.is_empty() { vec![32] } else { model.hidden.iter().map(|&h| h as usize).collect() }
+}
+
+
+/// The order at which a filter over `epsilon` fits the model's releases best.
+pub(crate) fn filter_order(model: &Model, epsilon: Epsilon, delta: Delta) -> Result<Order, Failure> {
+    let rate = SamplingRate::new(model.privacy.sample_rate)?;
+    let all = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases);
+    let noise = calibrate::noise_multiplier(epsilon, delta, NOISE_TOLERANCE, calibrate::Accountant::Rdp, all)?;
+    Ok(best_order(epsilon, delta, &all(noise))?)
+}
+
+/// The frozen plan: the least noise with which all of the model's releases together pass a filter of the model's ε at `order`.
+pub(crate) fn plan(config: &Config, model: &Model, order: Order) -> Result<Plan, Failure> {
+    let data = &config.data[&model.data];
+    let filter = RenyiFilter::open(Epsilon::new(model.privacy.epsilon)?, Delta::new(model.privacy.delta)?, order)?;
+    let rate = SamplingRate::new(model.privacy.sample_rate)?;
+    let noise = calibrate::noise_multiplier_by(Epsilon::new(model.privacy.epsilon)?, NOISE_TOLERANCE, |noise| {
+        filter.epsilon_of(filter.cost(&Mechanism::dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases))?)
+    })?;
+    Ok(with_noise(config, model, noise, data.units))
+}
+
+/// A plan for internal evaluation: one release of `epsilon` alone.
+pub(crate) fn plan_for_one(config: &Config, model: &Model, epsilon: f64) -> Result<Plan, Failure> {
+    let delta = Delta::new(model.privacy.delta)?;
+    let rate = SamplingRate::new(model.privacy.sample_rate)?;
+    let one = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps);
+    let noise = calibrate::noise_multiplier(Epsilon::new(epsilon)?, delta, 1e-3, calibrate::Accountant::Pld, one)?;
+    Ok(with_noise(config, model, noise, config.data[&model.data].units))
+}
+
+fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64) -> Plan {
+    let privacy = &model.privacy;
+    Plan {
+        unit: config.data[&model.data].unit.clone(),
+        max_rows_per_unit: usize::try_from(privacy.max_rows_per_subject).ok().and_then(std::num::NonZeroUsize::new).expect("checked with reticent.toml"),
+        sample_rate: SamplingRate::new(privacy.sample_rate).expect("checked with reticent.toml"),
+        noise_multiplier: noise,
+        max_grad_norm: privacy.max_grad_norm,
+        steps: privacy.steps,
+        learning_rate: privacy.learning_rate.unwrap_or(match model.kind {
+            ModelKind::Logistic => 2.0,
+            ModelKind::Mlp => 1.0,
+        }),
+        public_units: units,
+        architecture: architecture(model),
+    }
+}
+
+/// What may be said about the releases of one data set and unit.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Statement {
+    /// Proved upper bound on ε of all releases and reserves together, by PLD.
+    pub(crate) epsilon_upper: f64,
+    /// Numeric lower end of the same mechanism's ε.
+    pub(crate) epsilon_lower_numeric: f64,
+    /// The same, by RDP.
+    pub(crate) epsilon_rdp: f64,
+    pub(crate) delta: f64,
+    pub(crate) unit: String,
+    pub(crate) neighbours: String,
+    pub(crate) releases: Vec<ReleaseStatement>,
+    pub(crate) not_covered: Vec<String>,
+    pub(crate) budget_epsilon: f64,
+    pub(crate) filter_order: f64,
+    pub(crate) filter_spent: f64,
+    pub(crate) filter_total: f64,
+}
+
+/// One release, or one set aside.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ReleaseStatement {
+    pub(crate) name: String,
+    pub(crate) run: String,
+    pub(crate) state: String,
+    /// ε of this one alone, by PLD.
+    pub(crate) epsilon: f64,
+    /// ε of this one and all before it, by PLD.
+    pub(crate) cumulative_epsilon: f64,
+}
+
+/// The statement about a budget and all that was charged to it; `None` before the first charge.
+pub(crate) fn statement(config: &Config, budget: &Budget) -> Result<Option<Statement>, Failure> {
+    let delta = Delta::new(budget.delta)?;
+    let mut parts: Vec<Mechanism> = vec![];
+    let mut releases = vec![];
+    for reservation in budget.reservations.iter().filter(|r| r.cost > 0.0) {
+        for (name, state) in charges(reservation) {
+            parts.push(reservation.event.clone());
+            let alone = pld::epsilon(&reservation.event, delta)?;
+            let together = joint(&parts, delta)?;
+            releases.push(ReleaseStatement {
+                name,
+                run: reservation.run.clone(),
+                state,
+                epsilon: alone.upper.get(),
+                cumulative_epsilon: together.upper.get(),
+            });
+        }
+    }
+    if parts.is_empty() {
+        return Ok(None);
+    }
+    let all = joint(&parts, delta)?;
+    Ok(Some(Statement {
+        epsilon_upper: all.upper.get(),
+        epsilon_lower_numeric: all.lower.get(),
+        epsilon_rdp: rdp::epsilon(&compose(&parts), delta)?.epsilon.get(),
+        delta: budget.delta,
+        unit: unit_in_words(config, &budget.dataset, &budget.unit),
+        neighbours: "add or remove one unit".into(),
+        releases,
+        not_covered: not_covered(config, &budget.dataset),
+        budget_epsilon: budget.epsilon,
+        filter_order: budget.order,
+        filter_spent: budget.spent,
+        filter_total: budget.total,
+    }))
+}
+
+/// `reconstructed unit, ≤ 5 rows`.
+pub(crate) fn unit_in_words(config: &Config, dataset: &str, unit: &str) -> String {
+    let cap = config.models.values().filter(|m| m.data == dataset).map(|m| m.privacy.max_rows_per_subject).max().unwrap_or(1);
+    if cap == 1 { format!("{unit}, 1 row") } else { format!("{unit}, ≤ {cap} rows") }
+}
+
+fn charges(reservation: &Reservation) -> Vec<(String, String)> {
+    let state = match reservation.state {
+        ReservationState::Released => "released",
+        ReservationState::Abandoned => "given up, charged in full",
+        ReservationState::Reserved | ReservationState::Drawing => "under way",
+    };
+    let mut all = vec![(reservation.model.clone(), state.to_owned())];
+    all.extend((0..reservation.held_runs).map(|i| {
+        let number = if reservation.held_runs == 1 { String::new() } else { format!(" {}", i + 1) };
+        (format!("{} retrained once{number}", reservation.model), "reserved".to_owned())
+    }));
+    all
+}
+
+/// The ε of several runs together. Valid though a later run may follow what an earlier one gave, because the plans themselves were fixed before.
+fn joint(parts: &[Mechanism], delta: Delta) -> Result<Interval, Failure> {
+    Ok(pld::epsilon(&compose(parts), delta)?)
+}
+
+/// Equal parts are counted, which the accountants compose much faster than a list.
+fn compose(parts: &[Mechanism]) -> Mechanism {
+    let mut counted: Vec<(Mechanism, u64)> = vec![];
+    for part in parts {
+        match counted.iter_mut().find(|(p, _)| p == part) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((part.clone(), 1)),
+        }
+    }
+    let mut events: Vec<Mechanism> = counted.into_iter().map(|(part, count)| part.times(count)).collect();
+    if events.len() == 1 { events.remove(0) } else { Mechanism::Composed { events } }
+}
+
+/// What no ε of this workspace covers.
+pub(crate) fn not_covered(config: &Config, dataset: &str) -> Vec<String> {
+    let data = &config.data[dataset];
+    let mut all = vec![
+        "internal evaluation: twins without privacy, the sweep over ε and exact test metrics (weights are deleted, never released)".to_owned(),
+        "this statement and the report: their counts and metrics are exact values of private rows".to_owned(),
+        format!("the public, rounded number of units ({})", crate::output::thousands(data.units)),
+        "the choice of columns, architecture and learning rate".to_owned(),
+        "rounding: noise is drawn in 64-bit floating point, and the bound is proved for real numbers".to_owned(),
+        "timing, and whoever holds the workspace itself: rows, keys and the ledger".to_owned(),
+    ];
+    match &data.subject {
+        reticent_data::SubjectRule::Row => all.push("people who appear in more than one row".to_owned()),
+        reticent_data::SubjectRule::RunsOf(_) => all.push("people spread over several reconstructed units".to_owned()),
+        reticent_data::SubjectRule::Column(_) => {}
+    }
+    if data.bounds == Bounds::Data {
+        all.push("bounds and levels, which were read from the private rows".to_owned());
+    }
+    all
+}
+
+/// `ε ≤ 1.998 at δ = 1e-5`, rounded up.
+pub(crate) fn bound(epsilon: f64, delta: f64) -> String {
+    format!("ε ≤ {} at δ = {delta:e}", up(epsilon))
+}
+
+/// Three decimals, never below the number.
+pub(crate) fn up(epsilon: f64) -> String {
+    format!("{:.3}", (epsilon * 1000.0).ceil() / 1000.0)
+}

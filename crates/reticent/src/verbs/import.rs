@@ -1,0 +1,104 @@
+//! `import`: CSV to a checked, versioned table, quarantined until basis events are known.
+
+use crate::cli::Common;
+use crate::data_version::{folder, latest_manifest, read_manifest, units};
+use crate::disk;
+use crate::failure::Failure;
+use crate::output::{Answer, thousands};
+use crate::workspace::Workspace;
+use clap::Args;
+use reticent_data::{Counts, CsvOptions, Manifest, Source, import_csv, rows_digest, write_parquet};
+use reticent_govern::Event;
+use serde_json::json;
+
+#[derive(Args)]
+#[command(after_help = "A changed file becomes a new version; an unchanged one is left alone.\nBounds and levels come from reticent.toml: what lies outside is an error, told by column, count and line, never by value.")]
+pub(crate) struct Import {
+    /// Only this data set [default: all]
+    dataset: Option<String>,
+    /// Move numbers outside their bounds to the nearest bound, and say how many
+    #[arg(long)]
+    clamp: bool,
+}
+
+impl Import {
+    pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
+        let mut workspace = Workspace::write(&common.dir)?;
+        let names: Vec<String> = workspace.config.data.keys().cloned().collect();
+        if let Some(wanted) = &self.dataset
+            && !names.contains(wanted)
+        {
+            return Err(Failure::usage(format!("no data set is called `{wanted}`")).hint(format!("reticent.toml declares: {}", names.join(", "))));
+        }
+        let mut text = String::new();
+        let mut imported = vec![];
+        for name in names.iter().filter(|n| self.dataset.as_ref().is_none_or(|w| w == *n)) {
+            let (line, manifest) = self.import(&mut workspace, name)?;
+            text += &line;
+            imported.push(json!({ "version": manifest.version, "records": manifest.counts.records, "units": manifest.counts.units,
+                "folder": folder(&workspace, &manifest.version), "rows_digest": manifest.rows_digest }));
+        }
+        workspace.publish()?;
+        Ok(Answer::new(text, json!({ "imported": imported })))
+    }
+
+    fn import(&self, workspace: &mut Workspace, name: &str) -> Result<(String, Manifest), Failure> {
+        let schema = workspace.config.data_schema(name).map_err(|e| Failure::usage(e.to_string()).hint(e.hint))?;
+        let data = workspace.config.data[name].clone();
+        let path = workspace.dir.join(&data.file);
+        let bytes = std::fs::read(&path).map_err(|e| disk::io("read", &path, &e).hint("`file` in reticent.toml is relative to it"))?;
+        let key = workspace.pseudonym_key()?;
+        let source = Source {
+            file: path.file_name().unwrap_or_default().to_string_lossy().into(),
+            bytes: bytes.len() as u64,
+            keyed_digest: hex::encode(key.keyed_digest(&[b"file", &bytes])),
+        };
+        if let Some(last) = latest_manifest(workspace, name)?
+            && last.source == source
+            && last.schema == schema
+        {
+            return Ok((format!("{} is unchanged: {} records\n", last.version, thousands(last.counts.records)), last));
+        }
+        let options = CsvOptions { delimiter: data.delimiter as u8, names: (!data.header).then(|| data.names.clone()), clamp: self.clamp };
+        let statement = workspace.config.statement.clone();
+        let imported = import_csv(&bytes[..], &schema, &options, &key)?;
+        let table = imported.table;
+        let counted = units(&table);
+        let keys = workspace.ledger.subject_keys(&counted.keys().cloned().collect::<Vec<_>>())?;
+        let version = format!("{name}/v{}", next_version(workspace, name)?);
+        let manifest = Manifest {
+            schema_version: 1,
+            version: version.clone(),
+            imported_at: jiff::Timestamp::now().to_string(),
+            statement,
+            source,
+            schema,
+            counts: Counts { records: table.rows() as u64, units: counted.len() as u64, clamped: imported.clamped },
+            rows_digest: hex::encode(rows_digest(&table, |id| &keys[&id.to_string()])),
+        };
+        // Files first, event last: a version that is on record is whole, and one that is not is written over.
+        let place = folder(workspace, &version);
+        disk::create_folder(&place)?;
+        write_parquet(&table, &place.join("table.parquet"))?;
+        disk::write(&place.join("manifest.json"), format!("{:#}\n", json!(manifest)).as_bytes())?;
+        workspace.append(&Event::DataImported {
+            version: version.clone(),
+            records: manifest.counts.records,
+            units: manifest.counts.units,
+            rows_digest: manifest.rows_digest.clone(),
+        })?;
+        let manifest = read_manifest(workspace, &version)?;
+        let clamped = if imported.clamped > 0 { format!(", {} numbers moved to their nearest bound", thousands(imported.clamped)) } else { String::new() };
+        let noun = if manifest.schema.unit == "row" { "unit of privacy: the row".to_owned() } else { format!("{} × {}", thousands(manifest.counts.units), manifest.schema.unit) };
+        let line = format!("{version}: {} records, {noun}{clamped}; quarantined until basis events are known\n", thousands(manifest.counts.records));
+        Ok((line, manifest))
+    }
+}
+
+fn next_version(workspace: &mut Workspace, name: &str) -> Result<usize, Failure> {
+    let recorded = workspace.ledger.events("data-imported")?.into_iter().filter(|stored| match &stored.event {
+        Event::DataImported { version, .. } => version.split('/').next() == Some(name),
+        _ => false,
+    });
+    Ok(recorded.count() + 1)
+}

@@ -1,0 +1,79 @@
+//! `log verify`: recompute every tile, the checkpoint and every commitment.
+
+use crate::cli::Common;
+use crate::disk;
+use crate::failure::Failure;
+use crate::output::{Answer, thousands};
+use crate::workspace::Workspace;
+use clap::{Args, Subcommand};
+use reticent_govern::Event;
+use reticent_proof::log::{SignedCheckpoint, verify_against};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct LogVerb {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Recompute every tile, the checkpoint, every commitment and the files of released models
+    Verify {
+        /// A checkpoint that was kept elsewhere [default: reticent.checkpoint of the workspace]
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+}
+
+impl LogVerb {
+    pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
+        let Verb::Verify { checkpoint } = &self.verb;
+        let mut workspace = Workspace::read(&common.dir)?;
+        let held: Option<SignedCheckpoint> = match checkpoint {
+            Some(path) => Some(disk::read_text(path)?.parse()?),
+            None => workspace.held()?,
+        };
+        let key = workspace.signing_key()?.verifying_key();
+        let entries = workspace.ledger.log_entries(0)?;
+        let verification = verify_against(&workspace.hidden("log"), &key, held.as_ref(), &entries);
+        let mut findings: Vec<String> = verification.findings.iter().map(ToString::to_string).collect();
+        findings.extend(workspace.ledger.damaged()?.into_iter().map(|seq| format!("ledger: event {seq} is not the one committed to")));
+        findings.extend(changed_files(&mut workspace)?);
+        let mut not_proved: Vec<String> = verification.not_proved.iter().map(ToString::to_string).collect();
+        if checkpoint.is_none() {
+            not_proved.push("that ledger, log and reticent.checkpoint were not rolled back together: give a checkpoint kept elsewhere with `--checkpoint`".into());
+        }
+        let facts = json!({ "verified": findings.is_empty(), "size": verification.size, "root": verification.root.map(|r| r.to_string()),
+            "findings": findings, "not_proved": not_proved });
+        if !findings.is_empty() {
+            let noun = if findings.len() == 1 { "finding" } else { "findings" };
+            return Err(Failure::failed(format!("the log does not verify: {} {noun}\n  {}", findings.len(), findings.join("\n  ")))
+                .hint("tiles can be rebuilt from an undamaged ledger by any verb that writes; a damaged event cannot")
+                .facts(facts));
+        }
+        let mut text = format!("verified: {} entries, root {}\n", thousands(verification.size), verification.root.map(|r| r.to_string()).unwrap_or_default());
+        for line in &not_proved {
+            text += &format!("  does not prove: {line}\n");
+        }
+        Ok(Answer::new(text, facts))
+    }
+}
+
+/// Files of released models that differ from what was released.
+fn changed_files(workspace: &mut Workspace) -> Result<Vec<String>, Failure> {
+    let mut findings = vec![];
+    for stored in workspace.ledger.events("model-released")? {
+        let Event::ModelReleased(release) = stored.event else { continue };
+        for (file, digest) in [("model.safetensors", &release.weights_sha256), ("manifest.json", &release.manifest_sha256)] {
+            let path = workspace.hidden("models").join(&release.model).join(file);
+            let found = std::fs::read(&path).map(|bytes| hex::encode(Sha256::digest(bytes)));
+            if found.as_ref().ok() != Some(digest) {
+                findings.push(format!("models/{}/{file}: is not what was released (event {})", release.model, stored.seq));
+            }
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,302 @@
+//! `train`: gate → budget → private training → last look → release.
+
+use crate::cli::Common;
+use crate::config::Config;
+use crate::data_version::{load_latest, units};
+use crate::disk;
+use crate::failure::Failure;
+use crate::gate::{self, Admitted, admit, policy};
+use crate::output::{Answer, Progress, say, thousands};
+use crate::privacy::{self, bound, statement, up};
+use crate::verbs::choose_model;
+use crate::workspace::{Workspace, now};
+use clap::Args;
+use reticent_accounting::Order;
+use reticent_data::{Schema, split_by_unit};
+use reticent_govern::{Event, Outcome, Release, Reservation, ReservationState, RunRequest};
+use reticent_proof::{Ground, Permit, Reason, Request, Use};
+use reticent_train::{Binding, Plan, RunKey, fit_private, save_weights};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeSet, HashMap};
+
+/// Share of the units held out for the test, and the public seed of the split.
+pub(crate) const TEST_FRACTION: f64 = 0.2;
+pub(crate) const SPLIT_SEED: u64 = 0;
+
+#[derive(Args)]
+#[command(after_help = "Order of events: the gate decides; the whole run and its reserve are charged; only then a noise key exists; the gate is asked once more in the\ntransaction that releases the model. A run that was interrupted goes on with its own noise if nothing it depends on has changed.")]
+pub(crate) struct Train {
+    /// The model [default: the only one]
+    model: Option<String>,
+    /// Leave units out for this reason, on record, instead of refusing (may be given several times)
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    exclude: Vec<Reason>,
+    /// Train a further release even where one is out already; it is charged like any other
+    #[arg(long)]
+    again: bool,
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    let names: Vec<&str> = Reason::ALL.iter().map(|r| r.name()).collect();
+    Reason::from_name(text).ok_or_else(|| format!("no such reason; one of {}", names.join(", ")))
+}
+
+/// Beside the weights: how they came about and what may be said about them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ModelManifest {
+    pub(crate) schema_version: u32,
+    pub(crate) model: String,
+    pub(crate) run: String,
+    pub(crate) trained_at: String,
+    /// Printed wherever the model is used; none where the gate decided and the model is released.
+    pub(crate) stamp: Option<String>,
+    pub(crate) statement: Option<String>,
+    pub(crate) purpose: String,
+    pub(crate) data_version: String,
+    pub(crate) rows_digest: String,
+    pub(crate) permit: Ground,
+    pub(crate) permit_digest: String,
+    pub(crate) schema: Schema,
+    pub(crate) plan: Plan,
+    /// ε of this release alone.
+    pub(crate) epsilon: f64,
+    pub(crate) delta: f64,
+    pub(crate) neighbours: String,
+    pub(crate) unit: String,
+    pub(crate) not_covered: Vec<String>,
+    pub(crate) weights_sha256: String,
+}
+
+impl Train {
+    pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
+        let mut workspace = Workspace::write(&common.dir)?;
+        let (name, model) = choose_model(&workspace.config, self.model.as_deref())?;
+        let (name, model) = (name.to_owned(), model.clone());
+        let released = releases_of(&mut workspace, &name)?;
+        if let Some(last) = released.last().filter(|_| !self.again) {
+            return Err(Failure::refused(format!("{} is released already", last.model)).hint("`reticent train --again` trains a further release, charged to the same budget"));
+        }
+        let data = load_latest(&mut workspace, &model.data)?;
+        let chosen: BTreeSet<Reason> = self.exclude.iter().copied().collect();
+        let Admitted { table, decision, .. } = admit(&mut workspace, &data, &model.purpose, Use::Training, &chosen)?;
+        say(format!("gate: {}\n{}", if decision.allowed { "permitted under your recorded policy" } else { "experiment, nothing decided" }, gate::lines(&decision).trim_end()));
+
+        let (epsilon, delta) = privacy::declared_budget(&workspace.config, &model.data)?;
+        let unit = workspace.config.data[&model.data].unit.clone();
+        let order = match workspace.ledger.budget(&model.data, &unit)? {
+            Some(open) => Order::new(open.order)?,
+            None => privacy::filter_order(&model, epsilon, delta)?,
+        };
+        let plan = privacy::plan(&workspace.config, &model, order)?;
+        plan.check()?;
+        let actor = workspace.actor.clone();
+        workspace.ledger.open_budget(&actor, &model.data, &unit, epsilon, delta, order)?;
+
+        let permit = table.permit().clone();
+        let binding = Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
+        let request = RunRequest {
+            run: new_run()?,
+            model: name.clone(),
+            dataset: model.data.clone(),
+            unit: unit.clone(),
+            binding: format!("{}/{}/{}/{}", binding.plan, binding.permit, binding.data, binding.machine),
+            plan: serde_json::to_string(&plan).expect("plain data has JSON"),
+            plan_digest: plan.digest(),
+            event: plan.event(),
+            held_runs: if released.is_empty() { model.privacy.releases - 1 } else { 0 },
+        };
+        let (reservation, key) = charge(&mut workspace, &request)?;
+        let run = reservation.run.clone();
+        let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
+        let mut progress = Progress::new("training", plan.steps);
+        let classifier = fit_private(&plan, &split.train, &key, &binding, &mut |p| progress.at(p.step))?;
+        drop(progress);
+
+        let number = released.len() + 1;
+        let release_name = format!("{name}/{number}");
+        let stamp = permit.stamp();
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned()), ("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);
+        let weights = save_weights(&classifier, metadata)?;
+        let manifest = ModelManifest {
+            schema_version: 1,
+            model: release_name.clone(),
+            run: run.clone(),
+            trained_at: jiff::Timestamp::now().to_string(),
+            stamp: stamp.clone(),
+            statement: workspace.config.statement.clone(),
+            purpose: model.purpose.clone(),
+            data_version: data.manifest.version.clone(),
+            rows_digest: data.manifest.rows_digest.clone(),
+            permit: permit.ground().clone(),
+            permit_digest: permit.digest().into(),
+            schema: data.manifest.schema.clone(),
+            epsilon: reticent_accounting::pld::epsilon(&plan.event(), delta)?.upper.get(),
+            delta: delta.get(),
+            neighbours: "add or remove one unit".into(),
+            unit: privacy::unit_in_words(&workspace.config, &model.data, &unit),
+            not_covered: privacy::not_covered(&workspace.config, &model.data),
+            weights_sha256: hex::encode(Sha256::digest(&weights)),
+            plan,
+        };
+        let manifest_bytes = format!("{:#}\n", json!(manifest));
+        let folder = workspace.hidden("runs").join(&run);
+        disk::write(&folder.join("model.safetensors"), &weights)?;
+        disk::write(&folder.join("manifest.json"), manifest_bytes.as_bytes())?;
+
+        let release = Release {
+            model: release_name.clone(),
+            run: run.clone(),
+            data_version: data.manifest.version.clone(),
+            purpose: model.purpose.clone(),
+            plan_digest: manifest.plan.digest(),
+            permit_digest: permit.digest().into(),
+            weights_sha256: manifest.weights_sha256.clone(),
+            manifest_sha256: hex::encode(Sha256::digest(&manifest_bytes)),
+        };
+        let gate_policy = policy(&workspace.config, &model.data, &model.purpose, &chosen);
+        let gate_request = Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at: now() };
+        let gate = is_decided(&permit).then_some((&gate_policy, &gate_request));
+        match workspace.ledger.release(&actor, &release, &model.data, gate, &units(table.table()))? {
+            Outcome::Blocked(decision) => {
+                workspace.discard_run(&run)?;
+                workspace.publish()?;
+                let why = gate::refusal(&decision);
+                return Err(Failure::refused(format!("the release of {release_name} is blocked: a basis ended while it was trained; its weights are destroyed and the run stays charged\n{}", why.message))
+                    .hint("train again: the gate then leaves these units out")
+                    .facts(&*decision));
+            }
+            Outcome::Released(_) => workspace.settle_files(&run, &release_name)?,
+        }
+        let checkpoint = workspace.publish()?;
+        let budget = workspace.ledger.budget(&model.data, &unit)?.expect("opened above");
+        let stated = statement(&workspace.config, &budget)?.expect("charged above");
+        let trained = split.train.table();
+        let mut text = match &stamp {
+            Some(stamp) => format!("{release_name} is trained; {stamp}\n"),
+            None => format!("{release_name} is released\n"),
+        };
+        text += &format!("  {} records of {} units trained on, {} held out by unit for the test\n", thousands(trained.rows() as u64), thousands(trained.unit_count() as u64), thousands(split.test.table().unit_count() as u64));
+        text += &format!("  this release: {}\n", bound(manifest.epsilon, manifest.delta));
+        text += &format!("  with what is reserved: {}, {}, {} (by RDP: {})\n", bound(stated.epsilon_upper, stated.delta), stated.neighbours, stated.unit, up(stated.epsilon_rdp));
+        text += &format!("  log: {} entries signed\n", thousands(checkpoint.unverified().size));
+        for gap in &stated.not_covered {
+            text += &format!("  not covered: {gap}\n");
+        }
+        let json = json!({ "model": release_name, "folder": workspace.hidden("models").join(&release_name), "stamp": stamp, "privacy": stated,
+            "manifest": manifest, "decision": decision, "trained": { "records": trained.rows(), "units": trained.unit_count() } });
+        Ok(Answer::new(text, json))
+    }
+}
+
+/// Releases of a model, oldest first.
+pub(crate) fn releases_of(workspace: &mut Workspace, name: &str) -> Result<Vec<Release>, Failure> {
+    let all = workspace.ledger.events("model-released")?.into_iter();
+    Ok(all
+        .filter_map(|stored| match stored.event {
+            Event::ModelReleased(release) if release.model.split('/').next() == Some(name) => Some(release),
+            _ => None,
+        })
+        .collect())
+}
+
+fn is_decided(permit: &Permit) -> bool {
+    matches!(permit.ground(), Ground::Decided { .. })
+}
+
+/// Charges the run before its noise key exists, or takes up an interrupted run of the same binding with the same key.
+fn charge(workspace: &mut Workspace, request: &RunRequest) -> Result<(Reservation, RunKey), Failure> {
+    let actor = workspace.actor.clone();
+    let unfinished: Vec<Reservation> = workspace
+        .ledger
+        .budget(&request.dataset, &request.unit)?
+        .into_iter()
+        .flat_map(|b| b.reservations)
+        .filter(|r| r.model == request.model && matches!(r.state, ReservationState::Reserved | ReservationState::Drawing))
+        .collect();
+    let mut taken_up = None;
+    for reservation in unfinished {
+        let key_path = workspace.hidden("runs").join(&reservation.run).join("noise.key");
+        let same = reservation.binding == request.binding && taken_up.is_none();
+        match reservation.state {
+            // Charged, and no noise key was ever noted: nothing was drawn, a fresh key serves.
+            ReservationState::Reserved if same => {
+                disk::shred(&key_path)?;
+                taken_up = Some((reservation, None));
+            }
+            ReservationState::Drawing if same => match disk::read_secret(&key_path)? {
+                Some(key) => taken_up = Some((reservation, Some(key))),
+                None => give_up(workspace, &reservation.run, "its noise key is gone")?,
+            },
+            _ => give_up(workspace, &reservation.run, "data, permit, plan or machine changed since it was interrupted")?,
+        }
+    }
+    let (reservation, key) = match taken_up {
+        Some((reservation, key)) => {
+            say(format!("going on with the interrupted run {}: it is charged already", reservation.run));
+            (reservation, key)
+        }
+        None => (workspace.ledger.reserve(&actor, request)?, None),
+    };
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let folder = workspace.hidden("runs").join(&reservation.run);
+            disk::create_folder(&folder)?;
+            disk::sync_folder(&folder).map_err(|e| disk::io("flush", &folder, &e))?;
+            let key = disk::new_secret(&folder.join("noise.key"))?;
+            workspace.ledger.noise_key_created(&actor, &reservation.run)?;
+            key
+        }
+    };
+    Ok((reservation, RunKey::from_bytes(*key)))
+}
+
+fn give_up(workspace: &mut Workspace, run: &str, reason: &str) -> Result<(), Failure> {
+    let actor = workspace.actor.clone();
+    workspace.ledger.abandon(&actor, run, reason)?;
+    workspace.discard_run(run)
+}
+
+fn new_run() -> Result<String, Failure> {
+    let mut name = [0; 8];
+    getrandom::fill(&mut name).map_err(|e| Failure::failed(format!("the system gives no randomness: {e}")))?;
+    Ok(hex::encode(name))
+}
+
+/// Which build on which machine: noise is replayed only where all of it is the same.
+fn machine() -> Result<String, Failure> {
+    let path = std::env::current_exe().map_err(|e| Failure::failed(format!("cannot find this program's own file: {e}")))?;
+    let bytes = std::fs::read(&path).map_err(|e| disk::io("read", &path, &e))?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    #[cfg(target_arch = "x86_64")]
+    let instructions = format!("avx512f={} fma={}", is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("fma"));
+    #[cfg(not(target_arch = "x86_64"))]
+    let instructions = std::env::consts::ARCH.to_owned();
+    Ok(hex::encode(Sha256::new().chain_update(bytes).chain_update(format!("{threads} {instructions}")).finalize()))
+}
+
+/// The manifest and weights of the newest release of a model.
+pub(crate) fn newest(workspace: &mut Workspace, name: &str) -> Result<(ModelManifest, Vec<u8>, i64), Failure> {
+    let config: &Config = &workspace.config;
+    debug_assert!(config.models.contains_key(name));
+    let found = workspace.ledger.events("model-released")?.into_iter().rev().find_map(|stored| match stored.event {
+        Event::ModelReleased(release) if release.model.split('/').next() == Some(name) => Some((release, stored.seq)),
+        _ => None,
+    });
+    let Some((release, seq)) = found else {
+        return Err(Failure::usage(format!("no release of `{name}` exists")).hint("run `reticent train`"));
+    };
+    let folder = workspace.hidden("models").join(&release.model);
+    let text = disk::read_text(&folder.join("manifest.json"))?;
+    let path = folder.join("model.safetensors");
+    let weights = std::fs::read(&path).map_err(|e| disk::io("read", &path, &e))?;
+    for (what, bytes, digest) in [("manifest.json", text.as_bytes(), &release.manifest_sha256), ("model.safetensors", &weights[..], &release.weights_sha256)] {
+        if hex::encode(Sha256::digest(bytes)) != *digest {
+            return Err(Failure::refused(format!("{what} of {} is not what was released", release.model)).hint("bring the released file back, or train again"));
+        }
+    }
+    let manifest = serde_json::from_str(&text).map_err(|e| Failure::failed(format!("the manifest of {} is damaged: {e}", release.model)))?;
+    Ok((manifest, weights, seq))
+}

@@ -1,0 +1,211 @@
+//! A user's workspace: `reticent.toml`, the ledger and the log behind one lock.
+
+use crate::config::{self, Config, Mode};
+use crate::disk;
+use crate::failure::Failure;
+use crate::output::say;
+use reticent_data::PseudonymKey;
+use reticent_govern::{Actor, Event, Ledger, ReservationState};
+use reticent_proof::log::{Log, SignedCheckpoint, SigningKey};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// An open workspace.
+pub(crate) struct Workspace {
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) ledger: Ledger,
+    pub(crate) actor: Actor,
+    /// Held as long as the workspace is open for writing.
+    _lock: Option<File>,
+}
+
+/// Reads and checks `reticent.toml` alone.
+pub(crate) fn read_config(dir: &Path) -> Result<Config, Failure> {
+    let path = dir.join(config::FILE);
+    if !path.exists() {
+        return Err(Failure::usage(format!("{} does not exist", path.display())).hint("`reticent init FILE.csv` drafts one for your data; `--dir` names the workspace"));
+    }
+    Ok(Config::parse(&disk::read_text(&path)?, dir)?)
+}
+
+impl Workspace {
+    /// Opens for reading: several may, also beside one writer.
+    pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
+        let dir = absolute(dir)?;
+        let config = read_config(&dir)?;
+        if !dir.join(".reticent/ledger.db").exists() {
+            return Err(Failure::usage("nothing has happened in this workspace yet").hint("start with `reticent import`"));
+        }
+        let ledger = Ledger::open(&dir.join(".reticent/ledger.db"))?;
+        let mut workspace = Self { dir, config, ledger, actor: actor(), _lock: None };
+        workspace.check_checkpoint()?;
+        Ok(workspace)
+    }
+
+    /// Opens for writing: one process at a time. Makes what is missing and finishes what an interrupted process left.
+    pub(crate) fn write(dir: &Path) -> Result<Self, Failure> {
+        let dir = absolute(dir)?;
+        let config = read_config(&dir)?;
+        let hidden = dir.join(".reticent");
+        for folder in ["", "data", "models", "runs", "reports", "log", "keys"] {
+            disk::create_folder(&hidden.join(folder))?;
+        }
+        let lock = lock(&hidden.join("lock"))?;
+        let ledger = Ledger::open(&hidden.join("ledger.db"))?;
+        let mut workspace = Self { dir, config, ledger, actor: actor(), _lock: Some(lock) };
+        workspace.check_checkpoint()?;
+        if workspace.ledger.len()? == 0 {
+            let mut name = [0; 8];
+            getrandom::fill(&mut name).map_err(|e| Failure::failed(format!("the system gives no randomness: {e}")))?;
+            let event = Event::WorkspaceCreated { workspace: format!("reticent/{}", hex::encode(name)) };
+            workspace.ledger.append(&workspace.actor, &event)?;
+        }
+        workspace.finish_releases()?;
+        workspace.publish()?;
+        Ok(workspace)
+    }
+
+    pub(crate) fn hidden(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(".reticent").join(path)
+    }
+
+    pub(crate) fn is_release(&self) -> bool {
+        self.config.mode == Mode::Release
+    }
+
+    pub(crate) fn append(&mut self, event: &Event) -> Result<i64, Failure> {
+        Ok(self.ledger.append(&self.actor, event)?)
+    }
+
+    pub(crate) fn pseudonym_key(&self) -> Result<PseudonymKey, Failure> {
+        Ok(PseudonymKey::from_bytes(*disk::secret(&self.hidden("keys/pseudonym.key"))?))
+    }
+
+    pub(crate) fn signing_key(&mut self) -> Result<SigningKey, Failure> {
+        let created = self.ledger.events("workspace-created")?;
+        let Some(Event::WorkspaceCreated { workspace }) = created.into_iter().next().map(|e| e.event) else {
+            return Err(Failure::failed("the ledger has no first event"));
+        };
+        Ok(SigningKey::from_bytes(&workspace, &*disk::secret(&self.hidden("keys/log.key"))?)?)
+    }
+
+    /// Where the last signed checkpoint is kept apart from the log.
+    pub(crate) fn held_path(&self) -> PathBuf {
+        self.dir.join("reticent.checkpoint")
+    }
+
+    /// The last signed checkpoint kept apart, where there is one.
+    pub(crate) fn held(&self) -> Result<Option<SignedCheckpoint>, Failure> {
+        let path = self.held_path();
+        if path.exists() { Ok(Some(disk::read_text(&path)?.parse()?)) } else { Ok(None) }
+    }
+
+    /// Brings the log up to the ledger, signs a checkpoint and keeps a copy of it apart.
+    pub(crate) fn publish(&mut self) -> Result<SignedCheckpoint, Failure> {
+        let key = self.signing_key()?;
+        let held = self.held()?;
+        let entries = self.ledger.log_entries(0)?;
+        let mut log = Log::open(self.hidden("log"))?;
+        if let (Some(checkpoint), Some(held)) = (log.checkpoint()?, &held)
+            && checkpoint == *held
+            && checkpoint.unverified().size == entries.len() as u64
+        {
+            return Ok(checkpoint);
+        }
+        let checkpoint = log.publish(&entries, &key, held.as_ref())?;
+        disk::write(&self.held_path(), checkpoint.to_string().as_bytes())?;
+        disk::write(&self.hidden("log.vkey"), format!("{}\n", key.verifying_key()).as_bytes())?;
+        Ok(checkpoint)
+    }
+
+    /// A ledger behind a signed checkpoint is yesterday's: its budget would be under-counted.
+    fn check_checkpoint(&mut self) -> Result<(), Failure> {
+        let log = Log::open(self.hidden("log"))?;
+        let signed = [log.checkpoint()?, self.held()?];
+        let events = self.ledger.len()?;
+        match signed.into_iter().flatten().map(|c| c.unverified().size).max() {
+            Some(size) if size > events => Err(Failure::refused(format!(
+                "the ledger is behind its checkpoint: it holds {events} events where {size} were signed"
+            ))
+            .hint("this looks like a restored backup, which would under-count the budget: bring back the newer .reticent/ledger.db")
+            .facts(serde_json::json!({ "events": events, "signed": size }))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves models whose release is on record into place, and destroys their noise keys, where a process was stopped in between.
+    fn finish_releases(&mut self) -> Result<(), Failure> {
+        for stored in self.ledger.events("model-released")? {
+            let Event::ModelReleased(release) = stored.event else { continue };
+            self.settle_files(&release.run, &release.model)?;
+        }
+        for reservation in self.ledger.budgets()?.into_iter().flat_map(|b| b.reservations) {
+            if reservation.state == ReservationState::Abandoned {
+                self.discard_run(&reservation.run)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Destroys the noise key of a released run and moves its files from the run's own folder into place.
+    pub(crate) fn settle_files(&self, run: &str, model: &str) -> Result<(), Failure> {
+        let (from, to) = (self.hidden("runs").join(run), self.hidden("models").join(model));
+        disk::shred(&from.join("noise.key"))?;
+        if from.exists() && !to.exists() {
+            if let Some(parent) = to.parent() {
+                disk::create_folder(parent)?;
+            }
+            std::fs::rename(&from, &to).and_then(|()| disk::sync_folder(&to)).map_err(|e| disk::io("move", &from, &e))?;
+        }
+        Ok(())
+    }
+
+    /// Destroys what is left of a run that will never be released.
+    pub(crate) fn discard_run(&self, run: &str) -> Result<(), Failure> {
+        let folder = self.hidden("runs").join(run);
+        disk::shred(&folder.join("noise.key"))?;
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(|e| disk::io("remove", &folder, &e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Now, in seconds since 1970.
+pub(crate) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
+/// The name of whoever runs the program, for the record of who did what.
+fn actor() -> Actor {
+    Actor(["RETICENT_ACTOR", "USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty())).unwrap_or_else(|| "unnamed".into()))
+}
+
+pub(crate) fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(dir).map_err(|e| disk::io("find", dir, &e))
+}
+
+fn lock(path: &Path) -> Result<File, Failure> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(|e| disk::io("open", path, &e))?;
+    let started = Instant::now();
+    let mut said = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < PATIENCE => {
+                if !said {
+                    say("another process works in this workspace; waiting for it");
+                    said = true;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::refused("another process works in this workspace").hint("run the same command again when it is done; nothing was changed"));
+            }
+            Err(TryLockError::Error(e)) => return Err(disk::io("lock", path, &e)),
+        }
+    }
+}
