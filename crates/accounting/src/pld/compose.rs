@@ -54,7 +54,12 @@ pub(crate) enum Trouble {
 }
 
 /// Composes the parts, all tabulated at spacing `h`, around the tilt `lambda` >= 0.
-pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64) -> Result<Composed, Trouble> {
+pub(crate) fn compose(
+    parts: &[Part<'_>],
+    h: f64,
+    lambda: f64,
+    planner: &mut FftPlanner<f64>,
+) -> Result<Composed, Trouble> {
     let tilted: Vec<TiltedStep> = parts.iter().map(|p| TiltedStep::new(p, h, lambda)).collect();
     let log_normaliser: f64 = tilted.iter().map(|s| s.count as f64 * s.log_moment).sum();
     if !log_normaliser.is_finite() || tilted.iter().any(|s| !s.norm.is_finite()) {
@@ -69,7 +74,6 @@ pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64) -> Result<Compose
     let grid_origin: f64 = tilted.iter().map(|s| s.count as f64 * s.origin).sum();
     let first = ((window.low - grid_origin) / h).floor();
 
-    let mut planner = FftPlanner::new();
     let forward = planner.plan_fft_forward(size);
     let mut scratch = vec![Complex64::default(); forward.get_inplace_scratch_len()];
     let mut product: Vec<Complex64> = Vec::new();

@@ -55,14 +55,17 @@ pub(crate) struct Step {
 
 impl Step {
     /// A step whose cut tail has at most `tail` mass.
+    ///
+    /// Without sampling both directions have the same law, and removing is the one tabulated.
     pub(crate) fn new(q: f64, sigma: f64, direction: Direction, log_tail: f64) -> Self {
+        let direction = if q == 1.0 { Direction::Remove } else { direction };
         let highest_x = tail_point(|x| log_mixture_tail(q, sigma, x), sigma, log_tail);
         let lower_reach = tail_point(|x| log_mixture_tail(1.0, sigma, x + 1.0), sigma, log_tail);
         let (lowest, lowest_x) = if q < 1.0 {
             // The loss is bounded below, by ln(1-q), as x falls to minus infinity.
             ((-q).ln_1p(), f64::NEG_INFINITY)
         } else {
-            let x = -lower_reach;
+            let x = 1.0 - lower_reach;
             ((2.0 * x - 1.0) / (2.0 * sigma * sigma), x)
         };
         let highest = crate::quadrature::loss(q, sigma, highest_x);
@@ -88,8 +91,8 @@ impl Step {
             let piece = self.piece(&edge, &next);
             // P and Q seen from this direction, and its lower edge.
             let (p, q, ratio, to_upper, to_lower) = match self.direction {
-                Direction::Remove => (piece.p, piece.q, self.ratio(i as f64 * h), i + 1, i),
-                Direction::Add => (piece.q, piece.p, 1.0 / self.ratio((i + 1) as f64 * h), i, i + 1),
+                Direction::Remove => (piece.p, piece.q, (self.lowest + i as f64 * h - piece.log_scale).exp(), i + 1, i),
+                Direction::Add => (piece.q, piece.p, (-(self.lowest + (i + 1) as f64 * h)).exp(), i, i + 1),
             };
             let slack = match self.direction {
                 Direction::Remove => piece.p_error + ratio * piece.q_error,
@@ -213,13 +216,8 @@ impl Step {
 
     /// The offset of the loss below which a negligible tail of the base lies.
     fn first_offset(&self) -> f64 {
-        let x = -self.lower_reach;
+        let x = if self.q == 1.0 { self.lowest_x } else { -self.lower_reach };
         (crate::quadrature::loss(self.q, self.sigma, x) - self.lowest).max(0.0)
-    }
-
-    /// e^loss at an offset from the lowest loss.
-    fn ratio(&self, offset: f64) -> f64 {
-        (self.lowest + offset).exp()
     }
 
     /// Where the loss is `offset` above the lowest: no cancellation, as e^loss - (1-q) = (1-q)(e^offset - 1).
@@ -256,35 +254,42 @@ impl Step {
 
     fn cut(&self, x: f64) -> Cut {
         let (z, shifted_z) = (x / self.sigma, (x - 1.0) / self.sigma);
-        Cut {
-            x,
-            z,
-            shifted_z,
-            base: crate::normal::upper_tail(z.abs()),
-            shifted: crate::normal::upper_tail(shifted_z.abs()),
-        }
+        let shifted = crate::normal::upper_tail(shifted_z.abs());
+        let (base, scaled) = if self.q == 1.0 && z > 0.0 {
+            // e^loss times the base tail: the density there is the shifted one, which does not underflow.
+            let density = (-0.5 * shifted_z * shifted_z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+            (0.0, density * crate::normal::mills(z))
+        } else {
+            (crate::normal::upper_tail(z.abs()), 0.0)
+        };
+        Cut { x, z, shifted_z, base, shifted, scaled }
     }
 
     fn piece(&self, low: &Cut, high: &Cut) -> Piece {
-        let (base, base_error) = between(low.z, low.base, high.z, high.base);
         let (shifted, shifted_error) = between(low.shifted_z, low.shifted, high.shifted_z, high.shifted);
+        if low.scaled > 0.0 {
+            // The loss is affine here: scale the base masses by e^loss at the lower cut.
+            let log_scale = (2.0 * low.x - 1.0) / (2.0 * self.sigma * self.sigma);
+            let decay = (-(high.x - low.x) / (self.sigma * self.sigma)).exp();
+            let q = low.scaled - high.scaled * decay;
+            // The scaled tails go through e^(z^2/2) up to z = 7, and through the density at the shifted z.
+            let error = |cut: &Cut| UNIT * (160.0 + 3.0 * cut.shifted_z * cut.shifted_z) * cut.scaled;
+            return Piece { p: shifted, q, p_error: shifted_error, q_error: error(low) + error(high), log_scale };
+        }
+        let high_base = if high.scaled > 0.0 { crate::normal::upper_tail(high.z) } else { high.base };
+        let (base, base_error) = between(low.z, low.base, high.z, high_base);
         Piece {
             p: (1.0 - self.q) * base + self.q * shifted,
             q: base,
             p_error: (1.0 - self.q) * base_error + self.q * shifted_error,
             q_error: base_error,
+            log_scale: 0.0,
         }
     }
 
-    /// P-mass below the lowest cut, from this direction (q = 1 only, where the cut is far left of 0).
+    /// P-mass below the lowest cut (q = 1 only, where the cut is left of 1).
     fn below(&self, cut: &Cut) -> f64 {
-        if self.q < 1.0 {
-            return 0.0;
-        }
-        match self.direction {
-            Direction::Remove => cut.shifted,
-            Direction::Add => cut.base,
-        }
+        if self.q == 1.0 { cut.shifted } else { 0.0 }
     }
 
     /// Mixture mass above a cut that is right of 1.
@@ -301,31 +306,34 @@ struct Cut {
     shifted_z: f64,
     base: f64,
     shifted: f64,
+    /// Without sampling and right of 0, in place of `base`: the base tail times e^loss.
+    scaled: f64,
 }
 
 impl Cut {
     fn z_squared(&self) -> f64 {
-        let z = if self.z.is_finite() { self.z.abs().max(self.shifted_z.abs()) } else { 0.0 };
+        let z = if self.shifted_z.is_finite() { self.shifted_z.abs().max(if self.scaled > 0.0 { 7.0 } else { self.z.abs() }) } else { 0.0 };
         z * z
     }
 }
 
-/// Masses of a piece under the mixture (p) and the base (q), with bounds on their round-off.
+/// Masses of a piece under the mixture (p) and the base (q, times e^log_scale), with bounds on their round-off.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
     p: f64,
     q: f64,
     p_error: f64,
     q_error: f64,
+    log_scale: f64,
 }
 
 impl Piece {
     fn log_ratio(&self) -> Option<f64> {
-        (self.p > 2.0 * self.p_error && self.q > 2.0 * self.q_error).then(|| (self.p / self.q).ln())
+        (self.p > 2.0 * self.p_error && self.q > 2.0 * self.q_error).then(|| (self.p / self.q).ln() + self.log_scale)
     }
 
     fn ratio_error(&self) -> f64 {
-        2.0 * (self.p_error / self.p + self.q_error / self.q) + 4.0 * UNIT
+        2.0 * (self.p_error / self.p + self.q_error / self.q) + UNIT * (4.0 + self.log_scale.abs())
     }
 
     fn seen(&self, direction: Direction) -> f64 {
@@ -338,7 +346,7 @@ impl Piece {
 
 /// Mass between two points of the normal, from the smaller tails at each, and a bound on its round-off.
 fn between(low: f64, low_tail: f64, high: f64, high_tail: f64) -> (f64, f64) {
-    let error = |z: f64, tail: f64| if tail == 0.0 { 0.0 } else { UNIT * (4.0 + 3.0 * z * z) * tail };
+    let error = |z: f64, tail: f64| if tail == 0.0 { 0.0 } else { UNIT * (4.0 + 3.0 * z * z) * tail + 1e-318 };
     let mass = if low >= 0.0 {
         low_tail - high_tail
     } else if high <= 0.0 {

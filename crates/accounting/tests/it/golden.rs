@@ -13,17 +13,34 @@ fn renyi_divergences_match_tensorflow_privacy() {
     for line in table.lines().skip(1).filter(|line| !line.is_empty()) {
         let numbers: Vec<f64> = line.split(',').map(|cell| cell.trim().parse().unwrap()).collect();
         let [order, q, sigma, steps, expected] = numbers[..] else { panic!("{line}") };
-        check_rdp(order, q, sigma, steps as u64, expected, 1e-10);
+        // The reference's logarithm of a moment near 1 errs by up to 1e-13 a step; the next test shows that ours does
+        // not.
+        let noise = 3e-13 * steps / expected.max(f64::MIN_POSITIVE);
+        check_rdp(order, q, sigma, steps as u64, expected, 1e-10 + if expected == 0.0 { 0.0 } else { noise });
         rows += 1;
     }
     assert_eq!(rows, 1_344);
 }
 
-/// Google's dp_accounting, rdp_privacy_accountant_test.py (spot.csv, rows dpacc-psg-*).
+/// The defining integral by mpmath at 40 digits, at rows where TensorFlow Privacy is off by more than 1e-10.
+#[test]
+fn renyi_divergences_match_the_integral() {
+    check_rdp(1.25, 0.01, 0.5, 1, 1.897773641905708e-3, 1e-12);
+    check_rdp(1.25, 0.01, 1.0, 1, 1.053980050981762e-4, 1e-12);
+    check_rdp(1.25, 0.01, 10.0, 1, 6.280881065687026e-7, 1e-12);
+    check_rdp(2.25, 0.01, 1.0, 1, 1.945383384054606e-4, 1e-12);
+    check_rdp(4.5, 0.01, 10.0, 1, 2.261850948379771e-6, 1e-12);
+    check_rdp(1.5, 0.5, 10.0, 1, 1.879688475331177e-3, 1e-12);
+    check_rdp(8.5, 0.1, 0.25, 1, 6.539040356127341e+1, 1e-12);
+    check_rdp(1.01, 0.00001, 20.0, 1, 1.264079409575432e-13, 1e-12);
+}
+
+/// Google's dp_accounting, rdp_privacy_accountant_test.py (spot.csv, rows dpacc-psg-*). Its order 1.5, 6.70579741e-4, is
+/// above the integral (6.5007089719e-4 by mpmath): a bound, but not the divergence.
 #[test]
 fn renyi_divergences_match_dp_accounting() {
     for (order, expected) in
-        [(1.5, 6.705_797_41e-4), (2.5, 1.085_487_10e-3), (5.0, 2.180_756_56e-3), (50.0, 2.384_603_75e-2), (100.0, 167.416_308)]
+        [(1.5, 6.500_708_971_880_4e-4), (2.5, 1.085_487_10e-3), (5.0, 2.180_756_56e-3), (50.0, 2.384_603_75e-2), (100.0, 167.416_308)]
     {
         check_rdp(order, 0.01, 2.5, 50, expected, 1e-4);
     }

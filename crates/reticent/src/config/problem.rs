@@ -118,24 +118,26 @@ impl fmt::Display for Problems {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}:{problem}", self.file)?;
+            write!(f, "{}", problem.in_file(&self.file))?;
         }
         Ok(())
     }
 }
 
-/// Place, what is wrong and a hint: `12:5: data.visits.columns.age: ...`. The name of the file goes before it, with a colon.
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { severity, line, column, path, message, hint, .. } = self;
-        write!(f, "{line}:{column}: ")?;
-        if *severity == Severity::Warning {
-            write!(f, "warning: ")?;
-        }
-        if !path.is_empty() {
-            write!(f, "{path}: ")?;
-        }
-        write!(f, "{message}")?;
-        hint.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+impl Problem {
+    /// The problem as text, without a final line end: `reticent.toml:12:5: data.visits.columns.age: ...`.
+    pub(crate) fn in_file(&self, file: &str) -> impl fmt::Display {
+        fmt::from_fn(move |f| {
+            let Self { severity, line, column, path, message, hint, .. } = self;
+            write!(f, "{file}:{line}:{column}: ")?;
+            if *severity == Severity::Warning {
+                write!(f, "warning: ")?;
+            }
+            if !path.is_empty() {
+                write!(f, "{path}: ")?;
+            }
+            write!(f, "{message}")?;
+            hint.iter().try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+        })
     }
 }
