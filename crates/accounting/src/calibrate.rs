@@ -117,7 +117,11 @@ fn search(
         }
         let found = evaluate(next)?;
         last_moved_low = !meets(&found);
-        if last_moved_low { low = found } else { high = found }
+        if last_moved_low {
+            low = found
+        } else {
+            high = found
+        }
         stalled = if high.0 - low.0 > 0.5 * width { stalled + 1 } else { 0 };
     }
     low.1?;

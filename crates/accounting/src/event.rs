@@ -102,12 +102,7 @@ pub(crate) struct SubsampledGaussian {
     pub(crate) count: u64,
 }
 
-fn collect(
-    event: &Event,
-    count: u64,
-    accountant: &'static str,
-    parts: &mut Vec<SubsampledGaussian>,
-) -> Result<(), Error> {
+fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Vec<SubsampledGaussian>) -> Result<(), Error> {
     match event {
         Event::None => {}
         Event::Gaussian { noise_multiplier } => push(parts, 1.0, noise_multiplier.get(), count)?,

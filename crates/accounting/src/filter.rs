@@ -18,7 +18,7 @@
 //! let filter = filter::RenyiFilter::open(epsilon, delta, order)?;
 //! let spent = filter.admit(0.0, &run)?;
 //! assert_eq!(format!("{:.2}", filter.epsilon_of(spent)?.get()), "1.93");
-//! assert!(filter.admit(spent, &run).is_err());
+//! assert!(filter.admit(spent, &run.times(3)).is_err());
 //! # Ok::<(), reticent_accounting::Error>(())
 //! ```
 

@@ -86,10 +86,7 @@ pub(crate) fn epsilon_from_rdp(rdp: f64, order: f64, delta: f64) -> f64 {
 
 /// The grid every library uses: fine where large losses have their best order, sparse where small ones have.
 pub(crate) fn grid_orders() -> impl Iterator<Item = f64> {
-    (11..110)
-        .map(|tenths| f64::from(tenths) / 10.0)
-        .chain((11..64).map(f64::from))
-        .chain([128.0, 256.0, 512.0, 1024.0])
+    (11..110).map(|tenths| f64::from(tenths) / 10.0).chain((11..64).map(f64::from)).chain([128.0, 256.0, 512.0, 1024.0])
 }
 
 /// The order with the smallest value of `objective` and that value: the grid, then golden-section search on

@@ -72,6 +72,20 @@ impl Table {
         self.select(&rows)
     }
 
+    /// The first `cap` rows of each unit, in order. A unit's own rows alone decide which: adding or removing a unit changes no other.
+    #[must_use]
+    pub fn capped(&self, cap: std::num::NonZeroUsize) -> Self {
+        let mut taken: BTreeMap<SubjectId, usize> = BTreeMap::new();
+        let rows: Vec<usize> = (0..self.rows())
+            .filter(|&row| {
+                let taken = taken.entry(self.subjects[row]).or_default();
+                *taken += 1;
+                *taken <= cap.get()
+            })
+            .collect();
+        self.select(&rows)
+    }
+
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let features = self.features.iter().map(|feature| match feature {
             Feature::Number(v) => Feature::Number(rows.iter().map(|&i| v[i]).collect()),

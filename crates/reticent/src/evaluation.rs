@@ -33,10 +33,6 @@ pub(crate) struct Evaluation {
     pub(crate) test_units: u64,
     pub(crate) train_records: u64,
     pub(crate) train_units: u64,
-    /// Rows of the training units beyond the public cap.
-    pub(crate) beyond_cap: u64,
-    /// Units with such rows.
-    pub(crate) capped_units: u64,
     /// Models trained for this and thrown away.
     pub(crate) models: u64,
 }
@@ -98,12 +94,10 @@ pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, r
         let sd = (measured.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0)).sqrt();
         curve.push(CurvePoint { epsilon, mean, sd, seeds: SEEDS });
     }
-    let capped = reticent_data::Units::new(split.train.table(), plan.max_rows_per_unit);
     let auc = |model: &Classifier| {
         auc_interval(&test.scores(model), RESAMPLING)
             .ok_or_else(|| Failure::failed("the held-out rows are all of one class, so nothing can be measured").hint("bring more rows, or another target"))
     };
-    let over = over_cap(split.train.table().subjects(), plan.max_rows_per_unit.get());
     Ok(Evaluation {
         private: auc(released)?,
         baseline: auc(&twin)?,
@@ -113,20 +107,10 @@ pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, r
         groups: test.groups(config, model, released, &twin),
         test_records: split.test.table().rows() as u64,
         test_units: split.test.table().unit_count() as u64,
-        train_records: capped.kept_rows() as u64,
-        train_units: capped.len() as u64,
-        beyond_cap: capped.beyond_cap() as u64,
-        capped_units: over,
+        train_records: split.train.table().rows() as u64,
+        train_units: split.train.table().unit_count() as u64,
         models: runs,
     })
-}
-
-fn over_cap(subjects: &[reticent_data::SubjectId], cap: usize) -> u64 {
-    let mut rows: BTreeMap<_, usize> = BTreeMap::new();
-    for id in subjects {
-        *rows.entry(id).or_default() += 1;
-    }
-    rows.values().filter(|&&n| n > cap).count() as u64
 }
 
 /// A run of internal evaluation. Its key is the seed: nothing of it is released, and no bound is claimed for it.

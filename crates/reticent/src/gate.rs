@@ -1,9 +1,10 @@
 //! The gate as the program asks it: policy from reticent.toml, facts from the ledger, the answer on record before anything is done.
 
-use crate::config::Config;
+use crate::config::{Config, Model};
 use crate::data_version::{DataVersion, units};
 use crate::failure::Failure;
 use crate::output::{say, thousands};
+use crate::privacy;
 use crate::workspace::{Workspace, now};
 use reticent_data::PermittedTable;
 use reticent_govern::Event;
@@ -29,17 +30,24 @@ pub(crate) struct Admitted {
     pub(crate) decision: Decision,
     /// Ledger number of the decision.
     pub(crate) event: i64,
+    /// Rows beyond the public cap and the units they belong to, left out before the gate was asked.
+    pub(crate) beyond_cap: Count,
 }
 
-/// Asks the gate for a use of a data version, records its answer, and gives the rows it permits.
+/// Applies the public cap of a model, asks the gate for a use of what is left, records its answer, and gives the rows it permits.
 ///
 /// In experiment mode a refusal is a warning, and the rows come under an asserted permit that stamps all that is made of them.
-pub(crate) fn admit(workspace: &mut Workspace, data: &DataVersion, purpose: &str, use_: Use, chosen: &BTreeSet<Reason>) -> Result<Admitted, Failure> {
+pub(crate) fn admit(workspace: &mut Workspace, data: &DataVersion, model: &Model, use_: Use, chosen: &BTreeSet<Reason>) -> Result<Admitted, Failure> {
     let dataset = data.manifest.schema.dataset.clone();
     let version = data.manifest.version.clone();
+    let purpose = model.purpose.as_str();
+    let cap = privacy::cap(model);
+    let table = data.table.capped(cap);
+    let over = units(&data.table).into_values().filter(|&n| n > cap.get() as u64);
+    let beyond_cap = Count { units: over.count() as u64, records: (data.table.rows() - table.rows()) as u64 };
     let policy = policy(&workspace.config, &dataset, purpose, chosen);
     let request = Request { purpose: purpose.into(), use_, data_version: version.clone(), at: now() };
-    let facts = workspace.ledger.facts(&dataset, &version, purpose, &units(&data.table), request.at)?;
+    let facts = workspace.ledger.facts(&dataset, &version, purpose, &units(&table), request.at)?;
     let (decision, permit) = decide(&policy, &facts, &request);
     let event = workspace.append(&Event::GateDecided { decision: decision.clone(), chosen: chosen.iter().copied().collect() })?;
     let permit = match permit {
@@ -55,7 +63,7 @@ pub(crate) fn admit(workspace: &mut Workspace, data: &DataVersion, purpose: &str
             Permit::asserted("experiment mode")
         }
     };
-    Ok(Admitted { table: PermittedTable::new(data.table.clone(), &version, permit)?, decision, event })
+    Ok(Admitted { table: PermittedTable::new(table, &version, permit)?, decision, event, beyond_cap })
 }
 
 /// A refusal of the gate for the person who asked.
@@ -97,14 +105,21 @@ fn words(refused: &Refusal) -> (String, String) {
 
 /// `51 units, 204 records`, with counts under 10 masked.
 pub(crate) fn amount(count: &Count) -> String {
-    let masked = |n: u64| if (1..10).contains(&n) { "fewer than 10".to_owned() } else { thousands(n) };
     format!("{} units, {} records", masked(count.units), masked(count.records))
 }
 
-/// The gate's counts, a line each.
-pub(crate) fn lines(decision: &Decision) -> String {
-    let mut text = format!("  admitted   {}\n", amount(&decision.admitted));
-    for (reason, count) in &decision.excluded {
+fn masked(n: u64) -> String {
+    if (1..10).contains(&n) { "fewer than 10".to_owned() } else { thousands(n) }
+}
+
+/// The cap's and the gate's counts, a line each.
+pub(crate) fn lines(admitted: &Admitted) -> String {
+    let mut text = format!("  admitted   {}\n", amount(&admitted.decision.admitted));
+    if admitted.beyond_cap.records > 0 {
+        let Count { units, records } = admitted.beyond_cap;
+        text += &format!("  left out   rows beyond the public cap: {} records of {} units\n", masked(records), masked(units));
+    }
+    for (reason, count) in &admitted.decision.excluded {
         text += &format!("  left out   {}: {}\n", reason.words(), amount(count));
     }
     text

@@ -66,11 +66,16 @@ pub(crate) fn plan_for_one(config: &Config, model: &Model, epsilon: f64) -> Resu
     Ok(with_noise(config, model, noise, config.data[&model.data].units))
 }
 
+/// The public cap on the rows of a unit.
+pub(crate) fn cap(model: &Model) -> std::num::NonZeroUsize {
+    usize::try_from(model.privacy.max_rows_per_subject).ok().and_then(std::num::NonZeroUsize::new).expect("checked with reticent.toml")
+}
+
 fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64) -> Plan {
     let privacy = &model.privacy;
     Plan {
         unit: config.data[&model.data].unit.clone(),
-        max_rows_per_unit: usize::try_from(privacy.max_rows_per_subject).ok().and_then(std::num::NonZeroUsize::new).expect("checked with reticent.toml"),
+        max_rows_per_unit: cap(model),
         sample_rate: SamplingRate::new(privacy.sample_rate).expect("checked with reticent.toml"),
         noise_multiplier: noise,
         max_grad_norm: privacy.max_grad_norm,

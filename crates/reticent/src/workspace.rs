@@ -49,7 +49,8 @@ impl Workspace {
         let dir = absolute(dir)?;
         let config = read_config(&dir)?;
         let hidden = dir.join(".reticent");
-        for folder in ["", "data", "models", "runs", "reports", "log", "keys"] {
+        disk::create_private_folder(&hidden)?;
+        for folder in ["data", "models", "runs", "reports", "log", "keys"] {
             disk::create_folder(&hidden.join(folder))?;
         }
         let lock = lock(&hidden.join("lock"))?;

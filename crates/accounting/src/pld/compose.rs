@@ -54,12 +54,7 @@ pub(crate) enum Trouble {
 }
 
 /// Composes the parts, all tabulated at spacing `h`, around the tilt `lambda` >= 0.
-pub(crate) fn compose(
-    parts: &[Part<'_>],
-    h: f64,
-    lambda: f64,
-    planner: &mut FftPlanner<f64>,
-) -> Result<Composed, Trouble> {
+pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64, planner: &mut FftPlanner<f64>) -> Result<Composed, Trouble> {
     let tilted: Vec<TiltedStep> = parts.iter().map(|p| TiltedStep::new(p, h, lambda)).collect();
     let log_normaliser: f64 = tilted.iter().map(|s| s.count as f64 * s.log_moment).sum();
     if !log_normaliser.is_finite() || tilted.iter().any(|s| !s.norm.is_finite()) {

@@ -41,15 +41,18 @@ const NAME: &str = "the privacy-loss-distribution accountant";
 const SMALLEST_DELTA: f64 = 1e-100;
 
 /// The interval aimed at is this part of epsilon wide, or `ABSOLUTE_WIDTH` if that is more.
-const RELATIVE_WIDTH: f64 = 6e-6;
+const RELATIVE_WIDTH: f64 = 5e-5;
 const ABSOLUTE_WIDTH: f64 = 1e-6;
+
+/// A transform of this many points takes some tens of milliseconds.
+const CHEAP_POINTS: f64 = 1e6;
 
 /// An interval wider than this part of epsilon (and than 1e-3) is refused rather than reported.
 const USELESS_WIDTH: f64 = 0.05;
 
 /// The smallest epsilon that holds at `delta`, between certified bounds.
 ///
-/// The interval is typically 1e-5 of epsilon wide. Errors name what stands in the way: an event without a proof, a
+/// The interval is typically below 5e-5 of epsilon wide. Errors name what stands in the way: an event without a proof, a
 /// delta below 1e-100, round-off that swamps delta, or a grid that does not fit in memory.
 pub fn epsilon(event: &Event, delta: Delta) -> Result<Interval, Error> {
     epsilon_within(event, delta, RELATIVE_WIDTH)
@@ -67,8 +70,7 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     }
     let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
         let (above, below) = run.compose(h, delta.ln() - 13.0)?;
-        let upper = curve::epsilon_upper(&above, delta)
-            .ok_or(Error::RoundOff { round_off: above.above + above.round_off, delta })?;
+        let upper = curve::epsilon_upper(&above, delta).ok_or(Error::RoundOff { round_off: above.above + above.round_off, delta })?;
         Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper))
     };
     let planner = RefCell::new(FftPlanner::new());
@@ -147,8 +149,7 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
 
 /// The parts, with all unsampled Gaussians merged into the one they compose to, exactly.
 fn merged(event: &Event) -> Result<Vec<SubsampledGaussian>, Error> {
-    let (gaussians, mut parts): (Vec<_>, Vec<_>) =
-        event.subsampled_gaussians(NAME)?.into_iter().partition(|part| part.q == 1.0);
+    let (gaussians, mut parts): (Vec<_>, Vec<_>) = event.subsampled_gaussians(NAME)?.into_iter().partition(|part| part.q == 1.0);
     let squared: f64 = gaussians.iter().map(|g| g.count as f64 / (g.sigma * g.sigma)).sum();
     if squared > 0.0 {
         parts.push(SubsampledGaussian { q: 1.0, sigma: 1.0 / squared.sqrt(), count: 1 });
@@ -182,8 +183,7 @@ impl Run<'_> {
     /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut.
     fn compose(&self, h: f64, log_tail: f64) -> Result<(Composed, Option<Composed>), Error> {
         let log_tail = log_tail - self.steps().ln();
-        let steps: Vec<Step> =
-            self.parts.iter().map(|p| Step::new(p.q, p.sigma, self.direction, log_tail)).collect();
+        let steps: Vec<Step> = self.parts.iter().map(|p| Step::new(p.q, p.sigma, self.direction, log_tail)).collect();
         let widest = steps.iter().map(Step::span).fold(0.0, f64::max) / h;
         if !(widest <= MAX_POINTS as f64) {
             return Err(Error::GridTooLarge { points: widest, limit: MAX_POINTS });
@@ -211,7 +211,8 @@ impl Run<'_> {
     fn first_spacing(&self, width: f64) -> f64 {
         let h = (4.0 * width / (self.steps() * (self.saddle.lambda + 1.0))).sqrt();
         // Neither so coarse that the shape is lost, nor beyond what can be held.
-        h.min(self.saddle.variance.sqrt() / 4.0).max(16.0 * self.saddle.variance.sqrt() / MAX_POINTS as f64)
+        let deviation = self.saddle.variance.sqrt();
+        h.min(deviation / 4.0).max(16.0 * deviation / MAX_POINTS as f64)
     }
 
     /// Reads an interval at finer and finer spacings until it is as narrow as `goal` of its upper end, or cannot
@@ -224,6 +225,8 @@ impl Run<'_> {
         settled: f64,
     ) -> Result<(f64, f64), Error> {
         let mut h = self.first_spacing(goal(expected));
+        // As fine as the usual 1e-4 where that is cheap, so that no peer's default is tighter.
+        h = h.min((16.0 * self.saddle.variance.sqrt() / CHEAP_POINTS).max(1e-4));
         if settled > 0.0 {
             // The other direction is done: a quarter of the work usually shows that this one is the smaller.
             h *= 4.0;
@@ -242,10 +245,11 @@ impl Run<'_> {
                     h *= (0.8 * (goal / width).sqrt()).clamp(0.05, 0.7);
                 }
                 Err(Error::GridTooLarge { points, limit }) => {
-                    if let Some(best) = best {
+                    if coarsened && let Some(best) = best {
                         return Ok(best);
                     }
-                    h *= (1.1 * points / limit as f64).max(1.5);
+                    // Once more at the finest spacing that fits.
+                    h *= (1.1 * points / limit as f64).max(if best.is_some() { 1.0 } else { 1.5 });
                     coarsened = true;
                 }
                 Err(other) => return best.ok_or(other),

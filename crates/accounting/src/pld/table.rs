@@ -205,13 +205,7 @@ impl Step {
         };
         // An argument rounded by one unit moves a tail at z by z^2 units; the complementary error function itself
         // errs by about one. The factors leave room.
-        Table {
-            origin,
-            mass,
-            infinite,
-            relative: (64.0 + 4.0 * max_z) * UNIT,
-            shift: 16.0 * UNIT * (lowest.abs() + top.abs() + h),
-        }
+        Table { origin, mass, infinite, relative: (64.0 + 4.0 * max_z) * UNIT, shift: 16.0 * UNIT * (lowest.abs() + top.abs() + h) }
     }
 
     /// The offset of the loss below which a negligible tail of the base lies.

@@ -12,7 +12,7 @@ fn log_uniform(low: f64, high: f64) -> impl Strategy<Value = f64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn intervals_are_ordered_and_below_renyi(
@@ -117,10 +117,10 @@ fn nothing_costs_nothing() {
 /// Every corner of the stated range gives a number or a named error, and the number is sane.
 #[test]
 fn corners_neither_panic_nor_lie() {
-    for q in [1e-5, 1e-2, 0.5, 0.999_999, 1.0] {
-        for noise in [0.3, 1.0, 20.0] {
-            for steps in [1, 1_000, 1_000_000] {
-                for at in [1e-12, 1e-5, 0.1] {
+    for q in [1e-5, 0.5, 0.999_999, 1.0] {
+        for noise in [0.3, 20.0] {
+            for steps in [1, 1_000_000] {
+                for at in [1e-12, 1e-2] {
                     let run = dp_sgd(q, noise, steps);
                     let renyi = rdp::epsilon(&run, delta(at)).unwrap().epsilon.get();
                     match pld::epsilon(&run, delta(at)) {

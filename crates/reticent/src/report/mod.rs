@@ -358,8 +358,8 @@ impl Report {
     /// The report with further counts withheld where a masked one could otherwise be had by subtraction.
     ///
     /// Within the flow, the gate's reasons and each column of subgroups: a single masked count, or several that sum to
-    /// less than 10, take the smallest visible neighbour with them. A reason of the gate follows the step of the flow
-    /// with the same label. Applying it twice changes nothing.
+    /// less than 10, take the smallest visible neighbour with them. A reason of the gate that is also a step of the flow,
+    /// by its label, is hidden where the step is. Applying it twice changes nothing.
     #[must_use]
     pub(crate) fn concealed(mut self) -> Self {
         let flow = &mut self.flow;
@@ -369,15 +369,18 @@ impl Report {
         count::withhold(flow.steps.iter_mut().map(|s| &mut s.records), left_out);
         count::withhold(flow.steps.iter_mut().map(|s| &mut s.units), None);
 
-        let reasons = &mut self.gate.reasons;
-        for reason in reasons.iter_mut() {
-            if let Some(step) = flow.steps.iter().find(|s| s.label == reason.label) {
-                reason.records = reason.records.no_more_than(step.records);
-                reason.units = reason.units.no_more_than(step.units);
+        let mut others = Vec::new();
+        for reason in &mut self.gate.reasons {
+            match flow.steps.iter().find(|s| s.label == reason.label) {
+                Some(step) => {
+                    reason.records = reason.records.no_more_than(step.records);
+                    reason.units = reason.units.no_more_than(step.units);
+                }
+                None => others.push(reason),
             }
         }
-        count::withhold(reasons.iter_mut().map(|r| &mut r.records), None);
-        count::withhold(reasons.iter_mut().map(|r| &mut r.units), None);
+        count::withhold(others.iter_mut().map(|r| &mut r.records), None);
+        count::withhold(others.iter_mut().map(|r| &mut r.units), None);
 
         let columns: BTreeSet<String> = self.subgroups.iter().map(|s| s.column.clone()).collect();
         for column in &columns {

@@ -235,7 +235,13 @@ fn accounting(privacy: &Privacy, cite: &Cite) -> Markup {
         "Stacked bars of what each release adds to the joint bound {}, beside its ε alone, up to the budget of {}: {}.",
         bound(privacy.epsilon_upper),
         setting(filter.budget_epsilon),
-        listed(privacy.releases.iter().map(|r| format!("{}, {}, alone {}, joint so far {}", r.name, state(r), bound(r.epsilon), at_most(r.cumulative_epsilon, 3)))),
+        listed(privacy.releases.iter().map(|r| format!(
+            "{}, {}, alone {}, joint so far {}",
+            r.name,
+            state(r),
+            bound(r.epsilon),
+            at_most(r.cumulative_epsilon, 3)
+        ))),
     );
     let fact = |name: &str, what: &str, value: Markup| html! { tr { th scope="row" { (name) span.what { (what) } } td { (value) } } };
     html! {
@@ -294,16 +300,21 @@ fn usefulness(report: &Report, cite: &Cite) -> Markup {
         listed(utility.curve.iter().map(|p| format!("ε {}: {} ± {}", setting(p.epsilon), fixed(p.mean, 3), fixed(p.sd, 3)))),
     );
     let value = |m: &Measured| html! { (fixed(m.value, 3)) (cite.event(m.evidence)) br; span.note { (range(m)) } };
-    let row = |name: &str, with_noise: Option<&Measured>, twin: Option<&Measured>| html! { tr {
-        th scope="row" { (name) }
-        @for m in [with_noise, twin] { td.numeric { @if let Some(m) = m { (value(m)) } @else { "not measured" } } }
-        td.numeric { @if let (Some(m), Some(twin)) = (with_noise, twin) { (fixed(m.value - twin.value, 3)) } }
-    } };
+    let row = |name: &str, with_noise: Option<&Measured>, twin: Option<&Measured>| {
+        html! { tr {
+            th scope="row" { (name) }
+            @for m in [with_noise, twin] { td.numeric { @if let Some(m) = m { (value(m)) } @else { "not measured" } } }
+            td.numeric { @if let (Some(m), Some(twin)) = (with_noise, twin) { (fixed(m.value - twin.value, 3)) } }
+        } }
+    };
     let plot = utility::plot(report, &desc);
     html! {
         p {
-            "The bound has a price: the release loses " (fixed(utility.twin.value - utility.release.value, 3)) " " (metric) " against its twin, the same model trained without clipping and noise. "
-            "Both are measured on the same held-out records."
+            @let loss = utility.twin.value - utility.release.value;
+            @if loss > 0.0 { "The bound has a price: the release is " (fixed(loss, 3)) " " (metric) " below its twin" }
+            @else if loss <= 0.0 { "The bound shows no price here: the release is " (fixed(-loss, 3)) " " (metric) " above its twin" }
+            @else { "The price of the bound would be the distance to the twin" }
+            ", the same model trained without clipping and noise. Both are measured on the same held-out records."
         }
         figure.wide {
             div.scroll { @if let Some(plot) = &plot { (plot) } @else { p.note { "No sweep over ε was run." } } }
@@ -369,8 +380,14 @@ fn by_subgroup(report: &Report, cite: &Cite) -> Markup {
 fn gate(report: &Report, cite: &Cite) -> Markup {
     let gate = &report.gate;
     let (verdict, then) = match gate.decision {
-        Decision::Permitted => ("Permitted under the recorded policy.", "The records that remain each had a recorded basis for this purpose when they entered a batch."),
-        Decision::Warned => ("Warned, not refused.", "In experiment mode the gate warns where it would otherwise refuse; the result is stamped and cannot be served."),
+        Decision::Permitted => (
+            "Permitted under the recorded policy.",
+            "The records that remain each had a recorded basis for this purpose when they entered a batch.",
+        ),
+        Decision::Warned => (
+            "Warned, not refused.",
+            "In experiment mode the gate warns where it would otherwise refuse; the result is stamped and cannot be served.",
+        ),
         Decision::Refused => ("Refused under the recorded policy.", "Nothing was released."),
     };
     html! {
@@ -517,10 +534,14 @@ fn covered(privacy: &Privacy) -> String {
     match privacy.releases.as_slice() {
         [] => "this release".to_owned(),
         [one] => format!("this release: {}", one.name),
-        all => format!("{} releases together: {}", all.len(), listed(all.iter().map(|r| match r.state {
-            ReleaseState::Released => r.name.clone(),
-            ReleaseState::Reserved => format!("{} (reserved)", r.name),
-        }))),
+        all => format!(
+            "{} releases together: {}",
+            all.len(),
+            listed(all.iter().map(|r| match r.state {
+                ReleaseState::Released => r.name.clone(),
+                ReleaseState::Reserved => format!("{} (reserved)", r.name),
+            }))
+        ),
     }
 }
 

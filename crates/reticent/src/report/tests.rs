@@ -24,7 +24,13 @@ fn loads_nothing() {
 #[test]
 fn has_every_section_once_and_the_bounded_claim() {
     let page = render(&sample());
-    for (id, heading) in [("records", "Which records"), ("meaning", "What this ε"), ("not-covered", "Not covered"), ("not-proved", "What this report does not prove"), ("evidence", "Evidence")] {
+    for (id, heading) in [
+        ("records", "Which records"),
+        ("meaning", "What this ε"),
+        ("not-covered", "Not covered"),
+        ("not-proved", "What this report does not prove"),
+        ("evidence", "Evidence"),
+    ] {
         assert_eq!(page.matches(&format!("<h2 id=\"{id}\">{heading}")).count(), 1, "{id}");
     }
     assert!(text(&page).contains("ε ≤ 1.998 at δ = 1e-5, add/remove one unit (reconstructed unit, ≤ 3 rows)"));
@@ -49,7 +55,15 @@ fn plots_have_a_name_and_a_description() {
 fn escapes_names() {
     let mut report = sample();
     let script = "<script>alert(1)</script>";
-    for name in [&mut report.title, &mut report.controller, &mut report.purpose.name, &mut report.flow.steps[0].label, &mut report.privacy.releases[0].name, &mut report.subgroups[0].level, &mut report.commands[0]] {
+    for name in [
+        &mut report.title,
+        &mut report.controller,
+        &mut report.purpose.name,
+        &mut report.flow.steps[0].label,
+        &mut report.privacy.releases[0].name,
+        &mut report.subgroups[0].level,
+        &mut report.commands[0],
+    ] {
         *name = script.to_owned();
     }
     let page = render(&report);
@@ -102,7 +116,15 @@ fn says_so_when_the_counts_do_not_add_up() {
 #[test]
 fn prints_no_nan() {
     let mut report = sample();
-    for number in [&mut report.utility.release.value, &mut report.utility.twin.lo, &mut report.utility.curve[0].mean, &mut report.privacy.epsilon_lower_numeric, &mut report.privacy.releases[1].epsilon, &mut report.privacy.filter.spent_epsilon, &mut report.timing[0].seconds] {
+    for number in [
+        &mut report.utility.release.value,
+        &mut report.utility.twin.lo,
+        &mut report.utility.curve[0].mean,
+        &mut report.privacy.epsilon_lower_numeric,
+        &mut report.privacy.releases[1].epsilon,
+        &mut report.privacy.filter.spent_epsilon,
+        &mut report.timing[0].seconds,
+    ] {
         *number = f64::NAN;
     }
     report.utility.curve[1].sd = f64::NAN;
@@ -150,7 +172,21 @@ fn every_epsilon_stands_with_its_delta() {
 fn keeps_to_the_words() {
     let page = text(&render(&sample())).to_lowercase();
     let words = page.replace(".safetensors", "");
-    for word in ["compliant", "lawful", "valid consent", "anonymous", "anonymised", "safe", "risk-free", "private", "forgotten", "certified", "certificate", "tamper-proof", "approved"] {
+    for word in [
+        "compliant",
+        "lawful",
+        "valid consent",
+        "anonymous",
+        "anonymised",
+        "safe",
+        "risk-free",
+        "private",
+        "forgotten",
+        "certified",
+        "certificate",
+        "tamper-proof",
+        "approved",
+    ] {
         assert!(!words.contains(word), "{word}");
     }
 }

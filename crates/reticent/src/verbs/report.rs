@@ -37,7 +37,7 @@ impl ReportVerb {
         let (manifest, weights, released_at) = newest(&mut workspace, &name)?;
         let data = load_latest(&mut workspace, &model.data)?;
         let chosen = chosen_for(&mut workspace, &manifest)?;
-        let admitted = admit(&mut workspace, &data, &model.purpose, Use::Training, &chosen)?;
+        let admitted = admit(&mut workspace, &data, &model, Use::Training, &chosen)?;
         let evaluation = evaluation::evaluate(&workspace.config, &model, &admitted.table, &load_weights(&weights)?, &manifest.plan)?;
         let evaluated = workspace.append(&Event::InternalEvaluation {
             version: data.manifest.version.clone(),
@@ -68,12 +68,14 @@ impl ReportVerb {
             stated.unit,
             path.display()
         );
-        let excluded: serde_json::Map<_, _> = admitted.decision.excluded.iter().map(|(r, c)| (r.name().to_owned(), c.records.into())).collect();
+        // Records by the first reason that left them out; with `trained` they add up to the imported records.
+        let left_out = admitted.decision.excluded.iter().filter(|_| admitted.decision.allowed).map(|(r, c)| (r.name(), c.records));
+        let beyond = [("beyond-cap", admitted.beyond_cap.records), ("held-out", evaluation.test_records)];
+        let excluded: serde_json::Map<_, _> = left_out.chain(beyond).map(|(name, n)| (name.to_owned(), n.into())).collect();
         let json = json!({
             "privacy": stated,
             "utility": { "private": evaluation.private, "baseline": evaluation.baseline, "mlp_private": evaluation.mlp_private, "mlp_baseline": evaluation.mlp_baseline, "curve": evaluation.curve, "groups": evaluation.groups },
-            "data": { "units": data.manifest.counts.units, "records": data.manifest.counts.records, "excluded": excluded, "beyond_cap": evaluation.beyond_cap,
-                "held_out": evaluation.test_records, "trained": evaluation.train_records, "trained_units": evaluation.train_units },
+            "data": { "units": data.manifest.counts.units, "records": data.manifest.counts.records, "excluded": excluded, "trained": evaluation.train_records, "trained_units": evaluation.train_units },
             "log": { "size": checkpoint.unverified().size, "root": checkpoint.unverified().root.to_string() },
             "report": path,
         });
@@ -112,12 +114,14 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
     let reserved_at = at("budget-reserved", workspace)?;
     let (gate_at, evaluated, released_at) = (Some(s.admitted.event as u64), Some(s.evaluated as u64), Some(s.released_at as u64));
     let reasons: Vec<FlowStep> = s.admitted.decision.excluded.iter().filter(|_| s.admitted.decision.allowed).map(|(reason, c)| FlowStep { label: reason.words().into(), records: count(c.records), units: count(c.units), evidence: gate_at }).collect();
-    let mut steps = reasons.clone();
-    steps.push(FlowStep { label: "held out for the test".into(), records: count(evaluation.test_records), units: count(evaluation.test_units), evidence: evaluated });
-    if evaluation.beyond_cap > 0 {
+    let mut steps = vec![];
+    let beyond = s.admitted.beyond_cap;
+    if beyond.records > 0 {
         let label = format!("beyond the public cap of {} rows a unit", plan.max_rows_per_unit);
-        steps.push(FlowStep { label, records: count(evaluation.beyond_cap), units: count(evaluation.capped_units), evidence: evaluated });
+        steps.push(FlowStep { label, records: count(beyond.records), units: count(beyond.units), evidence: gate_at });
     }
+    steps.extend(reasons.clone());
+    steps.push(FlowStep { label: "held out for the test".into(), records: count(evaluation.test_records), units: count(evaluation.test_units), evidence: evaluated });
     let measured = |a: &Auc| Measured { value: a.auc, lo: a.lower, hi: a.upper, evidence: evaluated };
     let filter = RenyiFilter::open(Epsilon::new(s.stated.budget_epsilon)?, Delta::new(s.stated.delta)?, Order::new(s.stated.filter_order)?)?;
     let releases = s.stated.releases.iter().map(|r| Release {
@@ -141,8 +145,8 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
             name: s.manifest.purpose.clone(),
             iri: declared.iri.clone(),
             description: declared.description.clone().unwrap_or_default(),
-            art6: declared.art6.map_or_else(|| "none declared".into(), |c| format!("Art 6(1)({c})")),
-            art9: declared.art9.map(|c| format!("Art 9(2)({c})")),
+            art6: declared.art6.map_or_else(|| "none declared".into(), |c| format!("(1)({c})")),
+            art9: declared.art9.map(|c| format!("(2)({c})")),
             evidence: at("assessment-opened", workspace)?,
         },
         flow: Flow {

@@ -43,7 +43,7 @@ pub(in super::super) fn plot(flow: &Flow, desc: &str) -> Option<Markup> {
         @for (label, count, from, to, thickness, class) in &ends {
             (svg::path(&ribbon(*from, *to, *thickness), &format!("ribbon {class}")))
             (svg::rect((RIGHT, *to), (NODE, *thickness), 0.0, &format!("node {class}")))
-            (svg::text((RIGHT + NODE + 12.0, to + thickness / 2.0 - 3.0), Anchor::Start, if *class == "kept" { "strong a" } else { "strong" }, &svg::shortened(label, 50)))
+            (svg::text((RIGHT + NODE + 12.0, to + thickness / 2.0 - 3.0), Anchor::Start, if *class == "kept" { "strong a" } else { "strong" }, &svg::shortened(label, 42)))
             (svg::text((RIGHT + NODE + 12.0, to + thickness / 2.0 + 14.0), Anchor::Start, "muted", count))
         }
         (svg::rect((LEFT - NODE, TOP), (NODE, drawn), 0.0, "node in"))

@@ -5,7 +5,7 @@ use super::scale::Linear;
 use super::svg::{self, Anchor, WIDTH};
 use maud::{Markup, html};
 
-const LEFT: f64 = 222.0;
+const LEFT: f64 = 238.0;
 const RIGHT: f64 = 690.0;
 const TOP: f64 = 52.0;
 const ROW: f64 = 42.0;

@@ -20,7 +20,14 @@ pub(in super::super) fn plot(subgroups: &[Subgroup], utility: &Utility, desc: &s
 
     let groups = by_column(subgroups);
     let mut top = TOP;
-    let tops: Vec<f64> = groups.iter().map(|(_, levels)| { let t = top; top += HEAD + ROW * levels.len() as f64; t }).collect();
+    let tops: Vec<f64> = groups
+        .iter()
+        .map(|(_, levels)| {
+            let t = top;
+            top += HEAD + ROW * levels.len() as f64;
+            t
+        })
+        .collect();
     let bottom = top + 6.0;
     let body = html! {
         @for (value, label) in x.ticks(5) {
@@ -40,7 +47,7 @@ pub(in super::super) fn plot(subgroups: &[Subgroup], utility: &Utility, desc: &s
                 @let y = top + HEAD + ROW * (i as f64 + 0.5) - 4.0;
                 (svg::text((14.0, y + 4.0), Anchor::Start, "", &svg::shortened(&s.level, 27)))
                 @if s.release.is_none() && s.twin.is_none() {
-                    (svg::rect((LEFT, y - ROW / 2.0), (RIGHT - LEFT, ROW + 8.0), 0.0, "paper"))
+                    (svg::rect((LEFT, y - ROW / 2.0), (RIGHT - LEFT, ROW + 10.0), 0.0, "paper"))
                     (svg::text((LEFT, y + 4.0), Anchor::Start, "muted small", "not shown: a class has fewer than 10 units"))
                 }
                 @if let Some(m) = &s.release { (interval(&x, m, y - 5.0, "a")) }
