@@ -118,9 +118,9 @@ fn search(
         let found = evaluate(next)?;
         last_moved_low = !meets(&found);
         if last_moved_low {
-            low = found
+            low = found;
         } else {
-            high = found
+            high = found;
         }
         stalled = if high.0 - low.0 > 0.5 * width { stalled + 1 } else { 0 };
     }

@@ -5,12 +5,12 @@
 use crate::config::{Config, Model, ModelKind};
 use crate::failure::Failure;
 use crate::output::Progress;
-use crate::privacy::plan_for_one;
+use crate::privacy::{architecture, default_learning_rate, plan_for_one};
 use crate::verbs::train::{SPLIT_SEED, TEST_FRACTION};
-use reticent_data::{Domain, Feature, PermittedTable, Split, encode, split_by_unit};
-use reticent_train::{Auc, Binding, Classifier, NotPrivateSeed, Plan, RunKey, Scores, auc_interval, fit_plain, fit_private};
+use reticent_data::{Domain, Feature, PermittedTable, Split, Table, encode, split_by_unit};
+use reticent_train::{Auc, Binding, Classifier, NotPrivateSeed, Plan, RunKey, Scores, fit_plain, fit_private, macro_auc_interval};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The sweep: ε of one release alone, and seeds at each.
 const EPSILONS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
@@ -25,8 +25,10 @@ const RESAMPLING: NotPrivateSeed = NotPrivateSeed(20_260_101);
 pub(crate) struct Evaluation {
     pub(crate) private: Auc,
     pub(crate) baseline: Auc,
-    pub(crate) mlp_private: Auc,
-    pub(crate) mlp_baseline: Auc,
+    /// The other architecture: an MLP beside a logistic regression, and the reverse.
+    pub(crate) other: String,
+    pub(crate) other_private: Auc,
+    pub(crate) other_baseline: Auc,
     pub(crate) curve: Vec<CurvePoint>,
     pub(crate) groups: Vec<Group>,
     pub(crate) test_records: u64,
@@ -72,21 +74,20 @@ pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, r
         done += 1;
         progress.at(done);
     };
-    let test = TestRows::new(&split, config, model);
+    let test = TestRows::new(split.test.table());
     let twin = fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?;
     tick();
-    let mlp = Model { kind: ModelKind::Mlp, ..model.clone() };
-    let mlp_plan = plan_for_one(config, &mlp, model.privacy.epsilon)?;
-    let mlp_twin = fit_plain(&mlp_plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE / 4.0)?;
+    let (other, other_plan) = other_architecture(model, plan);
+    let other_twin = fit_plain(&other_plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE / 4.0)?;
     tick();
-    let mlp_private = noised(&mlp_plan, &split, 0)?;
+    let other_private = noised(&other_plan, &split, 0)?;
     tick();
     let mut curve = vec![];
     for epsilon in EPSILONS {
         let plan = plan_for_one(config, model, epsilon)?;
         let mut measured = vec![];
         for seed in 0..SEEDS {
-            measured.extend(test.scores(&noised(&plan, &split, seed)?).auc());
+            measured.extend(test.auc(&noised(&plan, &split, seed)?));
             tick();
         }
         let n = measured.len().max(1) as f64;
@@ -95,22 +96,33 @@ pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, r
         curve.push(CurvePoint { epsilon, mean, sd, seeds: SEEDS });
     }
     let auc = |model: &Classifier| {
-        auc_interval(&test.scores(model), RESAMPLING)
+        macro_auc_interval(&test.scores(model), RESAMPLING)
             .ok_or_else(|| Failure::failed("the held-out rows are all of one class, so nothing can be measured").hint("bring more rows, or another target"))
     };
     Ok(Evaluation {
         private: auc(released)?,
         baseline: auc(&twin)?,
-        mlp_private: auc(&mlp_private)?,
-        mlp_baseline: auc(&mlp_twin)?,
+        other: other.into(),
+        other_private: auc(&other_private)?,
+        other_baseline: auc(&other_twin)?,
         curve,
-        groups: test.groups(config, model, released, &twin),
+        groups: test.groups(&config.data[&model.data].groups, released, &twin),
         test_records: split.test.table().rows() as u64,
         test_units: split.test.table().unit_count() as u64,
         train_records: split.train.table().rows() as u64,
         train_units: split.train.table().unit_count() as u64,
         models: runs,
     })
+}
+
+/// The same sampling, clipping and noise for the other architecture.
+fn other_architecture(model: &Model, plan: &Plan) -> (&'static str, Plan) {
+    let (name, kind) = match model.kind {
+        ModelKind::Logistic => ("MLP, one hidden layer of 32", ModelKind::Mlp),
+        ModelKind::Mlp => ("Logistic regression", ModelKind::Logistic),
+    };
+    let other = Model { kind, hidden: vec![], ..model.clone() };
+    (name, Plan { architecture: architecture(&other), learning_rate: default_learning_rate(kind), ..plan.clone() })
 }
 
 /// A run of internal evaluation. Its key is the seed: nothing of it is released, and no bound is claimed for it.
@@ -123,59 +135,74 @@ fn noised(plan: &Plan, split: &Split, seed: u64) -> Result<Classifier, Failure> 
 
 /// The held-out rows, encoded once.
 struct TestRows<'a> {
-    split: &'a Split,
+    table: &'a Table,
     inputs: Vec<f32>,
     width: usize,
-    positive: Vec<bool>,
     units: Vec<usize>,
+    /// The classes measured: class 1 of two, each against the others of more.
+    measured: std::ops::Range<usize>,
     classes: usize,
 }
 
 impl<'a> TestRows<'a> {
-    fn new(split: &'a Split, config: &Config, model: &Model) -> Self {
-        let table = split.test.table();
+    fn new(table: &'a Table) -> Self {
         let encoded = encode(table);
-        let classes = config.data[&model.data].schema(&model.data).classes();
+        let classes = table.schema().classes();
         let mut numbers = BTreeMap::new();
-        let units = table.subjects().iter().map(|id| {
+        let mut units = vec![];
+        for id in table.subjects() {
             let next = numbers.len();
-            *numbers.entry(*id).or_insert(next)
-        });
-        let units = units.collect();
-        Self { split, inputs: encoded.inputs, width: encoded.width, positive: table.target().iter().map(|&c| c as usize == classes - 1).collect(), units, classes }
+            units.push(*numbers.entry(*id).or_insert(next));
+        }
+        let measured = if classes == 2 { 1..2 } else { 0..classes };
+        Self { table, inputs: encoded.inputs, width: encoded.width, units, measured, classes }
     }
 
-    /// The score of the last class against the others.
-    fn scores(&self, model: &Classifier) -> Scores {
+    fn scores(&self, model: &Classifier) -> Vec<Scores> {
         let p = model.probabilities(&self.inputs, self.width);
-        let score = p.chunks_exact(self.classes).map(|p| p[self.classes - 1]).collect();
-        Scores { score, positive: self.positive.clone(), unit: self.units.clone() }
+        self.measured
+            .clone()
+            .map(|class| Scores {
+                score: p.chunks_exact(self.classes).map(|p| p[class]).collect(),
+                positive: self.table.target().iter().map(|&c| c as usize == class).collect(),
+                unit: self.units.clone(),
+            })
+            .collect()
     }
 
-    fn groups(&self, config: &Config, model: &Model, released: &Classifier, twin: &Classifier) -> Vec<Group> {
-        let table = self.split.test.table();
+    /// The mean area over the classes that have one.
+    fn auc(&self, model: &Classifier) -> Option<f64> {
+        let areas: Vec<f64> = self.scores(model).iter().filter_map(Scores::auc).collect();
+        (!areas.is_empty()).then(|| areas.iter().sum::<f64>() / areas.len() as f64)
+    }
+
+    fn groups(&self, names: &[String], released: &Classifier, twin: &Classifier) -> Vec<Group> {
         let (released, twin) = (self.scores(released), self.scores(twin));
         let mut groups = vec![];
-        for name in &config.data[&model.data].groups {
-            let Some(index) = table.schema().columns.iter().position(|c| c.name == *name) else { continue };
-            for (level, rows) in levels(&table.schema().columns[index].domain, table.feature(index)) {
-                let pick = |all: &Scores| Scores {
-                    score: rows.iter().map(|&r| all.score[r]).collect(),
-                    positive: rows.iter().map(|&r| all.positive[r]).collect(),
-                    unit: rows.iter().map(|&r| all.unit[r]).collect(),
+        for name in names {
+            let Some(index) = self.table.schema().columns.iter().position(|c| c.name == *name) else { continue };
+            for (level, rows) in levels(&self.table.schema().columns[index].domain, self.table.feature(index)) {
+                let pick = |all: &[Scores]| -> Vec<Scores> {
+                    all.iter()
+                        .map(|s| Scores {
+                            score: rows.iter().map(|&r| s.score[r]).collect(),
+                            positive: rows.iter().map(|&r| s.positive[r]).collect(),
+                            unit: rows.iter().map(|&r| s.unit[r]).collect(),
+                        })
+                        .collect()
                 };
-                let count = |class: bool| rows.iter().filter(|&&r| self.positive[r] == class).map(|&r| self.units[r]).collect::<std::collections::BTreeSet<_>>().len() as u64;
-                let units = rows.iter().map(|&r| self.units[r]).collect::<std::collections::BTreeSet<_>>().len() as u64;
-                let smaller_class = count(true).min(count(false));
+                let distinct = |rows: &mut dyn Iterator<Item = usize>| rows.map(|r| self.units[r]).collect::<BTreeSet<_>>().len() as u64;
+                let of_class = |class: usize| distinct(&mut rows.iter().copied().filter(|&r| self.table.target()[r] as usize == class));
+                let smaller_class = (0..self.classes).map(of_class).min().unwrap_or(0);
                 let enough = smaller_class >= 10;
                 groups.push(Group {
                     column: name.clone(),
                     level,
-                    units,
+                    units: distinct(&mut rows.iter().copied()),
                     records: rows.len() as u64,
                     smaller_class,
-                    private: enough.then(|| auc_interval(&pick(&released), RESAMPLING)).flatten(),
-                    baseline: enough.then(|| auc_interval(&pick(&twin), RESAMPLING)).flatten(),
+                    private: enough.then(|| macro_auc_interval(&pick(&released), RESAMPLING)).flatten(),
+                    baseline: enough.then(|| macro_auc_interval(&pick(&twin), RESAMPLING)).flatten(),
                 });
             }
         }

@@ -112,14 +112,21 @@ fn masked(n: u64) -> String {
     if (1..10).contains(&n) { "fewer than 10".to_owned() } else { thousands(n) }
 }
 
-/// The cap's and the gate's counts, a line each.
+/// The gate's answer, and its and the cap's counts, a line each.
 pub(crate) fn lines(admitted: &Admitted) -> String {
-    let mut text = format!("  admitted   {}\n", amount(&admitted.decision.admitted));
+    let decided = admitted.decision.allowed;
+    let mut text = if decided {
+        format!("gate: permitted under your recorded policy\n  admitted   {}\n", amount(&admitted.decision.admitted))
+    } else {
+        let table = admitted.table.table();
+        let all = Count { units: table.unit_count() as u64, records: table.rows() as u64 };
+        format!("gate: experiment, nothing decided\n  asserted   {}\n", amount(&all))
+    };
     if admitted.beyond_cap.records > 0 {
         let Count { units, records } = admitted.beyond_cap;
         text += &format!("  left out   rows beyond the public cap: {} records of {} units\n", masked(records), masked(units));
     }
-    for (reason, count) in &admitted.decision.excluded {
+    for (reason, count) in admitted.decision.excluded.iter().filter(|_| decided) {
         text += &format!("  left out   {}: {}\n", reason.words(), amount(count));
     }
     text

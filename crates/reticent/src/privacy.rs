@@ -66,6 +66,14 @@ pub(crate) fn plan_for_one(config: &Config, model: &Model, epsilon: f64) -> Resu
     Ok(with_noise(config, model, noise, config.data[&model.data].units))
 }
 
+/// Chosen for inputs in [-1, 1] and a clipping norm near 1, without looking at the user's data.
+pub(crate) fn default_learning_rate(kind: ModelKind) -> f64 {
+    match kind {
+        ModelKind::Logistic => 2.0,
+        ModelKind::Mlp => 1.0,
+    }
+}
+
 /// The public cap on the rows of a unit.
 pub(crate) fn cap(model: &Model) -> std::num::NonZeroUsize {
     usize::try_from(model.privacy.max_rows_per_subject).ok().and_then(std::num::NonZeroUsize::new).expect("checked with reticent.toml")
@@ -80,10 +88,7 @@ fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64
         noise_multiplier: noise,
         max_grad_norm: privacy.max_grad_norm,
         steps: privacy.steps,
-        learning_rate: privacy.learning_rate.unwrap_or(match model.kind {
-            ModelKind::Logistic => 2.0,
-            ModelKind::Mlp => 1.0,
-        }),
+        learning_rate: privacy.learning_rate.unwrap_or_else(|| default_learning_rate(model.kind)),
         public_units: units,
         architecture: architecture(model),
     }

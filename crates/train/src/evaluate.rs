@@ -50,14 +50,31 @@ impl Scores {
 /// The area with a 95% percentile interval over 200 resamplings of *units* (rows of one unit stay together); `None` where one class is absent.
 #[must_use]
 pub fn auc_interval(scores: &Scores, seed: NotPrivateSeed) -> Option<Auc> {
-    let order = scores.order();
-    let auc = weighted_auc(&order, &scores.score, &scores.positive, |_| 1.0)?;
+    macro_auc_interval(std::slice::from_ref(scores), seed)
+}
+
+/// The mean of several areas over the same rows (one class against the others for each class), with the interval of [`auc_interval`].
+///
+/// A class that is absent, or alone, in the rows has no area and is left out; `None` where none has one.
+///
+/// # Panics
+/// Where the rows differ in number.
+#[must_use]
+pub fn macro_auc_interval(classes: &[Scores], seed: NotPrivateSeed) -> Option<Auc> {
+    let unit = &classes.first()?.unit;
     let mut index = BTreeMap::new();
-    for &unit in &scores.unit {
+    for &unit in unit {
         let next = index.len();
         index.entry(unit).or_insert(next);
     }
-    let units: Vec<usize> = scores.unit.iter().map(|u| index[u]).collect();
+    let units: Vec<usize> = unit.iter().map(|u| index[u]).collect();
+    let orders: Vec<Vec<usize>> = classes.iter().map(Scores::order).collect();
+    let mean = |weight: &dyn Fn(usize) -> f64| {
+        let areas = classes.iter().zip(&orders).filter_map(|(s, order)| weighted_auc(order, &s.score, &s.positive, weight));
+        let (sum, count) = areas.fold((0.0, 0.0), |(sum, count), area| (sum + area, count + 1.0));
+        (count > 0.0).then_some(sum / count)
+    };
+    let auc = mean(&|_| 1.0)?;
     let mut rng = seed.rng();
     let mut draws: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
@@ -65,7 +82,7 @@ pub fn auc_interval(scores: &Scores, seed: NotPrivateSeed) -> Option<Auc> {
             for _ in 0..index.len() {
                 times[rng.random_range(0..index.len())] += 1.0;
             }
-            weighted_auc(&order, &scores.score, &scores.positive, |row| times[units[row]])
+            mean(&|row| times[units[row]])
         })
         .collect();
     draws.sort_by(f64::total_cmp);

@@ -39,7 +39,7 @@ mod tape;
 
 pub use batch::{Batch, UnitRows};
 pub use error::Error;
-pub use evaluate::{Auc, Scores, auc_interval};
+pub use evaluate::{Auc, Scores, auc_interval, macro_auc_interval};
 pub use fit::{Progress, fit_plain, fit_private};
 pub use model::{Architecture, Classifier};
 pub use model_file::{load_weights, save_weights};

@@ -62,7 +62,7 @@ pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64, planner: &mut Fft
     }
     let window = Window::around(&tilted, h);
     let points = (window.high - window.low) / h + 4.0;
-    if !(points <= MAX_POINTS as f64) {
+    if points > MAX_POINTS as f64 || points.is_nan() {
         return Err(Trouble::TooManyPoints(points));
     }
     let size = transform_size(points as usize);

@@ -78,7 +78,7 @@ impl Step {
     }
 
     /// From above: at every hockey-stick epsilon, and after any composition, at least the true delta.
-    pub(crate) fn from_above(&self, h: f64) -> Table {
+    pub(crate) fn table_above(&self, h: f64) -> Table {
         let pieces = ((self.span() / h).ceil() as usize).max(1);
         let mut mass = vec![0.0; pieces + 1];
         let shrink = -(-h).exp_m1();
@@ -119,7 +119,7 @@ impl Step {
     /// From below: at every hockey-stick epsilon, and after any composition, at most the true delta.
     ///
     /// `None` where the spacing is too coarse or the mass too small to place a single atom.
-    pub(crate) fn from_below(&self, h: f64) -> Option<Table> {
+    pub(crate) fn table_below(&self, h: f64) -> Option<Table> {
         let sign = match self.direction {
             Direction::Remove => 1.0,
             Direction::Add => -1.0,

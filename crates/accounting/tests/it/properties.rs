@@ -68,6 +68,10 @@ proptest! {
         prop_assert!(pld::delta(&run, found.lower).unwrap().upper >= 1e-5);
         prop_assert!(rdp::delta(&run, found.upper).unwrap() >= back.lower);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn calibration_never_overshoots(q in log_uniform(1e-3, 0.2), steps in 10_u64..3_000, target in log_uniform(0.3, 10.0)) {

@@ -103,13 +103,6 @@ impl Kind {
     ];
 }
 
-impl Problems {
-    /// Number of errors; the rest are warnings.
-    pub(crate) fn errors(&self) -> usize {
-        self.problems.iter().filter(|p| p.severity == Severity::Error).count()
-    }
-}
-
 impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {

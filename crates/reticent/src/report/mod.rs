@@ -354,6 +354,13 @@ pub(crate) struct Event {
     pub(crate) leaf: String,
 }
 
+impl Privacy {
+    /// ε of the newest release alone: what the metric of this release was paid for with.
+    pub(crate) fn of_this_release(&self) -> f64 {
+        self.releases.iter().rev().find(|r| r.state == ReleaseState::Released).map_or(self.epsilon_upper, |r| r.epsilon)
+    }
+}
+
 impl Report {
     /// The report with further counts withheld where a masked one could otherwise be had by subtraction.
     ///

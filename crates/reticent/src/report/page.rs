@@ -320,7 +320,7 @@ fn usefulness(report: &Report, cite: &Cite) -> Markup {
             div.scroll { @if let Some(plot) = &plot { (plot) } @else { p.note { "No sweep over ε was run." } } }
             @if plot.is_some() {
                 figcaption {
-                    "The ringed point is this release (" (bound(privacy.epsilon_upper)) ", " (together(privacy)) "); the others are runs of a sweep, internal evaluation that is not released and that this ε does not cover. "
+                    "The ringed point is this release alone (" (bound(privacy.of_this_release())) "); the others are runs of a sweep, one release each, internal evaluation that no ε covers. "
                     "Band: the twin’s interval (" (utility.interval) "). All ε: at " (terms(privacy)) "."
                 }
                 (numbers(&html! {
@@ -335,7 +335,7 @@ fn usefulness(report: &Report, cite: &Cite) -> Markup {
             }
         }
         div.scroll { table {
-            caption { (metric) " with interval (" (utility.interval) "). With clipping and noise: " (bound(privacy.epsilon_upper)) " at " (terms(privacy)) ", " (together(privacy)) "; other models are internal evaluation under the same plan." }
+            caption { (metric) " with interval (" (utility.interval) "). With clipping and noise: " (bound(privacy.of_this_release())) " at " (terms(privacy)) ", each model alone; other models are internal evaluation with the same sampling, clipping and noise." }
             thead { tr { th scope="col" { "Model" } th.numeric scope="col" { "With clipping and noise" } th.numeric scope="col" { "Twin, without" } th.numeric scope="col" { "Difference" } } }
             tbody {
                 (row("This release", Some(&utility.release), Some(&utility.twin)))

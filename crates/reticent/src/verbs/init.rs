@@ -1,7 +1,7 @@
 //! `init`: a first reticent.toml for a CSV file, with only the questions that must be asked.
 
 use crate::cli::Common;
-use crate::config::{self, Answers, Asks, Bounds, DraftError, DraftInput, Mode, Question, draft};
+use crate::config::{self, Answers, Asks, Bounds, Config, DraftError, DraftInput, Mode, Question, draft};
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, say};
@@ -100,11 +100,15 @@ impl Init {
         };
         disk::create_folder(&common.dir)?;
         disk::write(&path, text.as_bytes())?;
-        let open = text.lines().filter(|l| !l.trim_start().starts_with('#') && l.contains("\"?\"")).count();
+        let open = match Config::parse(&text, &common.dir) {
+            Ok(_) => 0,
+            Err(problems) => problems.problems.iter().filter(|p| p.kind == config::Kind::Undecided).count(),
+        };
         let next = if open > 0 { "fill in each \"?\", then: reticent check" } else { "reticent import, then reticent train" };
         let mut answer = format!("wrote {}\n", path.display());
         if open > 0 {
-            answer += &format!("{open} lines wait for a decision, marked \"?\": what each column may hold. That is yours to say, without looking at the rows;\nto read it from the rows instead (experiments only, covered by no ε): --bounds data --force\n");
+            let lines = if open == 1 { "1 line waits" } else { &format!("{open} lines wait") };
+            answer += &format!("{lines} for a decision, marked \"?\": what each column may hold. That is yours to say, without looking at the rows;\nto read it from the rows instead (experiments only, covered by no ε): --bounds data --force\n");
         }
         answer += &format!("next: {next}\n");
         Ok(Answer::new(answer, json!({ "file": path, "undecided": open, "next": next })))

@@ -74,7 +74,7 @@ impl ReportVerb {
         let excluded: serde_json::Map<_, _> = left_out.chain(beyond).map(|(name, n)| (name.to_owned(), n.into())).collect();
         let json = json!({
             "privacy": stated,
-            "utility": { "private": evaluation.private, "baseline": evaluation.baseline, "mlp_private": evaluation.mlp_private, "mlp_baseline": evaluation.mlp_baseline, "curve": evaluation.curve, "groups": evaluation.groups },
+            "utility": { "private": evaluation.private, "baseline": evaluation.baseline, "other": { "name": evaluation.other, "private": evaluation.other_private, "baseline": evaluation.other_baseline }, "curve": evaluation.curve, "groups": evaluation.groups },
             "data": { "units": data.manifest.counts.units, "records": data.manifest.counts.records, "excluded": excluded, "trained": evaluation.train_records, "trained_units": evaluation.train_units },
             "log": { "size": checkpoint.unverified().size, "root": checkpoint.unverified().root.to_string() },
             "report": path,
@@ -172,11 +172,11 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
             evidence: reserved_at,
         },
         utility: Utility {
-            metric: "AUC".into(),
+            metric: if s.manifest.schema.classes() == 2 { "AUC" } else { "AUC (mean over classes)" }.into(),
             interval: "95% bootstrap over units, 200 resamples".into(),
             release: measured(&evaluation.private),
             twin: measured(&evaluation.baseline),
-            others: vec![Comparison { name: "MLP".into(), with_noise: Some(measured(&evaluation.mlp_private)), twin: Some(measured(&evaluation.mlp_baseline)) }],
+            others: vec![Comparison { name: evaluation.other.clone(), with_noise: Some(measured(&evaluation.other_private)), twin: Some(measured(&evaluation.other_baseline)) }],
             curve: evaluation.curve.iter().map(|p| CurvePoint { epsilon: p.epsilon, mean: p.mean, sd: p.sd, seeds: p.seeds, evidence: evaluated }).collect(),
         },
         subgroups: evaluation

@@ -65,7 +65,9 @@ impl Status {
         }
         let events = workspace.ledger.len()?;
         text += &format!("log      {} entries\n", thousands(events));
-        let next = next.unwrap_or_else(|| "reticent report".into());
+        let reported = workspace.ledger.events("report-written")?.last().map_or(0, |e| e.seq);
+        let released = workspace.ledger.events("model-released")?.last().map_or(0, |e| e.seq);
+        let next = next.unwrap_or_else(|| if reported > released { format!("look at {}", dir.join("report.html").display()) } else { "reticent report".into() });
         text += &format!("next: {next}\n");
         Ok(Answer::new(text, json!({ "dir": dir, "mode": workspace.config.mode, "data": data, "models": models, "privacy": bounds, "events": events, "next": next })))
     }

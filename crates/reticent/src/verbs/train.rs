@@ -81,8 +81,7 @@ impl Train {
         let data = load_latest(&mut workspace, &model.data)?;
         let chosen: BTreeSet<Reason> = self.exclude.iter().copied().collect();
         let admitted = admit(&mut workspace, &data, &model, Use::Training, &chosen)?;
-        let answer = if admitted.decision.allowed { "permitted under your recorded policy" } else { "experiment, nothing decided" };
-        say(format!("gate: {answer}\n{}", gate::lines(&admitted).trim_end()));
+        say(gate::lines(&admitted).trim_end());
         let Admitted { table, decision, .. } = admitted;
 
         let (epsilon, delta) = privacy::declared_budget(&workspace.config, &model.data)?;

@@ -57,7 +57,7 @@ fn an_almost_empty_file_is_a_workspace() {
 #[test]
 fn problems_are_data_too() {
     let problems = parse(&edited(&[("kind =", "knd =")])).unwrap_err();
-    assert_eq!(problems.errors(), 2);
+    assert_eq!(problems.problems.len(), 2);
     insta::assert_snapshot!(serde_json::to_string_pretty(&problems.problems[1]).unwrap(), @r#"
 {
   "severity": "error",

@@ -20,7 +20,7 @@ pub(in super::super) fn plot(report: &Report, desc: &str) -> Option<Markup> {
     let sd = |sd: f64| if sd.is_finite() { sd.abs() } else { 0.0 };
 
     let twin = &utility.twin;
-    let release = (privacy.epsilon_upper, utility.release.value);
+    let release = (privacy.of_this_release(), utility.release.value);
     let release = Some(release).filter(|(epsilon, value)| epsilon.is_finite() && *epsilon > 0.0 && value.is_finite());
     let x = Log::around(points.iter().map(|p| p.epsilon).chain(release.map(|r| r.0)), (LEFT, RIGHT))?;
     let ends = points.iter().flat_map(|p| [p.mean - sd(p.sd), p.mean + sd(p.sd)]);
