@@ -1,2 +1,105 @@
-//! Tasks of the house: `cargo xtask peers`.
-fn main() {}
+//! Tasks of the house.
+//!
+//! `cargo xtask peers train [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
+//! The scripts lie in `RETICENT_PEERS` (default `../shared/peers`) and run under `RETICENT_PEERS_PYTHON` (default `python3`).
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).filter(|a| *a != "--json").collect();
+    match words[..] {
+        ["peers", "train"] => match peers_train() {
+            Ok(rows) => {
+                print(&rows, args.iter().any(|a| a == "--json"));
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("error: {why}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("usage: cargo xtask peers train [--json]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// One case: our median and a peer's, in milliseconds a step.
+struct Row {
+    case: String,
+    ours: f64,
+    peer: String,
+    theirs: Result<f64, String>,
+}
+
+fn peers_train() -> Result<Vec<Row>, String> {
+    let mut ours = vec![];
+    for line in pinned("cargo", &["bench", "--quiet", "-p", "reticent-train", "--bench", "step"])?.lines() {
+        let Ok(case) = serde_json::from_str::<Value>(line) else { continue };
+        ours.push((case["work"].as_str().unwrap_or_default().to_owned(), case["mode"].as_str().unwrap_or_default().to_owned(), number(&case)?));
+    }
+    let script = PathBuf::from(std::env::var("RETICENT_PEERS").unwrap_or_else(|_| "../shared/peers".into())).join("bench_train.py");
+    let python = std::env::var("RETICENT_PEERS_PYTHON").unwrap_or_else(|_| "python3".into());
+    let mut rows = vec![];
+    for (work, mode, ms) in &ours {
+        let modes: &[&str] = if mode == "dp" { &["hooks", "functorch", "ew", "ghost"] } else { &["nonpriv"] };
+        for peer in modes {
+            eprintln!("running the peer: {work} {peer}");
+            let theirs = pinned(&python, &[&script.display().to_string(), "--work", work, "--mode", peer]).and_then(|out| {
+                let line = out.lines().last().unwrap_or_default();
+                let case: Value = serde_json::from_str(line).map_err(|_| "printed no JSON line".to_owned())?;
+                match case["error"].as_str() {
+                    Some(error) => Err(error.to_owned()),
+                    None => number(&case),
+                }
+            });
+            rows.push(Row { case: format!("{work} {mode}"), ours: *ms, peer: format!("opacus {peer}"), theirs });
+        }
+    }
+    Ok(rows)
+}
+
+fn number(case: &Value) -> Result<f64, String> {
+    case["ms_step"].as_f64().ok_or_else(|| "gave no ms_step".into())
+}
+
+/// Runs a command on core 0 with one thread and gives its stdout.
+fn pinned(program: &str, args: &[&str]) -> Result<String, String> {
+    let mut command = Command::new("taskset");
+    command.args(["-c", "0", program]).args(args);
+    for threads in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"] {
+        command.env(threads, "1");
+    }
+    let output = command.output().map_err(|e| format!("cannot run taskset: {e}"))?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{program}: {}", stderr.lines().last().unwrap_or("failed").trim()));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("{program} printed no text"))
+}
+
+fn print(rows: &[Row], as_json: bool) {
+    if as_json {
+        let all: Vec<Value> = rows
+            .iter()
+            .map(|r| match &r.theirs {
+                Ok(theirs) => json!({ "case": r.case, "ours_ms": r.ours, "peer": r.peer, "peer_ms": theirs, "ratio": theirs / r.ours }),
+                Err(why) => json!({ "case": r.case, "ours_ms": r.ours, "peer": r.peer, "peer_ms": null, "error": why }),
+            })
+            .collect();
+        println!("{:#}", json!({ "schema_version": 1, "area": "train", "cases": all }));
+        return;
+    }
+    println!("{:<16} {:>10}  {:<18} {:>10} {:>8}", "case", "ours ms", "peer", "peer ms", "ratio");
+    for r in rows {
+        match &r.theirs {
+            Ok(theirs) => println!("{:<16} {:>10.3}  {:<18} {:>10.3} {:>7.1}×", r.case, r.ours, r.peer, theirs, theirs / r.ours),
+            Err(why) => println!("{:<16} {:>10.3}  {:<18} not measured: {why}", r.case, r.ours, r.peer),
+        }
+    }
+}

@@ -1,4 +1,30 @@
 //! Privacy on paper: events, accountants, calibration and budgets. No data, no tensors.
+//!
+//! A training run is described by an [`Event`]: what was released, with how much noise relative to its sensitivity,
+//! on batches sampled at which rate. An accountant turns the event into an epsilon at a given delta. Units: epsilon in
+//! nats; noise multipliers are noise standard deviation / sensitivity. Neighbouring relation: one record added or
+//! removed ([`Neighbours::AddOrRemoveOne`]); epsilon bounds both directions.
+//!
+//! | module | what it answers | how tight |
+//! |---|---|---|
+//! | [`pld`] | epsilon, delta and the best attack of a run fixed in advance | certified interval, usually 5e-5 wide |
+//! | [`rdp`] | epsilon of a run, order by order | an upper bound, 5 to 15% above |
+//! | [`gaussian`] | epsilon of Gaussians without sampling | exact |
+//! | [`calibrate`] | the smallest noise for a target epsilon | never overshoots |
+//! | [`filter`] | a budget over runs chosen after seeing earlier results | Renyi at one order |
+//!
+//! ```
+//! use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+//! let run = Event::dp_sgd(NoiseMultiplier::new(1.1)?, SamplingRate::new(256.0 / 60_000.0)?, 14_062);
+//! let epsilon = pld::epsilon(&run, Delta::new(1e-5)?)?;
+//! assert_eq!(format!("{:.3}", epsilon.upper.get()), "2.382");
+//! assert!(epsilon.width() < 1e-3);
+//! # Ok::<(), reticent_accounting::Error>(())
+//! ```
+//!
+//! No function here returns a number it cannot stand behind: what has no proof, does not fit in memory or would drown
+//! in round-off is refused by name ([`Error`]). The bounds assume real-valued Gaussian noise; how closely the noise
+//! drawn by a program follows it is not a question for this crate.
 
 pub mod calibrate;
 pub mod filter;

@@ -46,3 +46,8 @@ pub use model_file::{load_weights, save_weights};
 pub use noise::{Binding, NotPrivateSeed, RunKey};
 pub use per_unit::{ClippedSum, Privatized, clipped_sum};
 pub use plan::Plan;
+
+#[cfg(doctest)]
+mod must_not_compile;
+#[cfg(test)]
+mod tests;

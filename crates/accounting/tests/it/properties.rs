@@ -86,6 +86,37 @@ proptest! {
     }
 }
 
+/// One step has a closed form (Balle, Barthe & Gaboardi 2018; the hockey-stick divergence of the mixture):
+/// removing, x* = sigma^2 ln((e^eps - 1 + q)/q) + 1/2, delta = (1-q) T(x*) + q T(x*-1) - e^eps T(x*), T the tail of
+/// the noise; adding, the same with eps negated and the roles changed, 0 from -ln(1-q) on.
+#[test]
+fn one_step_has_a_closed_form() {
+    let tail = |x: f64, sigma: f64| 0.5 * libm::erfc(x / sigma / std::f64::consts::SQRT_2);
+    for (q, noise) in [(1e-3, 0.5), (0.01, 1.0), (0.3, 0.7), (0.3, 5.0), (0.999, 2.0)] {
+        for at in [0.0_f64, 1e-3, 0.02, 0.2, 1.0, 3.0] {
+            let cut = noise * noise * ((at.exp_m1() + q) / q).ln() + 0.5;
+            let remove = (1.0 - q) * tail(cut, noise) + q * tail(cut - 1.0, noise) - at.exp() * tail(cut, noise);
+            let add = if at < -f64::ln_1p(-q) {
+                let cut = noise * noise * (((-at).exp_m1() + q) / q).ln() + 0.5;
+                tail(-cut, noise) - at.exp() * ((1.0 - q) * tail(-cut, noise) + q * tail(1.0 - cut, noise))
+            } else {
+                0.0
+            };
+            let exact = remove.max(add);
+            if exact < 1e-12 {
+                continue; // the closed form cancels
+            }
+            let found = pld::delta(&dp_sgd(q, noise, 1), epsilon(at)).unwrap();
+            let slack = 1e-15 + 1e-9 * exact;
+            assert!(
+                found.lower <= exact + slack && exact <= found.upper + slack,
+                "q {q} sigma {noise} epsilon {at}: {found:?} misses {exact}"
+            );
+            assert!(found.upper - found.lower <= 1.1e-3 * exact, "q {q} sigma {noise} epsilon {at}: {found:?}");
+        }
+    }
+}
+
 /// A composition of different runs costs at least each and at most their sum, and order does not matter.
 #[test]
 fn different_runs_compose() {

@@ -1,0 +1,81 @@
+//! What the types refuse. Each case is the control below with one line more.
+#![allow(dead_code)]
+
+/// The control: this much compiles.
+/// ```
+/// use reticent_train::*;
+/// fn step(sum: ClippedSum, plan: &Plan, key: &RunKey, binding: &Binding, permit: reticent_proof::Permit) {
+///     let noised = sum.privatize(plan, key, binding, 0);
+///     drop((noised, permit));
+/// }
+/// ```
+///
+/// Pitfall 14: one sum is noised once.
+/// ```compile_fail,E0382
+/// use reticent_train::*;
+/// fn step(sum: ClippedSum, plan: &Plan, key: &RunKey, binding: &Binding) {
+///     let noised = sum.privatize(plan, key, binding, 0);
+///     let again = sum.privatize(plan, key, binding, 1);
+/// }
+/// ```
+/// A sum has no copy,
+/// ```compile_fail,E0599
+/// use reticent_train::*;
+/// fn step(sum: ClippedSum) { let copy = sum.clone(); }
+/// ```
+/// is not what an optimiser takes,
+/// ```compile_fail,E0308
+/// use reticent_train::*;
+/// fn optimise(gradient: Privatized) {}
+/// fn step(sum: ClippedSum) { optimise(sum); }
+/// ```
+/// cannot be read,
+/// ```compile_fail,E0616
+/// use reticent_train::*;
+/// fn step(sum: ClippedSum) { let values = sum.values; }
+/// ```
+/// or printed (pitfall 26).
+/// ```compile_fail,E0277
+/// use reticent_train::*;
+/// fn step(sum: ClippedSum) { let text = format!("{sum:?}"); }
+/// ```
+/// A noised gradient is used once,
+/// ```compile_fail,E0382
+/// use reticent_train::*;
+/// fn optimise(gradient: Privatized) {}
+/// fn step(noised: Privatized) { optimise(noised); optimise(noised); }
+/// ```
+/// has no copy,
+/// ```compile_fail,E0599
+/// use reticent_train::*;
+/// fn step(noised: Privatized) { let copy = noised.clone(); }
+/// ```
+/// and is made from nothing but a sum.
+/// ```compile_fail,E0451
+/// use reticent_train::*;
+/// let forged = Privatized { values: Default::default() };
+/// ```
+/// A run's key is neither printed nor copied.
+/// ```compile_fail,E0277
+/// use reticent_train::*;
+/// fn show(key: &RunKey) { let text = format!("{key:?}"); }
+/// ```
+/// ```compile_fail,E0599
+/// use reticent_train::*;
+/// fn copy(key: RunKey) { let copy: RunKey = key.clone(); }
+/// ```
+/// A permit is not made by hand,
+/// ```compile_fail,E0451
+/// use reticent_proof::*;
+/// let forged = Permit { ground: Ground::Public { reason: String::new() }, data_version: None, units: None, digest: String::new() };
+/// ```
+/// nor is a permitted table,
+/// ```compile_fail,E0451
+/// fn forge(table: reticent_data::Table, permit: reticent_proof::Permit) { let forged = reticent_data::PermittedTable { table, permit }; }
+/// ```
+/// and no other table is trained on.
+/// ```compile_fail,E0308
+/// use reticent_train::*;
+/// fn train(plan: &Plan, table: &reticent_data::Table, key: &RunKey, binding: &Binding) { let _ = fit_private(plan, table, key, binding, &mut |_| ()); }
+/// ```
+pub struct Refused;

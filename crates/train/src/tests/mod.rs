@@ -1,0 +1,142 @@
+//! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
+//! (Appendix: `docs`; each test says what it would catch).
+
+mod noise;
+mod oracle;
+mod pitfalls;
+mod sampler;
+
+use crate::nn::Linear;
+use crate::per_unit::clipped_sum;
+use crate::{Architecture, Batch, Binding, Classifier, ClippedSum, NotPrivateSeed, Plan, RunKey, UnitRows};
+use burn::tensor::Device;
+use rand::RngExt;
+use rand_chacha::ChaCha20Rng;
+use reticent_accounting::{NoiseMultiplier, SamplingRate};
+use reticent_data::{Classes, Column, CsvOptions, Domain, Dropped, PermittedTable, PseudonymKey, Schema, SubjectRule, Target, import_csv};
+use reticent_proof::Permit;
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+/// One unit's rows: inputs in `[-1, 1]` and a class.
+type Unit = Vec<(Vec<f64>, usize)>;
+
+fn permitted(units: &[Unit], classes: usize) -> PermittedTable {
+    let width = units[0][0].0.len();
+    let range = Domain::Range { min: -1.0, max: 1.0, missing: None };
+    let schema = Schema {
+        dataset: "test".into(),
+        subject: SubjectRule::Column("who".into()),
+        unit: "person".into(),
+        record: None,
+        target: Target { column: "class".into(), classes: Classes::Levels((0..classes).map(|c| c.to_string()).collect()) },
+        columns: (0..width).map(|i| Column { name: format!("x{i}"), domain: range.clone(), special: None }).collect(),
+        dropped: Dropped::AllOthers,
+        missing: vec![],
+    };
+    let mut csv = String::from("who,class");
+    for i in 0..width {
+        write!(csv, ",x{i}").unwrap();
+    }
+    for (who, rows) in units.iter().enumerate() {
+        for (inputs, class) in rows {
+            write!(csv, "\n{who},{class}").unwrap();
+            for x in inputs {
+                write!(csv, ",{x}").unwrap();
+            }
+        }
+    }
+    let table = import_csv(csv.as_bytes(), &schema, &CsvOptions::default(), &PseudonymKey::from_bytes([7; 32])).unwrap().table;
+    PermittedTable::new(table, "test/v1", Permit::public("drawn for this test")).unwrap()
+}
+
+fn rows(units: &[Unit], classes: usize, cap: usize) -> UnitRows {
+    UnitRows::new(&permitted(units, classes), NonZeroUsize::new(cap).unwrap())
+}
+
+/// Units of 1 to `most` rows.
+fn random_units(rng: &mut ChaCha20Rng, count: usize, width: usize, classes: usize, most: usize) -> Vec<Unit> {
+    let row = |rng: &mut ChaCha20Rng| ((0..width).map(|_| rng.random_range(-1.0..=1.0)).collect(), rng.random_range(0..classes));
+    (0..count)
+        .map(|_| {
+            let count = rng.random_range(1..=most);
+            (0..count).map(|_| row(rng)).collect()
+        })
+        .collect()
+}
+
+/// A model with no zero weight in it, `widths` from the inputs to the classes.
+fn random_model(rng: &mut ChaCha20Rng, widths: &[usize]) -> Classifier {
+    let device = Device::flex().autodiff();
+    Classifier { layers: widths.windows(2).map(|w| Linear::uniform(w[0], w[1], &device, rng)).collect() }
+}
+
+fn plan() -> Plan {
+    Plan {
+        unit: "person".into(),
+        max_rows_per_unit: NonZeroUsize::new(3).unwrap(),
+        sample_rate: SamplingRate::new(0.25).unwrap(),
+        noise_multiplier: NoiseMultiplier::new(1.5).unwrap(),
+        max_grad_norm: 0.7,
+        steps: 20,
+        learning_rate: 0.5,
+        public_units: 40,
+        architecture: Architecture::Logistic,
+    }
+}
+
+fn binding() -> Binding {
+    Binding { plan: "plan".into(), permit: "permit".into(), data: "data".into(), machine: "machine".into() }
+}
+
+fn key() -> RunKey {
+    RunKey::from_bytes([3; 32])
+}
+
+/// The clipped sum of these units, one vector over all parameters in the model's order.
+fn fast(model: &Classifier, rows: &UnitRows, chosen: &[usize], max_grad_norm: f64) -> Vec<f64> {
+    flat(&clipped_sum(model, rows.batch(chosen, &Device::flex()).as_ref(), max_grad_norm))
+}
+
+fn of_batch(model: &Classifier, batch: &Batch, max_grad_norm: f64) -> Vec<f64> {
+    flat(&clipped_sum(model, Some(batch), max_grad_norm))
+}
+
+fn flat(sum: &ClippedSum) -> Vec<f64> {
+    sum.reveal().iter().flat_map(|(.., values)| values.iter().copied()).collect()
+}
+
+fn norm(v: &[f64]) -> f64 {
+    v.iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+fn seeded(seed: u64) -> ChaCha20Rng {
+    NotPrivateSeed(seed).rng()
+}
+
+/// `P(X >= k)` for `X` binomial, by its terms in logarithms.
+fn binomial_upper_tail(n: u64, p: f64, k: u64) -> f64 {
+    let mut log_choose = 0.0;
+    let mut tail = 0.0;
+    for i in 0..=n {
+        if i > 0 {
+            log_choose += ((n - i + 1) as f64).ln() - (i as f64).ln();
+        }
+        if i >= k {
+            tail += (log_choose + i as f64 * p.ln() + (n - i) as f64 * (-p).ln_1p()).exp();
+        }
+    }
+    tail
+}
+
+/// Refuses a count that a binomial variable reaches with probability below `alpha` on either side.
+#[track_caller]
+fn check_binomial(count: u64, n: u64, p: f64, alpha: f64) {
+    let (upper, lower) = (binomial_upper_tail(n, p, count), binomial_upper_tail(n, 1.0 - p, n - count));
+    assert!(upper > alpha && lower > alpha, "{count} of {n} at {p}: tails {lower:e}, {upper:e}");
+}

@@ -1,0 +1,131 @@
+//! One backward pass for all units equals one ordinary backward pass for each.
+
+use super::*;
+use crate::per_unit::{loss, values};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor, TensorData};
+
+/// Collects Burn's ordinary gradients in the model's order.
+struct Ordinary<'a> {
+    gradients: &'a Gradients,
+    flat: Vec<f64>,
+}
+
+impl ModuleVisitor for Ordinary<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = param.val().grad(self.gradients).expect("every parameter takes part");
+        self.flat.extend(values(gradient).into_iter().map(f64::from));
+    }
+}
+
+/// The gradient of the sum of these rows' losses, by Burn's autodiff on these rows alone.
+fn gradient_of(model: &Classifier, rows: &[(Vec<f64>, usize)]) -> Vec<f64> {
+    let (device, width) = (Device::flex(), rows[0].0.len());
+    let inputs: Vec<f32> = rows.iter().flat_map(|(x, _)| x.iter().map(|&v| v as f32)).collect();
+    let labels: Vec<i32> = rows.iter().map(|(_, c)| *c as i32).collect();
+    let batch = Batch {
+        inputs: Tensor::from_data(TensorData::new(inputs, [rows.len(), width]), &device),
+        labels: Tensor::from_data(TensorData::new(labels, [rows.len()]), &device),
+        mask: Tensor::ones([rows.len()], &device),
+        units: 1,
+        cap: rows.len(),
+    };
+    let gradients = loss(model, &batch).backward();
+    let mut ordinary = Ordinary { gradients: &gradients, flat: vec![] };
+    model.visit(&mut ordinary);
+    ordinary.flat
+}
+
+/// What the fast path is allowed to lose: it shortens on purpose, a little for rounding and a little more where rows cancel.
+struct Slow {
+    sum: Vec<f64>,
+    allowed: f64,
+}
+
+fn slow(model: &Classifier, units: &[Unit], cap: usize, max_grad_norm: f64) -> Slow {
+    let widths: usize = model.layers.iter().map(|l| l.weight.dims().iter().sum::<usize>()).max().unwrap();
+    let gamma = (widths + cap * cap) as f64 * f64::from(f32::EPSILON);
+    let mut slow = Slow { sum: vec![], allowed: 0.0 };
+    for unit in units {
+        let kept = &unit[..unit.len().min(cap)];
+        let gradient = gradient_of(model, kept);
+        let length = norm(&gradient);
+        let by_row: f64 = kept.iter().map(|row| norm(&gradient_of(model, std::slice::from_ref(row)))).sum();
+        let factor = (max_grad_norm / length).min(1.0) * (1.0 - 1e-5);
+        slow.sum.resize(gradient.len(), 0.0);
+        for (s, g) in slow.sum.iter_mut().zip(&gradient) {
+            *s += factor * g;
+        }
+        slow.allowed += factor * length * (1e-5 + gamma * (by_row / length).powi(2));
+    }
+    slow
+}
+
+#[track_caller]
+fn check_oracle(model: &Classifier, units: &[Unit], classes: usize, cap: usize, max_grad_norm: f64) {
+    let rows = rows(units, classes, cap);
+    let all: Vec<usize> = (0..rows.units().len()).collect();
+    let (fast, slow) = (fast(model, &rows, &all, max_grad_norm), slow(model, units, cap, max_grad_norm));
+    let off = norm(&difference(&fast, &slow.sum));
+    assert!(off <= slow.allowed, "cap {cap}, clip {max_grad_norm}: off by {off:e}, {:e} allowed", slow.allowed);
+}
+
+#[test]
+fn clipped_sum_equals_one_unit_at_a_time() {
+    let mut rng = seeded(11);
+    for cap in 1..=5 {
+        for (hidden, classes) in [(vec![], 2), (vec![], 3), (vec![4], 2), (vec![5, 3], 3)] {
+            for max_grad_norm in [0.05, 0.8, 50.0] {
+                let (count, width) = (rng.random_range(1..12), rng.random_range(1..6));
+                let widths: Vec<usize> = [width].into_iter().chain(hidden.clone()).chain([classes]).collect();
+                let model = random_model(&mut rng, &widths);
+                // Up to two rows more than the cap, which the cap cuts.
+                check_oracle(&model, &random_units(&mut rng, count, width, classes, cap + 2), classes, cap, max_grad_norm);
+            }
+        }
+    }
+}
+
+/// Bounds just above and below the norm are where a rounding error would let a contribution over the bound (pitfalls 12 and 22).
+#[test]
+fn pitfall_22_no_contribution_exceeds_the_bound_near_it() {
+    let mut rng = seeded(12);
+    for trial in 0..60 {
+        let widths = if trial % 2 == 0 { vec![4, 2] } else { vec![4, 6, 3] };
+        let classes = widths[widths.len() - 1];
+        let mut unit = random_units(&mut rng, 1, 4, classes, 5).remove(0);
+        if trial % 3 == 0 {
+            // Rows that nearly cancel: the norm of the sum is small, the norms of the rows are not.
+            let (inputs, class) = unit[0].clone();
+            unit.truncate(3);
+            unit.push((inputs.iter().map(|x| x * (1.0 - 1e-4)).collect(), (class + 1) % classes));
+        }
+        let model = random_model(&mut rng, &widths);
+        let true_norm = norm(&gradient_of(&model, &unit));
+        for near in [-1e-2, -1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4] {
+            let bound = true_norm * (1.0 + near);
+            let clipped = norm(&fast(&model, &rows(std::slice::from_ref(&unit), classes, 5), &[0], bound));
+            assert!(clipped <= bound * (1.0 + 1e-6), "trial {trial}: {clipped:e} exceeds {bound:e} by {:e}", clipped / bound - 1.0);
+            // Contributions of ordinary units must not be thrown away either.
+            assert!(trial % 3 == 0 || clipped >= bound.min(true_norm) * (1.0 - 1e-4), "trial {trial}: {clipped:e} of {bound:e}");
+        }
+    }
+}
+
+/// Rows that cancel exactly leave nothing to clip, and no NaN from 0 / 0.
+#[test]
+fn rows_that_cancel_exactly_contribute_nothing() {
+    let model = Classifier::new(&Architecture::Logistic, 2, 2, NotPrivateSeed(0), &Device::flex().autodiff());
+    let unit = vec![(vec![0.5, -1.0], 0), (vec![0.5, -1.0], 1)];
+    assert_eq!(norm(&fast(&model, &rows(&[unit], 2, 2), &[0], 1.0)), 0.0);
+}
+
+#[test]
+#[should_panic(expected = "a parameter is used twice")]
+fn pitfall_11_a_parameter_used_twice_is_refused() {
+    let mut rng = seeded(13);
+    let mut model = random_model(&mut rng, &[3, 3, 2]);
+    model.layers.insert(1, model.layers[0].clone());
+    let rows = rows(&random_units(&mut rng, 2, 3, 2, 1), 2, 1);
+    let _ = fast(&model, &rows, &[0, 1], 1.0);
+}
