@@ -153,7 +153,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub fn len(&mut self) -> Result<u64, Error> {
+    pub fn event_count(&mut self) -> Result<u64, Error> {
         let count: i64 = self.rows(sqlx::query("SELECT count(*) FROM events"))?[0].try_get(0)?;
         Ok(count as u64)
     }

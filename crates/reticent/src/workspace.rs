@@ -57,7 +57,7 @@ impl Workspace {
         let ledger = Ledger::open(&hidden.join("ledger.db"))?;
         let mut workspace = Self { dir, config, ledger, actor: actor(), _lock: Some(lock) };
         workspace.check_checkpoint()?;
-        if workspace.ledger.len()? == 0 {
+        if workspace.ledger.event_count()? == 0 {
             let mut name = [0; 8];
             getrandom::fill(&mut name).map_err(|e| Failure::failed(format!("the system gives no randomness: {e}")))?;
             let event = Event::WorkspaceCreated { workspace: format!("reticent/{}", hex::encode(name)) };
@@ -80,8 +80,14 @@ impl Workspace {
         Ok(self.ledger.append(&self.actor, event)?)
     }
 
-    pub(crate) fn pseudonym_key(&self) -> Result<PseudonymKey, Failure> {
-        Ok(PseudonymKey::from_bytes(*disk::secret(&self.hidden("keys/pseudonym.key"))?))
+    /// The key of the pseudonyms; made on the first import, and never again: with another key everybody would be somebody else.
+    pub(crate) fn pseudonym_key(&mut self) -> Result<PseudonymKey, Failure> {
+        let path = self.hidden("keys/pseudonym.key");
+        match disk::read_secret(&path)? {
+            Some(key) => Ok(PseudonymKey::from_bytes(*key)),
+            None if self.ledger.events("data-imported")?.is_empty() => Ok(PseudonymKey::from_bytes(*disk::new_secret(&path)?)),
+            None => Err(Failure::failed(format!("{} is gone: without it nobody in the data can be recognised again", path.display())).hint("bring the key file back from your backup")),
+        }
     }
 
     pub(crate) fn signing_key(&mut self) -> Result<SigningKey, Failure> {
@@ -125,7 +131,7 @@ impl Workspace {
     fn check_checkpoint(&mut self) -> Result<(), Failure> {
         let log = Log::open(self.hidden("log"))?;
         let signed = [log.checkpoint()?, self.held()?];
-        let events = self.ledger.len()?;
+        let events = self.ledger.event_count()?;
         match signed.into_iter().flatten().map(|c| c.unverified().size).max() {
             Some(size) if size > events => Err(Failure::refused(format!(
                 "the ledger is behind its checkpoint: it holds {events} events where {size} were signed"

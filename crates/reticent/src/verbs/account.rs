@@ -43,7 +43,6 @@ fn fraction(text: &str) -> Result<f64, String> {
 }
 
 impl Account {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "all verbs have one shape")]
     pub(crate) fn run(&self, _: &Common) -> Result<Answer, Failure> {
         let Verb::Epsilon { noise, rate, steps, delta } = self.verb;
         let event = Event::dp_sgd(NoiseMultiplier::new(noise)?, SamplingRate::new(rate)?, steps);

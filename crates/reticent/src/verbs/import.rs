@@ -1,7 +1,7 @@
 //! `import`: CSV to a checked, versioned table, quarantined until basis events are known.
 
 use crate::cli::Common;
-use crate::data_version::{folder, latest_manifest, read_manifest, units};
+use crate::data_version::{folder, latest_manifest, units};
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
@@ -87,7 +87,6 @@ impl Import {
             units: manifest.counts.units,
             rows_digest: manifest.rows_digest.clone(),
         })?;
-        let manifest = read_manifest(workspace, &version)?;
         let clamped = if imported.clamped > 0 { format!(", {} numbers moved to their nearest bound", thousands(imported.clamped)) } else { String::new() };
         let noun = if manifest.schema.unit == "row" { "unit of privacy: the row".to_owned() } else { format!("{} × {}", thousands(manifest.counts.units), manifest.schema.unit) };
         let line = format!("{version}: {} records, {noun}{clamped}; quarantined until basis events are known\n", thousands(manifest.counts.records));

@@ -7,7 +7,7 @@ use crate::output::{Answer, thousands};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
 use reticent_govern::Event;
-use reticent_proof::log::{SignedCheckpoint, verify_against};
+use reticent_proof::log::{Problem, SignedCheckpoint, verify_against};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -39,13 +39,16 @@ impl LogVerb {
         let key = workspace.signing_key()?.verifying_key();
         let entries = workspace.ledger.log_entries(0)?;
         let verification = verify_against(&workspace.hidden("log"), &key, held.as_ref(), &entries);
-        let mut findings: Vec<String> = verification.findings.iter().map(ToString::to_string).collect();
+        // An interrupted process leaves events that are on record and not yet in the log: nothing is wrong with either.
+        let (unpublished, found): (Vec<_>, Vec<_>) = verification.findings.iter().partition(|f| matches!(f.problem, Problem::LedgerAhead { .. }));
+        let mut findings: Vec<String> = found.into_iter().map(ToString::to_string).collect();
         findings.extend(workspace.ledger.damaged()?.into_iter().map(|seq| format!("ledger: event {seq} is not the one committed to")));
         findings.extend(changed_files(&mut workspace)?);
         let mut not_proved: Vec<String> = verification.not_proved.iter().map(ToString::to_string).collect();
         if checkpoint.is_none() {
             not_proved.push("that ledger, log and reticent.checkpoint were not rolled back together: give a checkpoint kept elsewhere with `--checkpoint`".into());
         }
+        not_proved.extend(unpublished.into_iter().map(|f| format!("{f}: the next verb that writes adds them")));
         let facts = json!({ "verified": findings.is_empty(), "size": verification.size, "root": verification.root.map(|r| r.to_string()),
             "findings": findings, "not_proved": not_proved });
         if !findings.is_empty() {

@@ -63,7 +63,7 @@ impl Status {
                 bounds.push(s);
             }
         }
-        let events = workspace.ledger.len()?;
+        let events = workspace.ledger.event_count()?;
         text += &format!("log      {} entries\n", thousands(events));
         let reported = workspace.ledger.events("report-written")?.last().map_or(0, |e| e.seq);
         let released = workspace.ledger.events("model-released")?.last().map_or(0, |e| e.seq);

@@ -109,7 +109,7 @@ impl Train {
             held_runs: if released.is_empty() { model.privacy.releases - 1 } else { 0 },
         };
         let (reservation, key) = charge(&mut workspace, &request)?;
-        let run = reservation.run.clone();
+        let run = reservation.run;
         let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
         let mut progress = Progress::new("training", plan.steps);
         let classifier = fit_private(&plan, &split.train, &key, &binding, &mut |p| progress.at(p.step))?;
