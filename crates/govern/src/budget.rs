@@ -36,7 +36,7 @@ pub struct Budget {
 pub struct Reservation {
     /// The run.
     pub run: String,
-    /// Name of the model.
+    /// The release it is for, `risk/1`.
     pub model: String,
     /// Data set.
     pub dataset: String,
@@ -86,7 +86,7 @@ impl ReservationState {
 pub struct RunRequest {
     /// Fresh, random name.
     pub run: String,
-    /// Name of the model.
+    /// The release it is for, `risk/1`.
     pub model: String,
     /// Data set.
     pub dataset: String,

@@ -13,8 +13,8 @@ use super::table::{Table, UNIT};
 /// Largest transform: 2^21 complex numbers and its scratch are about 70 MB.
 pub(crate) const MAX_POINTS: usize = 1 << 21;
 
-/// ln of the tilted mass allowed outside the window on each side.
-const LOG_OUTSIDE: f64 = -20.8;
+/// ln of the tilted mass allowed outside the window on each side, where the tilt fits.
+pub(crate) const LOG_OUTSIDE: f64 = -20.8;
 
 /// The composed distribution near the epsilon of interest: mass at loss `origin + i h` is
 /// `tilted[i] * e^(log_normaliser - lambda loss)`, with the errors that have to be charged to delta.
@@ -53,14 +53,21 @@ pub(crate) enum Trouble {
     Overflow,
 }
 
-/// Composes the parts, all tabulated at spacing `h`, around the tilt `lambda` >= 0.
-pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64, planner: &mut FftPlanner<f64>) -> Result<Composed, Trouble> {
+/// Composes the parts, all tabulated at spacing `h`, around the tilt `lambda` >= 0, with at most e^`log_outside` of the
+/// tilted mass outside the window on each side.
+pub(crate) fn compose(
+    parts: &[Part<'_>],
+    h: f64,
+    lambda: f64,
+    log_outside: f64,
+    planner: &mut FftPlanner<f64>,
+) -> Result<Composed, Trouble> {
     let tilted: Vec<TiltedStep> = parts.iter().map(|p| TiltedStep::new(p, h, lambda)).collect();
     let log_normaliser: f64 = tilted.iter().map(|s| s.count as f64 * s.log_moment).sum();
     if !log_normaliser.is_finite() || tilted.iter().any(|s| !s.norm.is_finite()) {
         return Err(Trouble::Overflow);
     }
-    let window = Window::around(&tilted, h);
+    let window = Window::around(&tilted, h, log_outside);
     let points = (window.high - window.low) / h + 4.0;
     if points > MAX_POINTS as f64 || points.is_nan() {
         return Err(Trouble::TooManyPoints(points));
@@ -118,7 +125,7 @@ pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64, planner: &mut Fft
     let start = first.rem_euclid(size as f64) as usize;
     let kept = points as usize;
     let values = (0..kept).map(|i| product[(start + i) % size].re).collect();
-    above += (log_normaliser - lambda * window.high + LOG_OUTSIDE).exp() * window.outside_above;
+    above += (log_normaliser - lambda * window.high + log_outside).exp() * window.outside_above;
     let origin = grid_origin + first * h;
     relative += 8.0 * UNIT * (log_normaliser.abs() + lambda * (origin.abs() + kept as f64 * h));
     shift += 4.0 * UNIT * (first.abs() * h + parts.iter().map(|p| p.count as f64 * p.table.origin.abs()).sum::<f64>());
@@ -129,7 +136,7 @@ pub(crate) fn compose(parts: &[Part<'_>], h: f64, lambda: f64, planner: &mut Fft
         lambda,
         log_normaliser,
         round_off,
-        aliased: LOG_OUTSIDE.exp() * (window.outside_above + window.outside_below),
+        aliased: log_outside.exp() * (window.outside_above + window.outside_below),
         above,
         relative: relative.exp_m1(),
         shift,
@@ -203,7 +210,7 @@ struct Window {
 }
 
 impl Window {
-    fn around(steps: &[TiltedStep], h: f64) -> Self {
+    fn around(steps: &[TiltedStep], h: f64, log_outside: f64) -> Self {
         let total = |f: &dyn Fn(&TiltedStep) -> f64| steps.iter().map(|s| s.count as f64 * f(s)).sum::<f64>();
         let mean = total(&|s| s.mean);
         let deviation = total(&|s| s.variance).sqrt().max(h * 1e-3);
@@ -211,11 +218,11 @@ impl Window {
         let top = total(&|s| s.origin + (s.mass.len() - 1) as f64 * h);
         // P[S - mean > d] <= e^(K(t) - t d) for every t > 0: solve for d at several t, keep the smallest.
         let reach = |sign: f64| {
-            let scale = (-2.0 * LOG_OUTSIDE).sqrt() / deviation;
+            let scale = (-2.0 * log_outside).sqrt() / deviation;
             let mut best = f64::INFINITY;
             for factor in [1.0, 0.5, 0.25, 0.1, 0.03] {
                 let t = scale * factor;
-                let distance = (total(&|s| s.cumulant(h, sign * t)) - LOG_OUTSIDE) / t;
+                let distance = (total(&|s| s.cumulant(h, sign * t)) - log_outside) / t;
                 if distance < best {
                     best = distance;
                 } else if distance.is_finite() {

@@ -72,7 +72,7 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
         return Err(Error::DeltaTooSmall { accountant: NAME, delta, smallest: SMALLEST_DELTA });
     }
     let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
-        let (above, below) = run.compose(h, delta.ln() - 13.0)?;
+        let (above, below) = run.compose(h, delta.ln() - 13.0, delta.ln())?;
         let upper = curve::epsilon_upper(&above, delta).ok_or(Error::RoundOff { round_off: above.above + above.round_off, delta })?;
         Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper))
     };
@@ -111,7 +111,7 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
         let run = Run { parts: &parts, direction: *direction, saddle, planner: &planner };
         let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
-            let (above, below) = run.compose(h, log_tail)?;
+            let (above, below) = run.compose(h, log_tail, run.saddle.log_delta)?;
             let upper = curve::delta_upper(&above, epsilon);
             Ok((below.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
         };
@@ -146,7 +146,7 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
         let saddle = Saddle::at(&parts, direction, 0.0);
         let run = Run { parts: &parts, direction, saddle, planner: &planner };
         let h = run.first_spacing(1e-4 * run.saddle.variance.sqrt());
-        let (above, _) = run.compose(h, -40.0)?;
+        let (above, _) = run.compose(h, -40.0, -20.0)?;
         for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
             *rate = rate.max(curve::true_positives(&above, false_positives));
         }
@@ -190,14 +190,17 @@ impl Run<'_> {
         self.parts.iter().map(|p| p.count as f64).sum()
     }
 
-    /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut.
-    fn compose(&self, h: f64, log_tail: f64) -> Result<(Composed, Option<Composed>), Error> {
+    /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut,
+    /// and `log_delta` is the scale below which mass outside the window is negligible.
+    fn compose(&self, h: f64, log_tail: f64, log_delta: f64) -> Result<(Composed, Option<Composed>), Error> {
         let log_tail = log_tail - self.steps().ln();
         let steps: Vec<Step> = self.parts.iter().map(|p| Step::new(p.q, p.sigma, self.direction, log_tail)).collect();
         let widest = steps.iter().map(Step::span).fold(0.0, f64::max) / h;
         if widest > MAX_POINTS as f64 || widest.is_nan() {
             return Err(Error::GridTooLarge { points: widest, limit: MAX_POINTS });
         }
+        // A tilt that does not reach down to delta has to be made up for by a wider window.
+        let log_outside = compose::LOG_OUTSIDE - (self.saddle.log_delta - log_delta).clamp(0.0, 600.0);
         let compose_all = |tables: &[table::Table]| {
             let parts: Vec<Part<'_>> = tables
                 .iter()
@@ -205,7 +208,7 @@ impl Run<'_> {
                 .zip(&self.saddle.log_moments)
                 .map(|((table, part), &log_moment)| Part { table, count: part.count, log_moment })
                 .collect();
-            compose(&parts, h, self.saddle.lambda, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
+            compose(&parts, h, self.saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
                 Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
                 Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
             })
@@ -252,9 +255,11 @@ impl Run<'_> {
             match read(self, h) {
                 Ok((lower, upper)) => {
                     let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
-                    best = Some(found);
                     let (width, goal) = (found.1 - found.0, goal(found.1));
-                    if width <= goal || found.1 <= settled || coarsened {
+                    // Where round-off or the tails set the width, finer grids are wasted.
+                    let stuck = best.is_some_and(|b| width > 0.9 * (b.1 - b.0));
+                    best = Some(found);
+                    if stuck || width <= goal || found.1 <= settled || coarsened {
                         return Ok(found);
                     }
                     h *= (0.8 * (goal / width).sqrt()).clamp(0.05, 0.7);

@@ -9,7 +9,7 @@ use crate::quadrature::tilted_loss;
 
 /// Range of tilts: 0 is no tilt; beyond the last the loss is so small that none is needed.
 const SMALLEST: f64 = 1e-3;
-const LARGEST: f64 = 1e6;
+const LARGEST: f64 = 1e9;
 
 /// Cumulants of the composed loss at a tilt.
 #[derive(Debug, Clone)]
@@ -43,10 +43,11 @@ impl Saddle {
     /// The tilt for a given delta.
     pub(crate) fn for_delta(parts: &[SubsampledGaussian], direction: Direction, delta: f64) -> Self {
         let target = delta.ln();
-        // The factor before the exponential: e^(K - t epsilon) / (t (t+1) sqrt(2 pi K'')), at most 1.
+        // The factor before the exponential: e^(K - t epsilon) / (t (t+1) sqrt(2 pi K'')). Where the loss is nearly
+        // always small and rarely large, K'' jumps and the factor means nothing: so it is kept within e^-4 and 1.
         Self::search(parts, direction, |s| {
             let prefactor = s.lambda * (s.lambda + 1.0) * (2.0 * std::f64::consts::PI * s.variance).sqrt();
-            s.log_delta - prefactor.max(1.0).ln() > target
+            s.log_delta - prefactor.max(1.0).ln().min(4.0) > target
         })
     }
 

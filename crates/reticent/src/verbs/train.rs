@@ -95,11 +95,12 @@ impl Train {
         let actor = workspace.actor.clone();
         workspace.ledger.open_budget(&actor, &model.data, &unit, epsilon, delta, order)?;
 
+        let release_name = format!("{name}/{}", released.len() + 1);
         let permit = table.permit().clone();
         let binding = Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
         let request = RunRequest {
             run: new_run()?,
-            model: name.clone(),
+            model: release_name.clone(),
             dataset: model.data.clone(),
             unit: unit.clone(),
             binding: format!("{}/{}/{}/{}", binding.plan, binding.permit, binding.data, binding.machine),
@@ -115,10 +116,8 @@ impl Train {
         let classifier = fit_private(&plan, &split.train, &key, &binding, &mut |p| progress.at(p.step))?;
         drop(progress);
 
-        let number = released.len() + 1;
-        let release_name = format!("{name}/{number}");
         let stamp = permit.stamp();
-        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned()), ("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);
+        let metadata = HashMap::from([("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);
         let weights = save_weights(&classifier, metadata)?;
         let manifest = ModelManifest {
             schema_version: 1,

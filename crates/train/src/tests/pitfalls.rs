@@ -107,8 +107,8 @@ fn pitfall_10_h3_a_unit_contributes_what_it_contributes_alone() {
             let with: Vec<usize> = [&others[..unit / 2], &[unit], &others[unit / 2..]].concat();
             let inside = difference(&fast(&model, &rows, &with, 0.3), &fast(&model, &rows, &others, 0.3));
             let alone = fast(&model, &rows, &[unit], 0.3);
-            // Other units' rows may round differently in another place of the batch: 37 units of norm 0.3 at f32's 6e-8.
-            assert!(norm(&difference(&inside, &alone)) < 37.0 * 0.3 * 1e-6, "unit {unit}");
+            // A row may round differently in another place of the batch (vector lanes and their remainder), within a tenth of the slack of 1e-5.
+            assert!(norm(&difference(&inside, &alone)) < 0.3 * 1e-6, "unit {unit}");
         }
     }
 }
@@ -151,7 +151,6 @@ fn h1_holds_where_thousands_of_units_agree() {
             let neighbour: Vec<usize> = all.iter().copied().filter(|&u| u != removed).collect();
             worst = worst.max(norm(&difference(&sum, &fast(&model, &rows, &neighbour, 0.1))));
         }
-        eprintln!("WORST {widths:?}: {:e}", worst/0.1-1.0);
         assert!(worst <= 0.1, "{widths:?}: {worst}");
     }
 }

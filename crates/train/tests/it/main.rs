@@ -1,0 +1,5 @@
+//! What a user of the crate can see: model files, ranking, training as a whole.
+
+mod auc;
+mod model_file;
+mod training;
