@@ -1,5 +1,5 @@
 //! Times and prints the certified interval over a table of runs.
-#![allow(clippy::print_stdout, reason = "a program for people to read")]
+#![expect(clippy::print_stdout, reason = "a program for people to read")]
 use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld, rdp};
 
 fn main() -> Result<(), reticent_accounting::Error> {

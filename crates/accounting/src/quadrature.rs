@@ -32,9 +32,14 @@ pub(crate) fn loss(q: f64, sigma: f64, x: f64) -> f64 {
 
 /// Integrates nu0 e^(power L) for the step `(q, sigma)`, with q < 1.
 pub(crate) fn tilted_loss(q: f64, sigma: f64, power: f64) -> TiltedLoss {
+    tilted_loss_below(q, sigma, power, f64::INFINITY)
+}
+
+/// The same up to `highest_x` only, roughly (to the spacing of the rule).
+pub(crate) fn tilted_loss_below(q: f64, sigma: f64, power: f64, highest_x: f64) -> TiltedLoss {
     let step = spacing(sigma);
     let log_term = |x: f64| -0.5 * (x / sigma) * (x / sigma) + power * loss(q, sigma, x);
-    let xs = support(q, sigma, power, step, &log_term);
+    let xs = support(q, sigma, power, highest_x, step, &log_term);
     let peak = xs.iter().map(|&x| log_term(x)).fold(f64::NEG_INFINITY, f64::max);
     let (mut sum, mut first) = (0.0, 0.0);
     for &x in &xs {
@@ -56,7 +61,7 @@ pub(crate) fn excess_moment(q: f64, sigma: f64, order: f64) -> f64 {
     let step = spacing(sigma);
     let log_term = |x: f64| -0.5 * (x / sigma) * (x / sigma) + order * loss(q, sigma, x).max(0.0);
     let mut sum = 0.0;
-    for x in support(q, sigma, order, step, &log_term) {
+    for x in support(q, sigma, order, f64::INFINITY, step, &log_term) {
         let exponent = (2.0 * x - 1.0) / (2.0 * sigma * sigma);
         let log_density = -0.5 * (x / sigma) * (x / sigma);
         let y = q * exponent.exp_m1();
@@ -95,10 +100,11 @@ fn spacing(sigma: f64) -> f64 {
 }
 
 /// The points at which the integrand is not negligible, found by walking outwards from each of its modes.
-fn support(q: f64, sigma: f64, power: f64, step: f64, log_term: &dyn Fn(f64) -> f64) -> Vec<f64> {
+fn support(q: f64, sigma: f64, power: f64, highest_x: f64, step: f64, log_term: &dyn Fn(f64) -> f64) -> Vec<f64> {
     /// e^-NEGLIGIBLE of the peak per point.
     const NEGLIGIBLE: f64 = 48.0;
-    let modes = modes(q, sigma, power);
+    let modes = modes(q, sigma, power).map(|x| x.min(highest_x));
+    let log_term = |x: f64| if x > highest_x + 0.5 * step { f64::NEG_INFINITY } else { log_term(x) };
     let peak = modes.iter().map(|&x| log_term(x)).fold(f64::NEG_INFINITY, f64::max);
     let mut ranges: Vec<(i64, i64)> = modes
         .iter()
@@ -126,7 +132,7 @@ fn support(q: f64, sigma: f64, power: f64, step: f64, log_term: &dyn Fn(f64) -> 
 }
 
 /// The modes of nu0 e^(power L): the roots of x = power w(x), w(x) the posterior weight of the shifted component.
-fn modes(q: f64, sigma: f64, power: f64) -> Vec<f64> {
+fn modes(q: f64, sigma: f64, power: f64) -> [f64; 2] {
     let variance = sigma * sigma;
     let centre = variance * (1.0 / q - 1.0).ln() + 0.5;
     let weight = |x: f64| 1.0 / (1.0 + ((centre - x) / variance).exp());
@@ -143,14 +149,14 @@ fn modes(q: f64, sigma: f64, power: f64) -> Vec<f64> {
             }
             x
         };
-        vec![settle(0.0), settle(power)]
+        [settle(0.0), settle(power)]
     } else {
         let (mut low, mut high) = (power, 0.0);
         while high - low > 1e-3 * sigma {
             let middle = 0.5 * (low + high);
             if middle > power * weight(middle) { high = middle } else { low = middle }
         }
-        vec![high]
+        [high, high]
     }
 }
 

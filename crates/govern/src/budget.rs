@@ -117,6 +117,10 @@ impl Ledger {
                 }
                 return Err(Error::BudgetFixed { dataset: dataset.into(), unit: unit.into(), epsilon: budget.epsilon, delta: budget.delta });
             }
+            // Under another name for the unit, or another unit, the same rows would be spent once more from a full budget.
+            if let Some(Budget { unit, epsilon, delta, .. }) = ledger.budgets()?.into_iter().find(|b| b.dataset == dataset) {
+                return Err(Error::BudgetFixed { dataset: dataset.into(), unit, epsilon, delta });
+            }
             let filter = RenyiFilter::open(epsilon, delta, order)?;
             ledger.execute(
                 sqlx::query("INSERT INTO budgets VALUES (?, ?, ?, ?, ?, ?)")

@@ -62,6 +62,10 @@ pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if error.use_stderr() && std::env::args_os().any(|a| a == "--json") {
+                let text = error.render().to_string();
+                Answer::new("", Failure::usage(text.trim_start_matches("error: ").trim_end()).to_json()).print(true);
+            }
             let _ = error.print();
             return ExitCode::from(u8::from(error.use_stderr()) * 2);
         }

@@ -86,7 +86,8 @@ impl From<reticent_data::Error> for Failure {
             Error::Empty => Self::usage("the file has no rows").hint("bring a file with a header line and at least one row"),
             Error::Csv { .. } => Self::usage(format!("the file cannot be read as CSV: {error}")).hint("look at that line; `delimiter` in reticent.toml sets the separator"),
             Error::Schema { .. } => Self::usage(format!("reticent.toml: {error}")).hint("`reticent check` reports all problems of the file"),
-            Error::OtherVersion { .. } | Error::Stored { .. } | Error::Io { .. } => Self::failed(error.to_string()),
+            Error::OtherVersion { .. } | Error::Stored { .. } => Self::failed(error.to_string()).hint("bring the file back from your backup; `reticent log verify` tells what else differs"),
+            Error::Io { .. } => Self::failed(error.to_string()),
             _ => Self::failed(error.to_string()),
         }
     }
@@ -100,6 +101,8 @@ impl From<reticent_govern::Error> for Failure {
             Error::BudgetFixed { .. } => Self::refused(error.to_string()).hint("put the recorded terms back into reticent.toml: a budget that could be raised would bound nothing"),
             Error::BasisRows(_) => Self::usage(format!("the file of events has wrong lines; nothing was imported\n{error}"))
                 .hint("columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example"),
+            Error::Database(_) | Error::Damaged { .. } => Self::failed(error.to_string())
+                .hint("where the disk is full, free some space; where the file is damaged, bring back the newest .reticent/ledger.db: an older one is refused"),
             Error::Newer { .. } => Self::failed(error.to_string()).hint("use the newer program for this workspace"),
             _ => Self::failed(error.to_string()),
         }

@@ -3,7 +3,7 @@
 use crate::config::{Bounds, Config, Model, ModelKind};
 use crate::failure::Failure;
 use reticent_accounting::filter::{RenyiFilter, best_order};
-use reticent_accounting::{Delta, Epsilon, Event as Mechanism, Interval, NoiseMultiplier, Order, SamplingRate, calibrate, pld, rdp};
+use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate, calibrate, pld, rdp};
 use reticent_govern::{Budget, Reservation, ReservationState};
 use reticent_train::{Architecture, Plan};
 use serde::Serialize;
@@ -46,14 +46,21 @@ pub(crate) fn filter_order(model: &Model, epsilon: Epsilon, delta: Delta) -> Res
     Ok(best_order(epsilon, delta, &all(noise))?)
 }
 
-/// The frozen plan: the least noise with which all of the model's releases together pass a filter of the model's ε at `order`.
-pub(crate) fn plan(config: &Config, model: &Model, order: Order) -> Result<Plan, Failure> {
+/// The frozen plan: the least noise with which all of the model's releases together stay within the model's ε, and pass the data set's
+/// filter, a budget of `epsilon` at `order`.
+pub(crate) fn plan(config: &Config, model: &Model, epsilon: Epsilon, order: Order) -> Result<Plan, Failure> {
     let data = &config.data[&model.data];
-    let filter = RenyiFilter::open(Epsilon::new(model.privacy.epsilon)?, Delta::new(model.privacy.delta)?, order)?;
+    let delta = Delta::new(model.privacy.delta)?;
+    let own = Epsilon::new(model.privacy.epsilon)?;
     let rate = SamplingRate::new(model.privacy.sample_rate)?;
-    let noise = calibrate::noise_multiplier_by(Epsilon::new(model.privacy.epsilon)?, NOISE_TOLERANCE, |noise| {
-        filter.epsilon_of(filter.cost(&Mechanism::dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases))?)
-    })?;
+    let all = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases);
+    let noise = if own.get() < epsilon.get() {
+        // Below the budget, the filter's order is not the model's: its own ε is shown at the order that is best for it, and the filter adds.
+        calibrate::noise_multiplier(own, delta, NOISE_TOLERANCE, calibrate::Accountant::Rdp, all)?
+    } else {
+        let filter = RenyiFilter::open(epsilon, delta, order)?;
+        calibrate::noise_multiplier_by(epsilon, NOISE_TOLERANCE, |noise| filter.epsilon_of(filter.cost(&all(noise))?))?
+    };
     Ok(with_noise(config, model, noise, data.units))
 }
 
@@ -97,12 +104,14 @@ fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64
 /// What may be said about the releases of one data set and unit.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Statement {
-    /// Proved upper bound on ε of all releases and reserves together, by PLD.
+    /// Proved upper bound on ε of all releases and reserves together.
     pub(crate) epsilon_upper: f64,
-    /// Numeric lower end of the same mechanism's ε.
+    /// Lower end of the accountant's numeric bracket, 0 where it gives none; not an audit.
     pub(crate) epsilon_lower_numeric: f64,
     /// The same, by RDP.
     pub(crate) epsilon_rdp: f64,
+    /// What `epsilon_upper` rests on.
+    pub(crate) accountant: String,
     pub(crate) delta: f64,
     pub(crate) unit: String,
     pub(crate) neighbours: String,
@@ -122,37 +131,47 @@ pub(crate) struct ReleaseStatement {
     pub(crate) state: String,
     /// ε of this one alone, by PLD.
     pub(crate) epsilon: f64,
-    /// ε of this one and all before it, by PLD.
+    /// ε of this one and all before it.
     pub(crate) cumulative_epsilon: f64,
 }
 
 /// The statement about a budget and all that was charged to it; `None` before the first charge.
+///
+/// One run with what was held for its retraining is a plan fixed in advance, and PLD bounds it. As soon as a second run was charged, it may have
+/// been chosen after seeing what the first gave, and only the filter's bound holds for all of them together.
 pub(crate) fn statement(config: &Config, budget: &Budget) -> Result<Option<Statement>, Failure> {
     let delta = Delta::new(budget.delta)?;
-    let mut parts: Vec<Mechanism> = vec![];
-    let mut releases = vec![];
-    for reservation in budget.reservations.iter().filter(|r| r.cost > 0.0) {
-        for (name, state) in charges(reservation) {
-            parts.push(reservation.event.clone());
-            let alone = pld::epsilon(&reservation.event, delta)?;
-            let together = joint(&parts, delta)?;
-            releases.push(ReleaseStatement {
-                name,
-                run: reservation.run.clone(),
-                state,
-                epsilon: alone.upper.get(),
-                cumulative_epsilon: together.upper.get(),
-            });
+    let filter = RenyiFilter::open(Epsilon::new(budget.epsilon)?, delta, Order::new(budget.order)?)?;
+    let charged: Vec<&Reservation> = budget.reservations.iter().filter(|r| r.cost > 0.0).collect();
+    let fixed = charged.len() == 1;
+    let mut releases: Vec<ReleaseStatement> = vec![];
+    let mut spent = 0.0;
+    for reservation in &charged {
+        let alone = pld::epsilon(&reservation.event, delta)?.upper.get();
+        for (index, (name, state)) in charges(reservation).into_iter().enumerate() {
+            spent += if index == 0 { reservation.cost } else { reservation.held / reservation.held_runs as f64 };
+            let cumulative_epsilon = match (fixed, releases.is_empty()) {
+                (_, true) => alone,
+                (true, _) => pld::epsilon(&reservation.event.clone().times(index as u64 + 1), delta)?.upper.get(),
+                (false, _) => filter.epsilon_of(spent)?.get(),
+            };
+            releases.push(ReleaseStatement { name, run: reservation.run.clone(), state, epsilon: alone, cumulative_epsilon });
         }
     }
-    if parts.is_empty() {
-        return Ok(None);
-    }
-    let all = joint(&parts, delta)?;
+    let Some(last) = charged.last() else { return Ok(None) };
+    let (epsilon_upper, epsilon_lower_numeric, epsilon_rdp) = if fixed {
+        let all = last.event.clone().times(1 + last.held_runs);
+        let joint = pld::epsilon(&all, delta)?;
+        (joint.upper.get(), joint.lower.get(), rdp::epsilon(&all, delta)?.epsilon.get())
+    } else {
+        let epsilon = filter.epsilon_of(budget.spent)?.get();
+        (epsilon, 0.0, epsilon)
+    };
     Ok(Some(Statement {
-        epsilon_upper: all.upper.get(),
-        epsilon_lower_numeric: all.lower.get(),
-        epsilon_rdp: rdp::epsilon(&compose(&parts), delta)?.epsilon.get(),
+        epsilon_upper,
+        epsilon_lower_numeric,
+        epsilon_rdp,
+        accountant: if fixed { "PLD, one plan fixed in advance" } else { "Rényi filter, runs chosen one after another" }.into(),
         delta: budget.delta,
         unit: unit_in_words(config, &budget.dataset, &budget.unit),
         neighbours: "add or remove one unit".into(),
@@ -183,24 +202,6 @@ fn charges(reservation: &Reservation) -> Vec<(String, String)> {
         (format!("{} retrained once{number}", reservation.model), "reserved".to_owned())
     }));
     all
-}
-
-/// The ε of several runs together. Valid though a later run may follow what an earlier one gave, because the plans themselves were fixed before.
-fn joint(parts: &[Mechanism], delta: Delta) -> Result<Interval, Failure> {
-    Ok(pld::epsilon(&compose(parts), delta)?)
-}
-
-/// Equal parts are counted, which the accountants compose much faster than a list.
-fn compose(parts: &[Mechanism]) -> Mechanism {
-    let mut counted: Vec<(Mechanism, u64)> = vec![];
-    for part in parts {
-        match counted.iter_mut().find(|(p, _)| p == part) {
-            Some((_, count)) => *count += 1,
-            None => counted.push((part.clone(), 1)),
-        }
-    }
-    let mut events: Vec<Mechanism> = counted.into_iter().map(|(part, count)| part.times(count)).collect();
-    if events.len() == 1 { events.remove(0) } else { Mechanism::Composed { events } }
 }
 
 /// What no ε of this workspace covers.

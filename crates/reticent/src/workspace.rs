@@ -95,7 +95,11 @@ impl Workspace {
         let Some(Event::WorkspaceCreated { workspace }) = created.into_iter().next().map(|e| e.event) else {
             return Err(Failure::failed("the ledger has no first event"));
         };
-        Ok(SigningKey::from_bytes(&workspace, &*disk::secret(&self.hidden("keys/log.key"))?)?)
+        let path = self.hidden("keys/log.key");
+        if !path.exists() && (self.held()?.is_some() || Log::open(self.hidden("log"))?.checkpoint()?.is_some()) {
+            return Err(Failure::failed(format!("{} is gone: a log signed by a new key would verify for nobody who holds the old checkpoint", path.display())).hint("bring the key file back from your backup"));
+        }
+        Ok(SigningKey::from_bytes(&workspace, &*disk::secret(&path)?)?)
     }
 
     /// Where the last signed checkpoint is kept apart from the log.

@@ -1,12 +1,13 @@
 //! The training loop: in private, and the plain twin it is compared with.
 
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
-use crate::per_unit::{Subtract, clipped_sum, loss};
+use crate::per_unit::{Privatized, Subtract, clipped_sum, loss};
 use crate::{Classifier, Error, Plan, UnitRows};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor};
 use reticent_data::PermittedTable;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +34,13 @@ pub fn fit_private(plan: &Plan, data: &PermittedTable, key: &RunKey, binding: &B
     if rows.units().is_empty() {
         return Err(Error::NoUnits);
     }
-    let mut run = Run::new(plan, data, plan.learning_rate, plan.steps);
+    let mut run = Run::<Privatized>::new(plan, data, plan.learning_rate, plan.steps);
     for step in 0..plan.steps {
         let sampled = rows.poisson(plan.sample_rate, &mut key.stream(binding, "sample", step, ""));
         let batch = rows.batch(&sampled, &device);
         let sum = clipped_sum(&run.model, batch.as_ref(), plan.max_grad_norm);
         let noised = sum.privatize(plan, key, binding, step);
-        run.step(noised.into_values());
+        run.step(noised);
         observe(Progress { step: step + 1, steps: plan.steps });
     }
     Ok(run.average())
@@ -56,19 +57,40 @@ pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: 
     let all: Vec<usize> = (0..rows.units().len()).collect();
     let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
-    let mut run = Run::new(plan, data, learning_rate, steps);
+    let mut run = Run::<Exact>::new(plan, data, learning_rate, steps);
     for _ in 0..steps {
         let gradients = loss(&run.model, &batch).backward();
         let mut collected = Collect { gradients: &gradients, scale, values: BTreeMap::new() };
         run.model.visit(&mut collected);
-        let values = collected.values;
-        run.step(values);
+        let exact = Exact(collected.values);
+        run.step(exact);
     }
     Ok(run.model)
 }
 
+/// What may move the weights of a run. A private run is a `Run<Privatized>`: nothing else fits.
+trait Gradient {
+    fn into_values(self) -> BTreeMap<ParamId, Vec<f64>>;
+}
+
+impl Gradient for Privatized {
+    fn into_values(self) -> BTreeMap<ParamId, Vec<f64>> {
+        self.into_values()
+    }
+}
+
+/// The exact gradient, for a twin without privacy.
+struct Exact(BTreeMap<ParamId, Vec<f64>>);
+
+impl Gradient for Exact {
+    fn into_values(self) -> BTreeMap<ParamId, Vec<f64>> {
+        self.0
+    }
+}
+
 /// A model under way: SGD with momentum, and the running average of the second half.
-struct Run {
+struct Run<G> {
+    takes: PhantomData<G>,
     model: Classifier,
     velocity: BTreeMap<ParamId, Vec<f64>>,
     /// Sum over the second half of (iterate − current model): kept as what to take off at the end.
@@ -79,17 +101,17 @@ struct Run {
     learning_rate: f64,
 }
 
-impl Run {
+impl<G: Gradient> Run<G> {
     fn new(plan: &Plan, data: &PermittedTable, learning_rate: f64, steps: u64) -> Self {
         let schema = data.table().schema();
         let device = Device::flex().autodiff();
         let model = Classifier::new(&plan.architecture, schema.width(), schema.classes(), INIT_SEED, &device);
-        Self { model, velocity: BTreeMap::new(), behind: BTreeMap::new(), averaged: 0, done: 0, steps, learning_rate }
+        Self { takes: PhantomData, model, velocity: BTreeMap::new(), behind: BTreeMap::new(), averaged: 0, done: 0, steps, learning_rate }
     }
 
-    fn step(&mut self, gradient: BTreeMap<ParamId, Vec<f64>>) {
+    fn step(&mut self, gradient: G) {
         let mut moves = BTreeMap::new();
-        for (id, gradient) in gradient {
+        for (id, gradient) in gradient.into_values() {
             let velocity = self.velocity.entry(id).or_insert_with(|| vec![0.0; gradient.len()]);
             for (v, g) in velocity.iter_mut().zip(&gradient) {
                 *v = MOMENTUM * *v + (1.0 - MOMENTUM) * g;

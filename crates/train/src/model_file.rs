@@ -37,6 +37,9 @@ pub fn load_weights(bytes: &[u8]) -> Result<Classifier, Error> {
         let Ok(weight) = file.tensor(&format!("layers.{index}.weight")) else { break };
         let bias = file.tensor(&format!("layers.{index}.bias")).map_err(|_| wrong("a layer has no bias"))?;
         let (&[inputs, outputs], &[length]) = (weight.shape(), bias.shape()) else { return Err(wrong("a layer has another shape")) };
+        if inputs == 0 || outputs == 0 {
+            return Err(wrong("a layer has another shape"));
+        }
         if length != outputs || layers.last().is_some_and(|l: &Linear| l.bias.dims() != [inputs]) {
             return Err(wrong("the layers do not fit together"));
         }
@@ -45,7 +48,14 @@ pub fn load_weights(bytes: &[u8]) -> Result<Classifier, Error> {
             bias: Param::from_tensor(Tensor::from_data(TensorData::new(floats(&bias)?, [outputs]), &device)),
         });
     }
-    if layers.is_empty() { Err(wrong("it holds no layer")) } else { Ok(Classifier { layers }) }
+    if layers.is_empty() {
+        return Err(wrong("it holds no layer"));
+    }
+    // A model that lost its last layer, or one in between, would read as a shorter model.
+    if file.len() != 2 * layers.len() {
+        return Err(wrong("it holds other tensors than layers in a row"));
+    }
+    Ok(Classifier { layers })
 }
 
 fn floats(view: &TensorView<'_>) -> Result<Vec<f32>, Error> {

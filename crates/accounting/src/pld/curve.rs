@@ -14,10 +14,20 @@ struct Above {
     weight: f64,
 }
 
-/// Upper bound on epsilon at `delta` from a distribution composed from above; `None` where the errors exceed delta.
-pub(crate) fn epsilon_upper(composed: &Composed, delta: f64) -> Option<f64> {
+/// An upper bound on epsilon, or why it is not one worth having.
+pub(crate) enum Upper {
+    /// The bound.
+    At(f64),
+    /// Epsilon is below the window, which ends here.
+    BelowWindow(f64),
+    /// The errors alone exceed delta.
+    Drowned,
+}
+
+/// Upper bound on epsilon at `delta` from a distribution composed from above.
+pub(crate) fn epsilon_upper(composed: &Composed, delta: f64) -> Upper {
     if composed.above >= delta {
-        return None;
+        return Upper::Drowned;
     }
     let mut reached = None;
     let mut smallest = composed.origin;
@@ -34,8 +44,12 @@ pub(crate) fn epsilon_upper(composed: &Composed, delta: f64) -> Option<f64> {
         smallest = point;
         point > 0.0
     });
-    // The walk ended below zero, or at the bottom of the window, with delta to spare: epsilon is no more than that.
-    Some(reached.unwrap_or(smallest).max(0.0) + composed.shift)
+    match reached {
+        Some(epsilon) => Upper::At(f64::max(epsilon, 0.0) + composed.shift),
+        // The walk ended at or below zero with delta to spare.
+        None if smallest <= 0.0 => Upper::At(0.0),
+        None => Upper::BelowWindow(smallest + composed.shift),
+    }
 }
 
 /// Lower bound on epsilon at `delta` from a distribution composed from below; 0 where nothing better is certain.

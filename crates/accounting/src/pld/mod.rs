@@ -29,7 +29,8 @@ use std::cell::RefCell;
 use rustfft::FftPlanner;
 
 use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
-use saddle::Saddle;
+use curve::Upper;
+use saddle::{Landscape, Saddle};
 use table::{Direction, Step};
 
 use crate::event::SubsampledGaussian;
@@ -51,7 +52,7 @@ const CHEAP_POINTS: f64 = 1.4e6;
 const FIRST_PIECES: f64 = 2e5;
 
 /// An interval wider than this part of epsilon (and than 1e-3) is refused rather than reported.
-const USELESS_WIDTH: f64 = 0.05;
+const USELESS_WIDTH: f64 = 0.25;
 
 /// The smallest epsilon that holds at `delta`, between certified bounds.
 ///
@@ -71,20 +72,33 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     if delta < SMALLEST_DELTA {
         return Err(Error::DeltaTooSmall { accountant: NAME, delta, smallest: SMALLEST_DELTA });
     }
-    let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
-        let (above, below) = run.compose(h, delta.ln() - 13.0, delta.ln())?;
-        let upper = curve::epsilon_upper(&above, delta).ok_or(Error::RoundOff { round_off: above.above + above.round_off, delta })?;
-        Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper))
+    let (log_delta, log_tail) = (delta.ln(), delta.ln() - 13.0);
+    let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
+        loop {
+            let (above, below) = run.compose(h, log_tail, log_delta)?;
+            let upper = match curve::epsilon_upper(&above, delta) {
+                Upper::At(upper) => upper,
+                Upper::BelowWindow(upper) if above.lambda == 0.0 => upper,
+                Upper::BelowWindow(_) => {
+                    run.saddle = run.landscape.lower(above.lambda);
+                    continue;
+                }
+                Upper::Drowned => return Err(Error::RoundOff { round_off: above.above, delta }),
+            };
+            return Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper));
+        }
     };
     let planner = RefCell::new(FftPlanner::new());
     let mut best = (0.0, 0.0);
     for direction in directions(&parts) {
-        let saddle = Saddle::for_delta(&parts, *direction, delta);
-        let run = Run { parts: &parts, saddle, direction: *direction, planner: &planner };
+        let landscape = landscape(&parts, *direction, log_tail);
+        let saddle = landscape.for_delta(delta);
+        let mut run = Run { landscape, saddle, planner: &planner };
         let goal = |upper: f64| (relative_width * upper).max(ABSOLUTE_WIDTH);
         // Finer than the 1e-4 of other libraries, so that none of them is tighter.
         let coarsest = 7e-5 * relative_width / RELATIVE_WIDTH;
-        let found = run.refine(&read, goal, goal(run.saddle.mean.max(0.0)), coarsest, best.0)?;
+        let first_width = goal(run.saddle.mean.max(0.0));
+        let found = run.refine(&read, goal, first_width, coarsest, best.0)?;
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
     }
     let (lower, upper) = best;
@@ -107,10 +121,11 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         return Ok(DeltaInterval { lower: 0.0, upper: 0.0 });
     }
     for direction in directions(&parts) {
-        let saddle = Saddle::for_epsilon(&parts, *direction, epsilon);
+        let landscape = landscape(&parts, *direction, SMALLEST_DELTA.ln());
+        let saddle = landscape.for_epsilon(epsilon);
         let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
-        let run = Run { parts: &parts, direction: *direction, saddle, planner: &planner };
-        let read = |run: &Run<'_>, h: f64| -> Result<(f64, f64), Error> {
+        let mut run = Run { landscape, saddle, planner: &planner };
+        let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
             let (above, below) = run.compose(h, log_tail, run.saddle.log_delta)?;
             let upper = curve::delta_upper(&above, epsilon);
             Ok((below.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
@@ -143,8 +158,9 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     }
     let planner = RefCell::new(FftPlanner::new());
     for direction in [Direction::Remove, Direction::Add] {
-        let saddle = Saddle::at(&parts, direction, 0.0);
-        let run = Run { parts: &parts, direction, saddle, planner: &planner };
+        let landscape = landscape(&parts, direction, -40.0);
+        let saddle = landscape.at(0.0);
+        let run = Run { landscape, saddle, planner: &planner };
         let h = run.first_spacing(1e-4 * run.saddle.variance.sqrt());
         let (above, _) = run.compose(h, -40.0, -20.0)?;
         for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
@@ -173,13 +189,18 @@ fn directions(parts: &[SubsampledGaussian]) -> &'static [Direction] {
     if parts.iter().all(|p| p.q == 1.0) { &[Direction::Remove] } else { &[Direction::Remove, Direction::Add] }
 }
 
-/// Reads a lower and an upper bound at a spacing.
-type Reader<'a> = dyn Fn(&Run<'_>, f64) -> Result<(f64, f64), Error> + 'a;
+fn landscape(parts: &[SubsampledGaussian], direction: Direction, log_tail: f64) -> Landscape<'_> {
+    let log_tail = log_tail - parts.iter().map(|p| p.count as f64).sum::<f64>().ln();
+    let highest_x = parts.iter().map(|p| Step::new(p.q, p.sigma, direction, log_tail).highest_x()).collect();
+    Landscape { parts, direction, highest_x }
+}
+
+/// Reads a lower and an upper bound at a spacing; it may correct the tilt.
+type Reader<'a> = dyn Fn(&mut Run<'_>, f64) -> Result<(f64, f64), Error> + 'a;
 
 /// One direction of one composition, and where on the loss axis to look.
 struct Run<'a> {
-    parts: &'a [SubsampledGaussian],
-    direction: Direction,
+    landscape: Landscape<'a>,
     saddle: Saddle,
     /// Transforms of one size are planned once and used by both directions and both bounds.
     planner: &'a RefCell<FftPlanner<f64>>,
@@ -187,28 +208,36 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn steps(&self) -> f64 {
-        self.parts.iter().map(|p| p.count as f64).sum()
+        self.landscape.parts.iter().map(|p| p.count as f64).sum()
     }
 
     /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut,
     /// and `log_delta` is the scale below which mass outside the window is negligible.
     fn compose(&self, h: f64, log_tail: f64, log_delta: f64) -> Result<(Composed, Option<Composed>), Error> {
         let log_tail = log_tail - self.steps().ln();
-        let steps: Vec<Step> = self.parts.iter().map(|p| Step::new(p.q, p.sigma, self.direction, log_tail)).collect();
+        let steps: Vec<Step> = self.landscape.parts.iter().map(|p| Step::new(p.q, p.sigma, self.landscape.direction, log_tail)).collect();
         let widest = steps.iter().map(Step::span).fold(0.0, f64::max) / h;
         if widest > MAX_POINTS as f64 || widest.is_nan() {
             return Err(Error::GridTooLarge { points: widest, limit: MAX_POINTS });
         }
+        // A tilt of more than e per grid point would magnify the grid's own error.
+        let limited;
+        let saddle = if self.saddle.lambda * h <= 1.0 {
+            &self.saddle
+        } else {
+            limited = self.landscape.at(1.0 / h);
+            &limited
+        };
         // A tilt that does not reach down to delta has to be made up for by a wider window.
-        let log_outside = compose::LOG_OUTSIDE - (self.saddle.log_delta - log_delta).clamp(0.0, 600.0);
+        let log_outside = compose::LOG_OUTSIDE - (saddle.log_delta - log_delta).clamp(0.0, 600.0);
         let compose_all = |tables: &[table::Table]| {
             let parts: Vec<Part<'_>> = tables
                 .iter()
-                .zip(self.parts)
-                .zip(&self.saddle.log_moments)
+                .zip(self.landscape.parts)
+                .zip(&saddle.log_moments)
                 .map(|((table, part), &log_moment)| Part { table, count: part.count, log_moment })
                 .collect();
-            compose(&parts, h, self.saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
+            compose(&parts, h, saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
                 Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
                 Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
             })
@@ -225,8 +254,8 @@ impl Run<'_> {
         let h = (4.0 * width / (self.steps() * (self.saddle.lambda + 1.0))).sqrt();
         // Neither so coarse that the shape is lost, nor beyond what can be held: a finer grid must earn its cost.
         let deviation = self.saddle.variance.sqrt();
-        let step = |part: &SubsampledGaussian| Step::new(part.q, part.sigma, self.direction, -40.0).span();
-        let span = self.parts.iter().map(step).fold(0.0, f64::max);
+        let step = |part: &SubsampledGaussian| Step::new(part.q, part.sigma, self.landscape.direction, -40.0).span();
+        let span = self.landscape.parts.iter().map(step).fold(0.0, f64::max);
         h.min(deviation / 4.0).max(16.0 * deviation / MAX_POINTS as f64).max(span / FIRST_PIECES)
     }
 
@@ -234,7 +263,7 @@ impl Run<'_> {
     /// above `settled`, or no finer grid fits. Starts at the spacing for an epsilon `first_width` wide, and no coarser
     /// than `coarsest` where that is cheap.
     fn refine(
-        &self,
+        &mut self,
         read: &Reader<'_>,
         goal: impl Fn(f64) -> f64,
         first_width: f64,
@@ -251,13 +280,14 @@ impl Run<'_> {
         }
         let mut best: Option<(f64, f64)> = None;
         let mut coarsened = false;
+        let mut failure = Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS };
         for _ in 0..12 {
             match read(self, h) {
                 Ok((lower, upper)) => {
                     let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
                     let (width, goal) = (found.1 - found.0, goal(found.1));
                     // Where round-off or the tails set the width, finer grids are wasted.
-                    let stuck = best.is_some_and(|b| width > 0.9 * (b.1 - b.0));
+                    let stuck = best.is_some_and(|b| b.0 > 0.0 && width > 0.9 * (b.1 - b.0));
                     best = Some(found);
                     if stuck || width <= goal || found.1 <= settled || coarsened {
                         return Ok(found);
@@ -268,14 +298,22 @@ impl Run<'_> {
                     if coarsened && let Some(best) = best {
                         return Ok(best);
                     }
+                    if let Error::RoundOff { .. } = failure {
+                        return Err(failure);
+                    }
                     // Once more at the finest spacing that fits.
                     h *= (1.1 * points / limit as f64).max(if best.is_some() { 1.0 } else { 1.5 });
                     coarsened = true;
                 }
+                // On a coarse grid the charges can exceed delta by themselves.
+                Err(error @ Error::RoundOff { .. }) => {
+                    h *= 0.2;
+                    failure = error;
+                }
                 Err(other) => return best.ok_or(other),
             }
         }
-        best.ok_or(Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS })
+        best.ok_or(failure)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::table::Direction;
 use crate::event::SubsampledGaussian;
-use crate::quadrature::tilted_loss;
+use crate::quadrature::{tilted_loss, tilted_loss_below};
 
 /// Range of tilts: 0 is no tilt; beyond the last the loss is so small that none is needed.
 const SMALLEST: f64 = 1e-3;
@@ -25,53 +25,67 @@ pub(crate) struct Saddle {
     pub(crate) log_moments: Vec<f64>,
 }
 
-impl Saddle {
-    pub(crate) fn at(parts: &[SubsampledGaussian], direction: Direction, lambda: f64) -> Self {
+/// A composition in one direction, with each part cut at some x: beyond it nothing is tabulated, and rare losses that
+/// are charged to delta as a whole must not attract the tilt.
+#[derive(Debug)]
+pub(crate) struct Landscape<'a> {
+    pub(crate) parts: &'a [SubsampledGaussian],
+    pub(crate) direction: Direction,
+    pub(crate) highest_x: Vec<f64>,
+}
+
+impl Landscape<'_> {
+    pub(crate) fn at(&self, lambda: f64) -> Saddle {
         let (mut total, mut mean, mut variance) = (0.0, 0.0, 0.0);
-        let mut log_moments = Vec::with_capacity(parts.len());
-        for part in parts {
-            let (log_moment, step_mean, step_variance) = step(part, direction, lambda);
+        let mut log_moments = Vec::with_capacity(self.parts.len());
+        for (part, &highest_x) in self.parts.iter().zip(&self.highest_x) {
+            let (log_moment, step_mean, step_variance) = step(part, self.direction, lambda, highest_x);
             let count = part.count as f64;
             total += count * log_moment;
             mean += count * step_mean;
             variance += count * step_variance;
             log_moments.push(log_moment);
         }
-        Self { lambda, log_delta: total - lambda * mean, mean, variance, log_moments }
+        Saddle { lambda, log_delta: total - lambda * mean, mean, variance, log_moments }
     }
 
     /// The tilt for a given delta.
-    pub(crate) fn for_delta(parts: &[SubsampledGaussian], direction: Direction, delta: f64) -> Self {
+    pub(crate) fn for_delta(&self, delta: f64) -> Saddle {
         let target = delta.ln();
         // The factor before the exponential: e^(K - t epsilon) / (t (t+1) sqrt(2 pi K'')). Where the loss is nearly
         // always small and rarely large, K'' jumps and the factor means nothing: so it is kept within e^-4 and 1.
-        Self::search(parts, direction, |s| {
+        self.search(|s| {
             let prefactor = s.lambda * (s.lambda + 1.0) * (2.0 * std::f64::consts::PI * s.variance).sqrt();
             s.log_delta - prefactor.max(1.0).ln().min(4.0) > target
         })
     }
 
     /// The tilt for a given epsilon.
-    pub(crate) fn for_epsilon(parts: &[SubsampledGaussian], direction: Direction, epsilon: f64) -> Self {
-        Self::search(parts, direction, |s| s.mean < epsilon)
+    pub(crate) fn for_epsilon(&self, epsilon: f64) -> Saddle {
+        self.search(|s| s.mean < epsilon)
+    }
+
+    /// A tilt a good deal lower, for when the bulk came to lie above the epsilon in question.
+    pub(crate) fn lower(&self, lambda: f64) -> Saddle {
+        self.at(if lambda > 10.0 * SMALLEST { 0.2 * lambda } else { 0.0 })
     }
 
     /// Halves ln lambda between the tilts that are too low and those that are not.
-    fn search(parts: &[SubsampledGaussian], direction: Direction, too_low: impl Fn(&Self) -> bool) -> Self {
+    fn search(&self, too_low: impl Fn(&Saddle) -> bool) -> Saddle {
         let (mut low, mut high) = (SMALLEST.ln(), LARGEST.ln());
-        if !too_low(&Self::at(parts, direction, SMALLEST)) {
-            return Self::at(parts, direction, 0.0);
+        if !too_low(&self.at(SMALLEST)) {
+            return self.at(0.0);
         }
         while high - low > 0.02 {
             let middle = 0.5 * (low + high);
-            if too_low(&Self::at(parts, direction, middle.exp())) { low = middle } else { high = middle }
+            if too_low(&self.at(middle.exp())) { low = middle } else { high = middle }
         }
-        Self::at(parts, direction, (0.5 * (low + high)).exp())
+        self.at((0.5 * (low + high)).exp())
     }
 }
 
 /// ln E e^(lambda loss), and mean and variance of the loss under the tilted law, for one step.
-fn step(part: &SubsampledGaussian, direction: Direction, lambda: f64) -> (f64, f64, f64) {
+fn step(part: &SubsampledGaussian, direction: Direction, lambda: f64, highest_x: f64) -> (f64, f64, f64) {
     let SubsampledGaussian { q, sigma, .. } = *part;
     if q == 1.0 {
         let squared = 1.0 / (sigma * sigma);
@@ -79,7 +93,7 @@ fn step(part: &SubsampledGaussian, direction: Direction, lambda: f64) -> (f64, f
     }
     match direction {
         Direction::Remove => {
-            let tilted = tilted_loss(q, sigma, lambda + 1.0);
+            let tilted = tilted_loss_below(q, sigma, lambda + 1.0, highest_x);
             (tilted.log_integral, tilted.mean, tilted.variance)
         }
         Direction::Add => {

@@ -72,6 +72,11 @@ impl Step {
         Self { q, sigma, direction, lowest, lowest_x, highest_x, highest, lower_reach }
     }
 
+    /// Nothing beyond this x is tabulated.
+    pub(crate) fn highest_x(&self) -> f64 {
+        self.highest_x
+    }
+
     /// Width of the tabulated range of losses.
     pub(crate) fn span(&self) -> f64 {
         self.highest - self.lowest

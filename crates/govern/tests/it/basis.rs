@@ -1,3 +1,5 @@
+//! Basis events: what state they add up to, and wrong lines told without a value.
+
 use crate::{actor, basis, ledger};
 use reticent_govern::{BasisKind, Error, read_basis_csv};
 use reticent_proof::{BasisState, UnitFacts};

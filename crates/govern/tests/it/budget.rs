@@ -1,3 +1,5 @@
+//! Budgets: terms, charges, reserves, and two connections racing for one.
+
 use crate::{actor, ledger};
 use reticent_accounting::filter::best_order;
 use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate};

@@ -1,3 +1,5 @@
+//! A ledger changed behind its back: every change is found and named.
+
 use crate::{actor, basis, ledger};
 use reticent_govern::{BasisKind, Error, Event, Ledger};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};

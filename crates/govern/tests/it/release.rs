@@ -1,3 +1,5 @@
+//! The last look: a withdrawal during training blocks the release.
+
 use crate::{actor, basis, ledger};
 use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate};
 use reticent_govern::{BasisKind, Event, Ledger, Outcome, Release, ReservationState, RunRequest};

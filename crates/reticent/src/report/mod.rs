@@ -74,7 +74,8 @@ pub(crate) struct Purpose {
     /// In plain words.
     pub(crate) description: String,
     /// Recorded basis under GDPR Art 6, for instance `(1)(a) consent`.
-    pub(crate) art6: String,
+    #[serde(default)]
+    pub(crate) art6: Option<String>,
     /// Recorded condition under GDPR Art 9, where the data has special categories.
     #[serde(default)]
     pub(crate) art9: Option<String>,

@@ -149,9 +149,11 @@ fn records(report: &Report, cite: &Cite) -> Markup {
     let row = |label: &str, amount: &Amount| html! { th scope="row" { (label) } td.numeric { (amount.records) (cite.event(amount.evidence)) } td.numeric { (amount.units) } };
     html! {
         p {
-            "Purpose " code { (purpose.name) } (cite.event(purpose.evidence)) ". Recorded basis: Art 6" (purpose.art6)
+            "Purpose " code { (purpose.name) } (cite.event(purpose.evidence)) ". "
+            @if let Some(art6) = &purpose.art6 { "Recorded basis: Art 6" (art6) } @else { "No legal basis is declared" }
             @if let Some(art9) = &purpose.art9 { ", and for special categories Art 9" (art9) } ". "
-            "Every use of a record went through the gate, the held-out test included."
+            @if report.gate.decision == Decision::Permitted { "Every use of a record went through the gate, the held-out test included." }
+            @else { "The gate was asked for every use of a record, the held-out test included; in an experiment its refusals are warnings." }
         }
         @if let Some(iri) = &purpose.iri { p.scope { "Term: " code { (iri) } } }
         @if let Some((explained, imported)) = gap {

@@ -41,7 +41,7 @@ fn charges(s: &Statement) -> String {
     for release in &s.releases {
         text += &format!("  {:<28} {:<26} {:>9} {:>9}\n", release.name, release.state, up(release.epsilon), up(release.cumulative_epsilon));
     }
-    text += &format!("  joint: {}, {}, {} (by RDP: {})\n", bound(s.epsilon_upper, s.delta), s.neighbours, s.unit, up(s.epsilon_rdp));
+    text += &format!("  joint: {}, {}, {} ({}; by RDP: {})\n", bound(s.epsilon_upper, s.delta), s.neighbours, s.unit, s.accountant, up(s.epsilon_rdp));
     for gap in &s.not_covered {
         text += &format!("  not covered: {gap}\n");
     }

@@ -6,10 +6,11 @@ use crate::failure::Failure;
 use crate::output::{Answer, thousands};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
-use reticent_govern::Event;
+use reticent_govern::{Event, ReservationState};
 use reticent_proof::log::{Problem, SignedCheckpoint, verify_against};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -43,7 +44,11 @@ impl LogVerb {
         let (unpublished, found): (Vec<_>, Vec<_>) = verification.findings.iter().partition(|f| matches!(f.problem, Problem::LedgerAhead { .. }));
         let mut findings: Vec<String> = found.into_iter().map(ToString::to_string).collect();
         findings.extend(workspace.ledger.damaged()?.into_iter().map(|seq| format!("ledger: event {seq} is not the one committed to")));
-        findings.extend(changed_files(&mut workspace)?);
+        // Events that cannot be read are findings already, and charges cannot be held against them.
+        if findings.is_empty() {
+            findings.extend(changed_charges(&mut workspace)?);
+            findings.extend(changed_files(&mut workspace)?);
+        }
         let mut not_proved: Vec<String> = verification.not_proved.iter().map(ToString::to_string).collect();
         if checkpoint.is_none() {
             not_proved.push("that ledger, log and reticent.checkpoint were not rolled back together: give a checkpoint kept elsewhere with `--checkpoint`".into());
@@ -62,6 +67,48 @@ impl LogVerb {
             text += &format!("  does not prove: {line}\n");
         }
         Ok(Answer::new(text, facts))
+    }
+}
+
+/// Budgets and charges, which are counted from their own tables, that differ from the events committed to.
+fn changed_charges(workspace: &mut Workspace) -> Result<Vec<String>, Failure> {
+    let mut all = vec![];
+    for kind in ["budget-opened", "budget-reserved", "noise-key-created", "run-abandoned", "release-blocked", "model-released"] {
+        all.extend(workspace.ledger.events(kind)?);
+    }
+    all.sort_by_key(|stored| stored.seq);
+    let (mut opened, mut charged) = (BTreeMap::new(), BTreeMap::new());
+    for stored in all {
+        match stored.event {
+            Event::BudgetOpened { dataset, unit, epsilon, delta, order } => drop(opened.insert((dataset, unit), (epsilon, delta, order))),
+            Event::BudgetReserved { run, cost, held, .. } => drop(charged.insert(run, (cost, held, ReservationState::Reserved))),
+            Event::RunAbandoned { run, charged: cost, .. } => drop(charged.insert(run, (cost, 0.0, ReservationState::Abandoned))),
+            Event::NoiseKeyCreated { run } => set(&mut charged, &run, ReservationState::Drawing),
+            Event::ReleaseBlocked { run, .. } => set(&mut charged, &run, ReservationState::Abandoned),
+            Event::ModelReleased(release) => set(&mut charged, &release.run, ReservationState::Released),
+            _ => {}
+        }
+    }
+    let mut findings = vec![];
+    for budget in workspace.ledger.budgets()? {
+        let terms = opened.remove(&(budget.dataset.clone(), budget.unit.clone()));
+        if terms != Some((budget.epsilon, budget.delta, budget.order)) {
+            findings.push(format!("ledger: the budget of {} is not the one committed to", budget.dataset));
+        }
+        for r in budget.reservations {
+            if charged.remove(&r.run) != Some((r.cost, r.held, r.state)) {
+                findings.push(format!("ledger: the charge of run {} is not the one committed to", r.run));
+            }
+        }
+    }
+    findings.extend(opened.into_keys().map(|(dataset, _)| format!("ledger: the budget of {dataset} is gone")));
+    findings.extend(charged.into_keys().map(|run| format!("ledger: the charge of run {run} is gone")));
+    Ok(findings)
+}
+
+fn set(charged: &mut BTreeMap<String, (f64, f64, ReservationState)>, run: &str, state: ReservationState) {
+    if let Some(charge) = charged.get_mut(run) {
+        charge.2 = state;
     }
 }
 

@@ -90,7 +90,7 @@ impl Train {
             Some(open) => Order::new(open.order)?,
             None => privacy::filter_order(&model, epsilon, delta)?,
         };
-        let plan = privacy::plan(&workspace.config, &model, order)?;
+        let plan = privacy::plan(&workspace.config, &model, epsilon, order)?;
         plan.check()?;
         let actor = workspace.actor.clone();
         workspace.ledger.open_budget(&actor, &model.data, &unit, epsilon, delta, order)?;

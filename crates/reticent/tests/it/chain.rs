@@ -40,7 +40,12 @@ fn from_import_to_report() {
     assert_eq!(workspace.json(&["assess", "--plan"])["event"], opened["event"], "opened once");
     let second = workspace.run(&["train"]);
     assert_eq!(second.code, Some(3));
-    assert_snapshot!(second.refusal(), @"");
+    assert_snapshot!(second.refusal(), @"
+    exit 3
+    error: the gate refuses: no Art 9 condition for special-category columns: 11 units, 22 records
+
+    hint: obtain the basis and import it, or leave these units out, on record: `reticent train --exclude no-art9-condition`
+    ");
     assert!(workspace.budget().is_none() && workspace.models().is_empty(), "a refusal costs nothing");
 
     let trained = workspace.json(&TRAIN);
@@ -56,7 +61,12 @@ fn from_import_to_report() {
 
     let refused = workspace.run(&TRAIN);
     assert_eq!(refused.code, Some(3));
-    assert_snapshot!(refused.refusal(), @"");
+    assert_snapshot!(refused.refusal(), @"
+    exit 3
+    error: risk/1 is released already
+
+    hint: `reticent train --again` trains a further release, charged to the same budget
+    ");
 
     let report = workspace.json(&["report"]);
     has_keys(&report["privacy"], &KEYS_OF_PRIVACY);

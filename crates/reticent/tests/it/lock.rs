@@ -51,7 +51,13 @@ fn a_writer_that_waited_ten_seconds_is_refused() {
     let before = workspace.files();
     let run = workspace.run(&TRAIN);
     assert!(workspace.files() == before);
-    assert_snapshot!(run.refusal(), @"");
+    assert_snapshot!(run.refusal(), @"
+    exit 3
+    another process works in this workspace; waiting for it
+    error: another process works in this workspace
+
+    hint: run the same command again when it is done; nothing was changed
+    ");
 }
 
 #[test]

@@ -309,7 +309,11 @@ fn copy_folder(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy_folder(&path, &target) } else { drop(fs::copy(&path, &target).unwrap()) }
+        if path.is_dir() {
+            copy_folder(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
     }
 }
 
@@ -318,15 +322,5 @@ impl Workspace {
     pub(crate) fn files_named(&self, name: &str) -> bool {
         let Ok(runs) = fs::read_dir(self.file(".reticent/runs")) else { return false };
         runs.flatten().any(|run| run.path().join(name).exists())
-    }
-}
-
-impl Workspace {
-    /// State of the newest charge, where one can be read now, while another process may be at work.
-    pub(crate) fn budget_while_running(&self) -> Option<String> {
-        let run = self.run(&["budget", "--json"]);
-        let answer: Value = serde_json::from_str(&run.stdout).ok()?;
-        let charges = answer["budgets"][0]["budget"]["reservations"].as_array()?;
-        Some(charges.last()?["state"].as_str()?.to_owned())
     }
 }

@@ -1,3 +1,5 @@
+//! Tests of the reader of reticent.toml: bad files by table, drafts that parse, the schema beside the reader.
+
 mod cases;
 mod drafts;
 
