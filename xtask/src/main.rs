@@ -41,7 +41,11 @@ fn peers_train() -> Result<Vec<Row>, String> {
     let mut ours = vec![];
     for line in pinned("cargo", &["bench", "--quiet", "-p", "reticent-train", "--bench", "step"])?.lines() {
         let Ok(case) = serde_json::from_str::<Value>(line) else { continue };
-        ours.push((case["work"].as_str().unwrap_or_default().to_owned(), case["mode"].as_str().unwrap_or_default().to_owned(), number(&case)?));
+        ours.push((
+            case["work"].as_str().unwrap_or_default().to_owned(),
+            case["mode"].as_str().unwrap_or_default().to_owned(),
+            number(&case)?,
+        ));
     }
     let script = PathBuf::from(std::env::var("RETICENT_PEERS").unwrap_or_else(|_| "../shared/peers".into())).join("bench_train.py");
     let python = std::env::var("RETICENT_PEERS_PYTHON").unwrap_or_else(|_| "python3".into());

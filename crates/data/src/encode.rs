@@ -23,8 +23,11 @@ pub fn encode(table: &Table) -> Encoded {
     for (column, feature) in table.schema.columns.iter().zip(&table.features) {
         match (&column.domain, feature) {
             (Domain::Range { min, max, .. }, Feature::Number(values)) => {
+                // Halved where the distance of the bounds overflows; clamped where it is so small that the quotient rounds past an end.
+                let scale = if (max - min).is_finite() { 1.0 } else { 0.5 };
                 for (row, value) in values.iter().enumerate() {
-                    inputs[row * width + at] = ((2.0 * value - min - max) / (max - min)) as f32;
+                    let part = (value * scale - min * scale) / (max * scale - min * scale);
+                    inputs[row * width + at] = (2.0 * part - 1.0).clamp(-1.0, 1.0) as f32;
                 }
             }
             (Domain::Levels { .. }, Feature::Level(values)) => {

@@ -50,15 +50,17 @@ pub fn import_features(source: impl Read, schema: &Schema, options: &CsvOptions)
     read(source, schema, options, None)
 }
 
-fn read(source: impl Read, schema: &Schema, options: &CsvOptions, key: Option<&PseudonymKey>) -> Result<Imported, Error> {
+fn read(mut source: impl Read, schema: &Schema, options: &CsvOptions, key: Option<&PseudonymKey>) -> Result<Imported, Error> {
+    let mut bytes = vec![];
+    source.read_to_end(&mut bytes).map_err(crate::error::io("cannot read the rows"))?;
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(options.delimiter)
         .trim(csv::Trim::All)
         .has_headers(options.names.is_none())
-        .from_reader(source);
+        .from_reader(&bytes[..]);
     let names = match &options.names {
         Some(names) => names.clone(),
-        None => reader.headers().map_err(csv_error)?.iter().map(|n| n.trim_start_matches('\u{feff}').to_owned()).collect(),
+        None => reader.headers().map_err(|e| csv_error(&e, &bytes))?.iter().map(|n| n.trim_start_matches('\u{feff}').to_owned()).collect(),
     };
     if names.is_empty() || (names.len() == 1 && names[0].is_empty()) {
         return Err(Error::Empty);
@@ -68,12 +70,15 @@ fn read(source: impl Read, schema: &Schema, options: &CsvOptions, key: Option<&P
     let mut run = Run::default();
     let mut record = csv::StringRecord::new();
     let mut number = 0_u64;
-    while reader.read_record(&mut record).map_err(csv_error)? {
+    while reader.read_record(&mut record).map_err(|e| csv_error(&e, &bytes))? {
         number += 1;
         if number > MAX_ROWS {
             return Err(Error::Csv { line: number, why: "more than 4,294,967,295 rows".into() });
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = line(record.position(), &bytes);
+        if record.len() != names.len() {
+            return Err(Error::Csv { line, why: format!("has {} columns where {} names are given", record.len(), names.len()) });
+        }
         for (index, &at) in layout.columns.iter().enumerate() {
             rows.feature(index, &record[at], line);
         }
@@ -103,8 +108,15 @@ fn read(source: impl Read, schema: &Schema, options: &CsvOptions, key: Option<&P
     rows.finish(number as usize)
 }
 
-fn csv_error(error: csv::Error) -> Error {
-    let line = error.position().map_or(1, csv::Position::line);
+/// The line on which a record starts; the parser's own count stops before the blank lines ahead of it.
+fn line(position: Option<&csv::Position>, bytes: &[u8]) -> u64 {
+    let Some(position) = position else { return 1 };
+    let rest = bytes.get(position.byte() as usize..).unwrap_or_default();
+    position.line() + rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count() as u64
+}
+
+fn csv_error(error: &csv::Error, bytes: &[u8]) -> Error {
+    let line = line(error.position(), bytes);
     // The crate's message for uneven rows and bad UTF-8 names positions and lengths only.
     let why = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("has {len} columns where the first line has {expected_len}"),
@@ -150,7 +162,10 @@ impl Layout {
             SubjectRule::RunsOf(names) => names.iter().filter_map(|n| find(n, identified)).collect(),
         };
         let record = schema.record.as_ref().and_then(|name| find(name, identified));
-        if let Dropped::Only(dropped) = &schema.dropped {
+        // Where no declared column is found, the first line is no header but somebody's row: none of it is repeated.
+        if !at.keys().any(|name| known.contains(*name)) {
+            problems.retain(|p| p.kind == ProblemKind::MissingColumn);
+        } else if let Dropped::Only(dropped) = &schema.dropped {
             for name in names {
                 if !known.contains(name) && !dropped.contains(name) {
                     header_problem(name, ProblemKind::UnknownColumn);

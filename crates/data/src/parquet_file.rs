@@ -43,6 +43,11 @@ pub fn write_parquet(table: &Table, path: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Io`]; [`Error::Stored`] where the file is damaged or does not fit the schema.
 pub fn read_parquet(path: &Path, schema: &Schema) -> Result<Table, Error> {
+    // The Parquet reader asserts what a damaged file need not keep: its panics are the file's fault.
+    std::panic::catch_unwind(|| read(path, schema)).unwrap_or_else(|_| Err(stored(path, "is damaged")))
+}
+
+fn read(path: &Path, schema: &Schema) -> Result<Table, Error> {
     let file = File::open(path).map_err(io(format!("cannot open {}", path.display())))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|b| b.build()).map_err(|e| stored(path, e))?;
     let mut table = Table {

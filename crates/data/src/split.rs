@@ -27,5 +27,5 @@ fn in_test(id: SubjectId, fraction: f64, seed: u64) -> bool {
     let digest = hash.finalize();
     let mut head = [0; 8];
     head.copy_from_slice(&digest[..8]);
-    (u64::from_le_bytes(head) >> 11) as f64 / (1_u64 << 53) as f64 <= fraction
+    (u64::from_le_bytes(head) >> 11) as f64 / ((1_u64 << 53) as f64) < fraction
 }

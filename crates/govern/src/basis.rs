@@ -160,7 +160,8 @@ fn row<'a>(
     if subject.is_none() {
         wrong.push("`subject` is empty");
     }
-    let (Some(state), Some(purpose), Some(since), Some(subject), Ok(art6), Ok(art9), true) = (state, purpose, since, subject, art6, art9, wrong.is_empty())
+    let (Some(state), Some(purpose), Some(since), Some(subject), Ok(art6), Ok(art9), true) =
+        (state, purpose, since, subject, art6, art9, wrong.is_empty())
     else {
         return Err(wrong);
     };
@@ -209,7 +210,8 @@ impl Ledger {
                 }
             }
             let imported = Imported { written: new.len() as u64, known: (events.len() - new.len()) as u64 };
-            ledger.append_within(actor, &Event::BasisFileImported { dataset: dataset.into(), file: file.into(), events: imported.written })?;
+            ledger
+                .append_within(actor, &Event::BasisFileImported { dataset: dataset.into(), file: file.into(), events: imported.written })?;
             for event in new {
                 let seq = ledger.append_within(actor, &Event::Basis(event.clone()))?;
                 ledger.execute(
@@ -241,7 +243,8 @@ impl Ledger {
         let mut states: BTreeMap<String, State> = BTreeMap::new();
         for row in rows {
             let state = states.entry(row.try_get(0)?).or_default();
-            let kind = BasisKind::from_name(row.try_get(1)?).ok_or_else(|| Error::Damaged { seq: 0, why: "a basis event has an unknown state".into() })?;
+            let kind = BasisKind::from_name(row.try_get(1)?)
+                .ok_or_else(|| Error::Damaged { seq: 0, why: "a basis event has an unknown state".into() })?;
             let since: i64 = row.try_get(2)?;
             if since > now && (kind != BasisKind::Given || state.basis.is_some()) {
                 continue;

@@ -109,13 +109,26 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Error::BudgetFixed`] where it was opened on other terms.
-    pub fn open_budget(&mut self, actor: &Actor, dataset: &str, unit: &str, epsilon: Epsilon, delta: Delta, order: Order) -> Result<Budget, Error> {
+    pub fn open_budget(
+        &mut self,
+        actor: &Actor,
+        dataset: &str,
+        unit: &str,
+        epsilon: Epsilon,
+        delta: Delta,
+        order: Order,
+    ) -> Result<Budget, Error> {
         self.write(|ledger| {
             if let Some(budget) = ledger.budget(dataset, unit)? {
                 if budget.epsilon == epsilon.get() && budget.delta == delta.get() {
                     return Ok(budget);
                 }
-                return Err(Error::BudgetFixed { dataset: dataset.into(), unit: unit.into(), epsilon: budget.epsilon, delta: budget.delta });
+                return Err(Error::BudgetFixed {
+                    dataset: dataset.into(),
+                    unit: unit.into(),
+                    epsilon: budget.epsilon,
+                    delta: budget.delta,
+                });
             }
             // Under another name for the unit, or another unit, the same rows would be spent once more from a full budget.
             if let Some(Budget { unit, epsilon, delta, .. }) = ledger.budgets()?.into_iter().find(|b| b.dataset == dataset) {
@@ -131,7 +144,13 @@ impl Ledger {
                     .bind(order.get())
                     .bind(filter.total()),
             )?;
-            let opened = Event::BudgetOpened { dataset: dataset.into(), unit: unit.into(), epsilon: epsilon.get(), delta: delta.get(), order: order.get() };
+            let opened = Event::BudgetOpened {
+                dataset: dataset.into(),
+                unit: unit.into(),
+                epsilon: epsilon.get(),
+                delta: delta.get(),
+                order: order.get(),
+            };
             ledger.append_within(actor, &opened)?;
             Ok(ledger.budget(dataset, unit)?.expect("just written"))
         })
@@ -150,8 +169,10 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`], [`Error::Damaged`].
     pub fn budgets(&mut self) -> Result<Vec<Budget>, Error> {
-        let reservations = self.rows(sqlx::query("SELECT * FROM reservations ORDER BY id"))?.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
-        let rows = self.rows(sqlx::query("SELECT dataset, unit, epsilon, delta, filter_order, total FROM budgets ORDER BY dataset, unit"))?;
+        let reservations =
+            self.rows(sqlx::query("SELECT * FROM reservations ORDER BY id"))?.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
+        let rows =
+            self.rows(sqlx::query("SELECT dataset, unit, epsilon, delta, filter_order, total FROM budgets ORDER BY dataset, unit"))?;
         rows.iter()
             .map(|row| {
                 let (dataset, unit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -236,7 +257,9 @@ impl Ledger {
         self.write(|ledger| {
             let found = ledger.reservation(run)?;
             let charged = if found.state == ReservationState::Reserved { 0.0 } else { found.cost };
-            ledger.execute(sqlx::query("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?").bind(charged).bind(run.to_owned()))?;
+            ledger.execute(
+                sqlx::query("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?").bind(charged).bind(run.to_owned()),
+            )?;
             ledger.set_state(run, ReservationState::Abandoned)?;
             ledger.append_within(actor, &Event::RunAbandoned { run: run.into(), reason: reason.into(), charged }).map(drop)
         })
@@ -252,7 +275,8 @@ impl Ledger {
     }
 
     pub(crate) fn set_state(&mut self, run: &str, state: ReservationState) -> Result<(), Error> {
-        let changed = self.execute(sqlx::query("UPDATE reservations SET state = ? WHERE run = ?").bind(state.name()).bind(run.to_owned()))?;
+        let changed =
+            self.execute(sqlx::query("UPDATE reservations SET state = ? WHERE run = ?").bind(state.name()).bind(run.to_owned()))?;
         if changed == 1 { Ok(()) } else { Err(Error::NoRun { run: run.into() }) }
     }
 }

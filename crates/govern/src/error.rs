@@ -49,7 +49,9 @@ pub enum Error {
         delta: f64,
     },
     /// The filter admits no further run of this cost.
-    #[error("the budget of `{dataset}` (ε = {epsilon} at δ = {delta} for each {unit}) does not admit this run: it needs {asked:.4} of Rényi loss, {left:.4} of {total:.4} is left")]
+    #[error(
+        "the budget of `{dataset}` (ε = {epsilon} at δ = {delta} for each {unit}) does not admit this run: it needs {asked:.4} of Rényi loss, {left:.4} of {total:.4} is left"
+    )]
     BudgetSpent {
         /// Data set.
         dataset: String,

@@ -180,7 +180,9 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`], also where SQLite itself finds the file damaged.
     pub fn damaged(&mut self) -> Result<Vec<i64>, Error> {
-        let rows = self.rows(sqlx::query("SELECT e.*, k.key AS subject_key FROM events e LEFT JOIN subject_keys k ON k.subject = e.subject ORDER BY seq"))?;
+        let rows = self.rows(sqlx::query(
+            "SELECT e.*, k.key AS subject_key FROM events e LEFT JOIN subject_keys k ON k.subject = e.subject ORDER BY seq",
+        ))?;
         let mut wrong = vec![];
         for (index, row) in rows.iter().enumerate() {
             let seq: i64 = row.try_get("seq")?;
@@ -207,7 +209,10 @@ impl Ledger {
         Ok(self.runtime.block_on(query.execute(&mut self.connection))?.rows_affected())
     }
 
-    pub(crate) fn rows(&mut self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<Vec<SqliteRow>, Error> {
+    pub(crate) fn rows(
+        &mut self,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<Vec<SqliteRow>, Error> {
         Ok(self.runtime.block_on(query.fetch_all(&mut self.connection))?)
     }
 }
@@ -230,7 +235,8 @@ fn log_entry(seq: i64, kind: String, commitment: Vec<u8>) -> Vec<u8> {
 fn stored(row: &SqliteRow) -> Result<StoredEvent, Error> {
     let seq: i64 = row.try_get("seq")?;
     let body: String = row.try_get("body")?;
-    let event = serde_json::from_str(&body).map_err(|e| Error::Damaged { seq, why: format!("its text has no known form at column {}", e.column()) })?;
+    let event = serde_json::from_str(&body)
+        .map_err(|e| Error::Damaged { seq, why: format!("its text has no known form at column {}", e.column()) })?;
     let commitment: Vec<u8> = row.try_get("commitment")?;
     Ok(StoredEvent { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, event, commitment: hex::encode(commitment) })
 }
@@ -240,5 +246,6 @@ fn key_from(bytes: Vec<u8>) -> Result<[u8; 32], Error> {
 }
 
 fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
-    getrandom::fill(bytes).map_err(|e| Error::Io { what: "the system gives no randomness".into(), source: std::io::Error::other(e.to_string()) })
+    getrandom::fill(bytes)
+        .map_err(|e| Error::Io { what: "the system gives no randomness".into(), source: std::io::Error::other(e.to_string()) })
 }

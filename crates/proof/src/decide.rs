@@ -348,7 +348,14 @@ mod tests {
         UnitFacts {
             unit: name.into(),
             records: 3,
-            basis: Some(BasisFacts { state: BasisState::Given, art6: 'a', art9: Some('a'), notice: "2026-1".into(), since: 100, expires: Some(900) }),
+            basis: Some(BasisFacts {
+                state: BasisState::Given,
+                art6: 'a',
+                art9: Some('a'),
+                notice: "2026-1".into(),
+                since: 100,
+                expires: Some(900),
+            }),
             restricted: false,
             objected: false,
         }
@@ -405,7 +412,12 @@ mod tests {
         check_refusal(&policy(), &one(), &Request { purpose: "ads".into(), ..request() }, &Refusal::OtherPurpose);
         check_refusal(&Policy { art6: None, ..policy() }, &one(), &request(), &Refusal::NoBasisDeclared);
         check_refusal(&Policy { art6: Some('f'), ..policy() }, &one(), &request(), &Refusal::LegitimateInterestUnassessed);
-        check_refusal(&Policy { art9: None, ..policy() }, &one(), &request(), &Refusal::NoConditionDeclared { columns: vec!["disease".into()] });
+        check_refusal(
+            &Policy { art9: None, ..policy() },
+            &one(),
+            &request(),
+            &Refusal::NoConditionDeclared { columns: vec!["disease".into()] },
+        );
         check_refusal(&policy(), &Facts { assessment: None, ..one() }, &request(), &Refusal::NoAssessment);
         check_refusal(&policy(), &Facts { events_known: false, ..one() }, &request(), &Refusal::Quarantined);
         check_refusal(&policy(), &facts(vec![]), &request(), &Refusal::NobodyLeft);

@@ -9,7 +9,12 @@ use std::process::ExitCode;
 
 /// Train on personal data with a stated, enforced bound on what the model can reveal about any one person.
 #[derive(Parser)]
-#[command(name = "reticent", version, arg_required_else_help = true, after_help = "Start with `reticent demo`, then `reticent init yours.csv`.\nExit codes: 0 done, 1 failed, 2 usage, 3 refused by a rule. Nothing here is legal advice.")]
+#[command(
+    name = "reticent",
+    version,
+    arg_required_else_help = true,
+    after_help = "Start with `reticent demo`, then `reticent init yours.csv`.\nExit codes: 0 done, 1 failed, 2 usage, 3 refused by a rule. Nothing here is legal advice."
+)]
 struct Cli {
     #[command(flatten)]
     common: Common,

@@ -66,8 +66,10 @@ pub(crate) fn read_secret(path: &Path) -> Result<Option<Zeroizing<[u8; 32]>>, Fa
         Err(e) => return Err(io("read", path, &e)),
     };
     let mut key = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim_ascii(), &mut *key)
-        .map_err(|_| Failure::failed(format!("{} is no key of 64 hexadecimal digits", path.display())).hint("bring the key file back from where you keep it"))?;
+    hex::decode_to_slice(text.trim_ascii(), &mut *key).map_err(|_| {
+        Failure::failed(format!("{} is no key of 64 hexadecimal digits", path.display()))
+            .hint("bring the key file back from where you keep it")
+    })?;
     Ok(Some(key))
 }
 
@@ -108,7 +110,9 @@ pub(crate) fn io(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     let failure = Failure::failed(format!("cannot {what} {}: {}", path.display(), plain(error)));
     match error.kind() {
         std::io::ErrorKind::NotFound => failure.hint("check the path; `--dir` names the workspace"),
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => failure.hint("choose a folder that you may write to, with `--dir`"),
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            failure.hint("choose a folder that you may write to, with `--dir`")
+        }
         std::io::ErrorKind::StorageFull => failure.hint("free some space and run the same command again: nothing was lost"),
         _ => failure,
     }

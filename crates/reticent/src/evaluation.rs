@@ -62,7 +62,13 @@ pub(crate) struct Group {
 }
 
 /// Measures `released` on the test side of the permitted rows, beside what else `model` could have been.
-pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, released: &Classifier, plan: &Plan) -> Result<Evaluation, Failure> {
+pub(crate) fn evaluate(
+    config: &Config,
+    model: &Model,
+    table: &PermittedTable,
+    released: &Classifier,
+    plan: &Plan,
+) -> Result<Evaluation, Failure> {
     let split = split_by_unit(table, TEST_FRACTION, SPLIT_SEED);
     if split.test.table().rows() == 0 {
         return Err(Failure::usage("no unit is held out for the test").hint("a data set of a few units cannot be evaluated: bring more"));
@@ -96,8 +102,9 @@ pub(crate) fn evaluate(config: &Config, model: &Model, table: &PermittedTable, r
         curve.push(CurvePoint { epsilon, mean, sd, seeds: SEEDS });
     }
     let auc = |model: &Classifier| {
-        macro_auc_interval(&test.scores(model), RESAMPLING)
-            .ok_or_else(|| Failure::failed("the held-out rows are all of one class, so nothing can be measured").hint("bring more rows, or another target"))
+        macro_auc_interval(&test.scores(model), RESAMPLING).ok_or_else(|| {
+            Failure::failed("the held-out rows are all of one class, so nothing can be measured").hint("bring more rows, or another target")
+        })
     };
     Ok(Evaluation {
         private: auc(released)?,

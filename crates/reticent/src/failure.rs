@@ -81,12 +81,19 @@ impl From<reticent_data::Error> for Failure {
                 let mut hints: Vec<&str> = problems.iter().map(|p| p.kind.hint()).collect();
                 hints.sort_unstable();
                 hints.dedup();
-                Self::usage(format!("the rows do not fit the declared columns; nothing was imported\n{error}")).hint(hints.join("\n      ")).facts(problems)
+                Self::usage(format!("the rows do not fit the declared columns; nothing was imported\n{error}"))
+                    .hint(hints.join("\n      "))
+                    .facts(problems)
             }
             Error::Empty => Self::usage("the file has no rows").hint("bring a file with a header line and at least one row"),
-            Error::Csv { .. } => Self::usage(format!("the file cannot be read as CSV: {error}")).hint("look at that line; `delimiter` in reticent.toml sets the separator"),
-            Error::Schema { .. } => Self::usage(format!("reticent.toml: {error}")).hint("`reticent check` reports all problems of the file"),
-            Error::OtherVersion { .. } | Error::Stored { .. } => Self::failed(error.to_string()).hint("bring the file back from your backup; `reticent log verify` tells what else differs"),
+            Error::Csv { .. } => Self::usage(format!("the file cannot be read as CSV: {error}"))
+                .hint("look at that line; `delimiter` in reticent.toml sets the separator"),
+            Error::Schema { .. } => {
+                Self::usage(format!("reticent.toml: {error}")).hint("`reticent check` reports all problems of the file")
+            }
+            Error::OtherVersion { .. } | Error::Stored { .. } => {
+                Self::failed(error.to_string()).hint("bring the file back from your backup; `reticent log verify` tells what else differs")
+            }
             Error::Io { .. } => Self::failed(error.to_string()),
             _ => Self::failed(error.to_string()),
         }

@@ -37,7 +37,13 @@ pub(crate) struct Admitted {
 /// Applies the public cap of a model, asks the gate for a use of what is left, records its answer, and gives the rows it permits.
 ///
 /// In experiment mode a refusal is a warning, and the rows come under an asserted permit that stamps all that is made of them.
-pub(crate) fn admit(workspace: &mut Workspace, data: &DataVersion, model: &Model, use_: Use, chosen: &BTreeSet<Reason>) -> Result<Admitted, Failure> {
+pub(crate) fn admit(
+    workspace: &mut Workspace,
+    data: &DataVersion,
+    model: &Model,
+    use_: Use,
+    chosen: &BTreeSet<Reason>,
+) -> Result<Admitted, Failure> {
     let dataset = data.manifest.schema.dataset.clone();
     let version = data.manifest.version.clone();
     let purpose = model.purpose.as_str();
@@ -84,13 +90,20 @@ pub(crate) fn refusal(decision: &Decision) -> Failure {
 fn words(refused: &Refusal) -> (String, String) {
     let text = |m: &str, h: &str| (m.to_owned(), h.to_owned());
     match refused {
-        Refusal::OtherPurpose => text("the data is not on record for this purpose", "use a model whose purpose fits, or declare the purpose"),
-        Refusal::NoBasisDeclared => text("the purpose declares no legal basis (Art 6)", "set `art6` of the purpose in reticent.toml"),
-        Refusal::LegitimateInterestUnassessed => {
-            text("legitimate interest (Art 6(1)(f)) needs an approved assessment, which cannot be recorded yet", "use a purpose with another basis")
+        Refusal::OtherPurpose => {
+            text("the data is not on record for this purpose", "use a model whose purpose fits, or declare the purpose")
         }
-        Refusal::NoAssessment => text("no impact assessment is open for this purpose and data set", "open one with `reticent assess --plan`"),
-        Refusal::Quarantined => text("the data set is quarantined: no basis event is known for it", "record what people said with `reticent consent import`"),
+        Refusal::NoBasisDeclared => text("the purpose declares no legal basis (Art 6)", "set `art6` of the purpose in reticent.toml"),
+        Refusal::LegitimateInterestUnassessed => text(
+            "legitimate interest (Art 6(1)(f)) needs an approved assessment, which cannot be recorded yet",
+            "use a purpose with another basis",
+        ),
+        Refusal::NoAssessment => {
+            text("no impact assessment is open for this purpose and data set", "open one with `reticent assess --plan`")
+        }
+        Refusal::Quarantined => {
+            text("the data set is quarantined: no basis event is known for it", "record what people said with `reticent consent import`")
+        }
         Refusal::NoConditionDeclared { columns } => (
             format!("the columns {} reveal a special category, and the purpose declares no Art 9 condition", columns.join(", ")),
             "set `art9` of the purpose in reticent.toml, or drop the columns".into(),
@@ -99,7 +112,9 @@ fn words(refused: &Refusal) -> (String, String) {
             format!("{}: {}", reason.words(), amount(count)),
             format!("obtain the basis and import it, or leave these units out, on record: `reticent train --exclude {}`", reason.name()),
         ),
-        Refusal::NobodyLeft => text("nobody is left whose data may be used", "import the events that give a basis with `reticent consent import`"),
+        Refusal::NobodyLeft => {
+            text("nobody is left whose data may be used", "import the events that give a basis with `reticent consent import`")
+        }
     }
 }
 

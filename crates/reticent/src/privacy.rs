@@ -21,7 +21,9 @@ pub(crate) fn declared_budget(config: &Config, dataset: &str) -> Result<(Epsilon
             .filter(|m| m.data == dataset)
             .map(|m| (m.privacy.epsilon, m.privacy.delta))
             .max_by(|a, b| a.0.total_cmp(&b.0))
-            .ok_or_else(|| Failure::usage(format!("no model in reticent.toml uses `{dataset}`")).hint("add `[models.NAME]` with its privacy"))?,
+            .ok_or_else(|| {
+                Failure::usage(format!("no model in reticent.toml uses `{dataset}`")).hint("add `[models.NAME]` with its privacy")
+            })?,
     };
     Ok((Epsilon::new(epsilon)?, Delta::new(delta)?))
 }
@@ -36,7 +38,6 @@ pub(crate) fn architecture(model: &Model) -> Architecture {
 pub(crate) fn hidden(model: &Model) -> Vec<usize> {
     if model.hidden.is_empty() { vec![32] } else { model.hidden.iter().map(|&h| h as usize).collect() }
 }
-
 
 /// The order at which a filter over `epsilon` fits the model's releases best.
 pub(crate) fn filter_order(model: &Model, epsilon: Epsilon, delta: Delta) -> Result<Order, Failure> {
@@ -208,7 +209,8 @@ fn charges(reservation: &Reservation) -> Vec<(String, String)> {
 pub(crate) fn not_covered(config: &Config, dataset: &str) -> Vec<String> {
     let data = &config.data[dataset];
     let mut all = vec![
-        "internal evaluation: twins without privacy, the sweep over ε and exact test metrics (weights are deleted, never released)".to_owned(),
+        "internal evaluation: twins without privacy, the sweep over ε and exact test metrics (weights are deleted, never released)"
+            .to_owned(),
         "this statement and the report: their counts and metrics are exact values of private rows".to_owned(),
         format!("the public, rounded number of units ({})", crate::output::thousands(data.units)),
         "the choice of columns, architecture and learning rate".to_owned(),

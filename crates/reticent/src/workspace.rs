@@ -25,7 +25,8 @@ pub(crate) struct Workspace {
 pub(crate) fn read_config(dir: &Path) -> Result<Config, Failure> {
     let path = dir.join(config::FILE);
     if !path.exists() {
-        return Err(Failure::usage(format!("{} does not exist", path.display())).hint("`reticent init FILE.csv` drafts one for your data; `--dir` names the workspace"));
+        return Err(Failure::usage(format!("{} does not exist", path.display()))
+            .hint("`reticent init FILE.csv` drafts one for your data; `--dir` names the workspace"));
     }
     Ok(Config::parse(&disk::read_text(&path)?, dir)?)
 }
@@ -86,7 +87,8 @@ impl Workspace {
         match disk::read_secret(&path)? {
             Some(key) => Ok(PseudonymKey::from_bytes(*key)),
             None if self.ledger.events("data-imported")?.is_empty() => Ok(PseudonymKey::from_bytes(*disk::new_secret(&path)?)),
-            None => Err(Failure::failed(format!("{} is gone: without it nobody in the data can be recognised again", path.display())).hint("bring the key file back from your backup")),
+            None => Err(Failure::failed(format!("{} is gone: without it nobody in the data can be recognised again", path.display()))
+                .hint("bring the key file back from your backup")),
         }
     }
 
@@ -97,7 +99,11 @@ impl Workspace {
         };
         let path = self.hidden("keys/log.key");
         if !path.exists() && (self.held()?.is_some() || Log::open(self.hidden("log"))?.checkpoint()?.is_some()) {
-            return Err(Failure::failed(format!("{} is gone: a log signed by a new key would verify for nobody who holds the old checkpoint", path.display())).hint("bring the key file back from your backup"));
+            return Err(Failure::failed(format!(
+                "{} is gone: a log signed by a new key would verify for nobody who holds the old checkpoint",
+                path.display()
+            ))
+            .hint("bring the key file back from your backup"));
         }
         Ok(SigningKey::from_bytes(&workspace, &*disk::secret(&path)?)?)
     }
@@ -110,7 +116,14 @@ impl Workspace {
     /// The last signed checkpoint kept apart, where there is one.
     pub(crate) fn held(&self) -> Result<Option<SignedCheckpoint>, Failure> {
         let path = self.held_path();
-        if path.exists() { Ok(Some(disk::read_text(&path)?.parse()?)) } else { Ok(None) }
+        if !path.exists() {
+            return Ok(None);
+        }
+        let parsed = disk::read_text(&path)?.parse().map_err(|e: reticent_proof::log::Error| {
+            Failure::failed(format!("{}: {e}", path.display()))
+                .hint("bring the file back from where you keep a copy: .reticent/log/checkpoint holds the same, if nobody changed it")
+        })?;
+        Ok(Some(parsed))
     }
 
     /// Brings the log up to the ledger, signs a checkpoint and keeps a copy of it apart.
@@ -137,11 +150,11 @@ impl Workspace {
         let signed = [log.checkpoint()?, self.held()?];
         let events = self.ledger.event_count()?;
         match signed.into_iter().flatten().map(|c| c.unverified().size).max() {
-            Some(size) if size > events => Err(Failure::refused(format!(
-                "the ledger is behind its checkpoint: it holds {events} events where {size} were signed"
-            ))
-            .hint("this looks like a restored backup, which would under-count the budget: bring back the newer .reticent/ledger.db")
-            .facts(serde_json::json!({ "events": events, "signed": size }))),
+            Some(size) if size > events => {
+                Err(Failure::refused(format!("the ledger is behind its checkpoint: it holds {events} events where {size} were signed"))
+                    .hint("this looks like a restored backup, which would under-count the budget: bring back the newer .reticent/ledger.db")
+                    .facts(serde_json::json!({ "events": events, "signed": size })))
+            }
             _ => Ok(()),
         }
     }
@@ -191,7 +204,12 @@ pub(crate) fn now() -> i64 {
 
 /// The name of whoever runs the program, for the record of who did what.
 fn actor() -> Actor {
-    Actor(["RETICENT_ACTOR", "USER", "LOGNAME"].iter().find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty())).unwrap_or_else(|| "unnamed".into()))
+    Actor(
+        ["RETICENT_ACTOR", "USER", "LOGNAME"]
+            .iter()
+            .find_map(|v| std::env::var(v).ok().filter(|v| !v.is_empty()))
+            .unwrap_or_else(|| "unnamed".into()),
+    )
 }
 
 pub(crate) fn absolute(dir: &Path) -> Result<PathBuf, Failure> {
@@ -214,7 +232,8 @@ fn lock(path: &Path) -> Result<File, Failure> {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(Failure::refused("another process works in this workspace").hint("run the same command again when it is done; nothing was changed"));
+                return Err(Failure::refused("another process works in this workspace")
+                    .hint("run the same command again when it is done; nothing was changed"));
             }
             Err(TryLockError::Error(e)) => return Err(disk::io("lock", path, &e)),
         }

@@ -35,7 +35,9 @@ fn main() {
     let dp = median(|| drop(fit_private(&plan, &table, &key, &binding, &mut |_| {}).expect("the plan is sound")));
     let plain = median(|| drop(fit_plain(&plan, &table, STEPS, 0.05).expect("the plan is sound")));
     for (mode, ms) in [("dp", dp), ("nonpriv", plain)] {
-        println!("{{\"bench\":\"train\",\"work\":\"logreg\",\"mode\":\"{mode}\",\"batch\":{BATCH},\"ms_step\":{ms:.4},\"reps\":{REPEATS}}}");
+        println!(
+            "{{\"bench\":\"train\",\"work\":\"logreg\",\"mode\":\"{mode}\",\"batch\":{BATCH},\"ms_step\":{ms:.4},\"reps\":{REPEATS}}}"
+        );
     }
 }
 
@@ -69,7 +71,10 @@ fn table() -> PermittedTable {
         unit: "row".into(),
         record: None,
         target: Target { column: "y".into(), classes: Classes::Levels(vec!["a".into(), "b".into()]) },
-        columns: names.into_iter().map(|name| Column { name, domain: Domain::Range { min: -1.0, max: 1.0, missing: None }, special: None }).collect(),
+        columns: names
+            .into_iter()
+            .map(|name| Column { name, domain: Domain::Range { min: -1.0, max: 1.0, missing: None }, special: None })
+            .collect(),
         dropped: Dropped::Only(vec![]),
         missing: vec![],
     };

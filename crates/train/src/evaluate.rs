@@ -99,7 +99,11 @@ fn weighted_auc(order: &[usize], score: &[f64], positive: &[bool], weight: impl 
         let (mut negatives, mut positives) = (0.0, 0.0);
         while end < order.len() && score[order[end]].total_cmp(&score[order[start]]).is_eq() {
             let row = order[end];
-            if positive[row] { positives += weight(row) } else { negatives += weight(row) }
+            if positive[row] {
+                positives += weight(row)
+            } else {
+                negatives += weight(row)
+            }
             end += 1;
         }
         wins += positives * (below + negatives / 2.0);

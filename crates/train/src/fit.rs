@@ -27,7 +27,13 @@ const MOMENTUM: f64 = 0.9;
 ///
 /// # Errors
 /// [`Error::Plan`], [`Error::NoUnits`].
-pub fn fit_private(plan: &Plan, data: &PermittedTable, key: &RunKey, binding: &Binding, observe: &mut dyn FnMut(Progress)) -> Result<Classifier, Error> {
+pub fn fit_private(
+    plan: &Plan,
+    data: &PermittedTable,
+    key: &RunKey,
+    binding: &Binding,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
     plan.check()?;
     let device = Device::flex();
     let rows = UnitRows::new(data, plan.max_rows_per_unit);
@@ -134,7 +140,8 @@ impl<G: Gradient> Run<G> {
 
     fn average(self) -> Classifier {
         let count = self.averaged.max(1) as f64;
-        let back: BTreeMap<_, Vec<f64>> = self.behind.into_iter().map(|(id, b)| (id, b.into_iter().map(|v| -v / count).collect())).collect();
+        let back: BTreeMap<_, Vec<f64>> =
+            self.behind.into_iter().map(|(id, b)| (id, b.into_iter().map(|v| -v / count).collect())).collect();
         self.model.map(&mut Subtract(&back))
     }
 }

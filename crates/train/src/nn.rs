@@ -20,7 +20,10 @@ impl Linear {
     /// All weights zero: where the loss is convex there is nothing to break the symmetry of.
     #[must_use]
     pub fn zeros(inputs: usize, outputs: usize, device: &Device) -> Self {
-        Self { weight: Param::from_tensor(Tensor::zeros([inputs, outputs], device)), bias: Param::from_tensor(Tensor::zeros([outputs], device)) }
+        Self {
+            weight: Param::from_tensor(Tensor::zeros([inputs, outputs], device)),
+            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+        }
     }
 
     /// Weights uniform in `±1/√inputs` as Burn's default, biases zero, from public randomness.
@@ -28,7 +31,10 @@ impl Linear {
     pub fn uniform(inputs: usize, outputs: usize, device: &Device, rng: &mut impl rand::Rng) -> Self {
         let bound = 1.0 / (inputs as f32).sqrt();
         let values: Vec<f32> = (0..inputs * outputs).map(|_| rng.random_range(-bound..bound)).collect();
-        Self { weight: Param::from_data(TensorData::new(values, [inputs, outputs]), device), bias: Param::from_tensor(Tensor::zeros([outputs], device)) }
+        Self {
+            weight: Param::from_data(TensorData::new(values, [inputs, outputs]), device),
+            bias: Param::from_tensor(Tensor::zeros([outputs], device)),
+        }
     }
 
     /// The layer's output; while a private step records, through a tap.

@@ -30,7 +30,8 @@ pub(crate) fn loss(model: &Classifier, batch: &Batch) -> Tensor<1> {
     let logits = model.forward(batch.inputs.clone());
     let labels: Tensor<2, Int> = batch.labels.clone().unsqueeze_dim(1);
     let log_p = activation::log_softmax(logits, 1);
-    let (labels, mask) = if log_p.is_autodiff() { (labels.autodiff(), batch.mask.clone().autodiff()) } else { (labels, batch.mask.clone()) };
+    let (labels, mask) =
+        if log_p.is_autodiff() { (labels.autodiff(), batch.mask.clone().autodiff()) } else { (labels, batch.mask.clone()) };
     let row: Tensor<1> = log_p.gather(1, labels).squeeze_dim(1);
     (row * mask).sum().neg()
 }
@@ -69,7 +70,10 @@ pub fn clipped_sum(model: &Classifier, batch: Option<&Batch>, max_grad_norm: f64
     }
     let factors: Vec<f32> = values(squared).into_iter().map(|s| factor(f64::from(s), max_grad_norm)).collect();
     let row_factors: Vec<f32> = factors.iter().flat_map(|&f| std::iter::repeat_n(f, cap)).collect();
-    let kept: Tensor<2, Bool> = Tensor::from_data(TensorData::new(row_factors.iter().map(|&f| f > 0.0).collect::<Vec<bool>>(), [units * cap, 1]), &batch.inputs.device());
+    let kept: Tensor<2, Bool> = Tensor::from_data(
+        TensorData::new(row_factors.iter().map(|&f| f > 0.0).collect::<Vec<bool>>(), [units * cap, 1]),
+        &batch.inputs.device(),
+    );
     let row_factors: Tensor<2> = Tensor::from_data(TensorData::new(row_factors, [units * cap, 1]), &batch.inputs.device());
     for (weight, bias, input, gradient) in layers {
         // A unit whose gradient is not finite contributes nothing: 0 · NaN would still be NaN, so its rows are masked out.

@@ -10,7 +10,7 @@ use rustfft::num_complex::Complex64;
 
 use super::table::{Table, UNIT};
 
-/// Largest transform: 2^21 complex numbers and its scratch are about 70 MB.
+/// Largest transform: 2^21 complex numbers, their scratch, and a product of parts are about 100 MB.
 pub(crate) const MAX_POINTS: usize = 1 << 21;
 
 /// ln of the tilted mass allowed outside the window on each side, where the tilt fits.

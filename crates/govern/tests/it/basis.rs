@@ -20,7 +20,8 @@ fn after(events: &[(BasisKind, i64)]) -> UnitFacts {
 #[test]
 fn the_last_state_in_force_counts() {
     use BasisKind::{Given, Objected, Refused, Restricted, Unrestricted, Withdrawn};
-    let cases: [(&[(BasisKind, i64)], Option<(BasisState, i64)>); 9] = [
+    type Case = (&'static [(BasisKind, i64)], Option<(BasisState, i64)>);
+    let cases: [Case; 9] = [
         (&[], None),
         (&[(Given, 10)], Some((BasisState::Given, 10))),
         (&[(Given, 10), (Withdrawn, 20)], Some((BasisState::Withdrawn, 20))),

@@ -18,7 +18,10 @@ fn child_writes_until_killed() {
     for n in start.. {
         ledger.import_basis(&actor(), "visits", "c.csv", &[basis("u", BasisKind::Given, n)]).unwrap();
         // Straight to the pipe: the test harness holds back what goes through `println!`.
-        let _ = std::io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(), format!("{n}\n").as_bytes());
+        let _ = std::io::Write::write_all(
+            &mut std::fs::OpenOptions::new().write(true).open("/dev/stderr").unwrap(),
+            format!("{n}\n").as_bytes(),
+        );
     }
 }
 

@@ -12,10 +12,25 @@ fn prepared() -> (tempfile::TempDir, Ledger) {
     ledger.open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap();
     let event = Mechanism::dp_sgd(NoiseMultiplier::new(20.0).unwrap(), SamplingRate::new(0.1).unwrap(), 10);
     let text = String::new;
-    let request = RunRequest { run: "r".into(), model: "risk/1".into(), dataset: "visits".into(), unit: "person".into(), binding: text(), plan: text(), plan_digest: text(), event, held_runs: 0 };
+    let request = RunRequest {
+        run: "r".into(),
+        model: "risk/1".into(),
+        dataset: "visits".into(),
+        unit: "person".into(),
+        binding: text(),
+        plan: text(),
+        plan_digest: text(),
+        event,
+        held_runs: 0,
+    };
     ledger.reserve(&actor(), &request).unwrap();
     ledger.noise_key_created(&actor(), "r").unwrap();
-    ledger.append(&actor(), &Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec![], to_be_completed: vec![] }).unwrap();
+    ledger
+        .append(
+            &actor(),
+            &Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec![], to_be_completed: vec![] },
+        )
+        .unwrap();
     ledger.import_basis(&actor(), "visits", "c.csv", &[basis("a", BasisKind::Given, 10), basis("b", BasisKind::Given, 10)]).unwrap();
     (dir, ledger)
 }

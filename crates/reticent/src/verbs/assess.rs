@@ -10,7 +10,9 @@ use reticent_govern::Event;
 use serde_json::json;
 
 #[derive(Args)]
-#[command(after_help = "The screening is computed from reticent.toml (criteria of WP248). The parts that people must write are listed, not guessed.\nThe controller decides; a data-protection officer advises.")]
+#[command(
+    after_help = "The screening is computed from reticent.toml (criteria of WP248). The parts that people must write are listed, not guessed.\nThe controller decides; a data-protection officer advises."
+)]
 pub(crate) struct Assess {
     /// Open the assessment for a model's purpose and data set
     #[arg(long, required = true)]
@@ -35,15 +37,20 @@ impl Assess {
         let mut workspace = Workspace::write(&common.dir)?;
         let (_, model) = choose_model(&workspace.config, self.model.as_deref())?;
         let (dataset, purpose) = (model.data.clone(), model.purpose.clone());
-        let opened = workspace.ledger.events("assessment-opened")?.into_iter().find(|stored| {
-            matches!(&stored.event, Event::AssessmentOpened { dataset: d, purpose: p, .. } if *d == dataset && *p == purpose)
-        });
+        let opened = workspace.ledger.events("assessment-opened")?.into_iter().find(
+            |stored| matches!(&stored.event, Event::AssessmentOpened { dataset: d, purpose: p, .. } if *d == dataset && *p == purpose),
+        );
         let seq = match opened {
             Some(stored) => stored.seq,
             None => {
                 let criteria = screening(&workspace, &dataset);
                 let to_be_completed = TO_BE_COMPLETED.map(str::to_owned).to_vec();
-                workspace.append(&Event::AssessmentOpened { dataset: dataset.clone(), purpose: purpose.clone(), criteria, to_be_completed })?
+                workspace.append(&Event::AssessmentOpened {
+                    dataset: dataset.clone(),
+                    purpose: purpose.clone(),
+                    criteria,
+                    to_be_completed,
+                })?
             }
         };
         let criteria = screening(&workspace, &dataset);
@@ -55,7 +62,10 @@ impl Assess {
         for part in TO_BE_COMPLETED {
             text += &format!("  to be completed: {part}\n");
         }
-        Ok(Answer::new(text, json!({ "event": seq, "dataset": dataset, "purpose": purpose, "criteria": criteria, "to_be_completed": TO_BE_COMPLETED })))
+        Ok(Answer::new(
+            text,
+            json!({ "event": seq, "dataset": dataset, "purpose": purpose, "criteria": criteria, "to_be_completed": TO_BE_COMPLETED }),
+        ))
     }
 }
 

@@ -9,7 +9,9 @@ use clap::Args;
 use serde_json::json;
 
 #[derive(Args)]
-#[command(after_help = "A budget belongs to a data set and a unit of privacy and is never changed. A run is charged in full before its noise key exists;\na crash can lose work, never privacy.")]
+#[command(
+    after_help = "A budget belongs to a data set and a unit of privacy and is never changed. A run is charged in full before its noise key exists;\na crash can lose work, never privacy."
+)]
 pub(crate) struct BudgetVerb {}
 
 impl BudgetVerb {
@@ -41,7 +43,14 @@ fn charges(s: &Statement) -> String {
     for release in &s.releases {
         text += &format!("  {:<28} {:<26} {:>9} {:>9}\n", release.name, release.state, up(release.epsilon), up(release.cumulative_epsilon));
     }
-    text += &format!("  joint: {}, {}, {} ({}; by RDP: {})\n", bound(s.epsilon_upper, s.delta), s.neighbours, s.unit, s.accountant, up(s.epsilon_rdp));
+    text += &format!(
+        "  joint: {}, {}, {} ({}; by RDP: {})\n",
+        bound(s.epsilon_upper, s.delta),
+        s.neighbours,
+        s.unit,
+        s.accountant,
+        up(s.epsilon_rdp)
+    );
     for gap in &s.not_covered {
         text += &format!("  not covered: {gap}\n");
     }

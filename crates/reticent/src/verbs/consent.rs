@@ -20,7 +20,9 @@ pub(crate) struct Consent {
 #[derive(Subcommand)]
 enum ConsentVerb {
     /// Read events from a CSV file; each is recorded once, however often the file is read
-    #[command(after_help = "Columns: subject,purpose,state,at[,notice,art6,art9,expires]\n  subject   as in the data; it is replaced by its pseudonym\n  state     given | refused | withdrawn | restricted | unrestricted | objected\n  at        2026-05-01 or 2026-05-01T08:00:00Z; at equal times a withdrawal wins\n  notice, art6   needed where state is given; art9 where columns are special\nExample:\n  subject,purpose,state,at,notice,art6,art9\n  p-17,readmission-risk,given,2026-05-01,2026-1,a,a\n  p-17,readmission-risk,withdrawn,2026-06-12,,,")]
+    #[command(
+        after_help = "Columns: subject,purpose,state,at[,notice,art6,art9,expires]\n  subject   as in the data; it is replaced by its pseudonym\n  state     given | refused | withdrawn | restricted | unrestricted | objected\n  at        2026-05-01 or 2026-05-01T08:00:00Z; at equal times a withdrawal wins\n  notice, art6   needed where state is given; art9 where columns are special\nExample:\n  subject,purpose,state,at,notice,art6,art9\n  p-17,readmission-risk,given,2026-05-01,2026-1,a,a\n  p-17,readmission-risk,withdrawn,2026-06-12,,,"
+    )]
     Import {
         /// The file [default: `events` of the data set in reticent.toml]
         file: Option<PathBuf>,
@@ -43,7 +45,10 @@ impl Consent {
         let path = match (file, &workspace.config.data[&name].events) {
             (Some(file), _) => file.clone(),
             (None, Some(events)) => workspace.dir.join(events),
-            (None, None) => return Err(Failure::usage("no file of events is named").hint(format!("add `events = \"consent.csv\"` to [data.{name}], or name the file"))),
+            (None, None) => {
+                return Err(Failure::usage("no file of events is named")
+                    .hint(format!("add `events = \"consent.csv\"` to [data.{name}], or name the file")));
+            }
         };
         let text = disk::read_text(&path)?;
         let version = load_latest(&mut workspace, &name)?;

@@ -25,7 +25,9 @@ const CONSENT_SEED: NotPrivateSeed = NotPrivateSeed(1974);
 const UNITS: usize = 5094;
 
 #[derive(Args)]
-#[command(after_help = "Real, de-identified, public data (RAND Health Insurance Experiment); controller, consents and requests are simulated.\nMakes the folder `reticent-demo`, or the one named by --dir. An interrupted demo goes on where it was.")]
+#[command(
+    after_help = "Real, de-identified, public data (RAND Health Insurance Experiment); controller, consents and requests are simulated.\nMakes the folder `reticent-demo`, or the one named by --dir. An interrupted demo goes on where it was."
+)]
 pub(crate) struct Demo {}
 
 impl Demo {
@@ -35,7 +37,9 @@ impl Demo {
         let dir = if common.dir == Path::new(".") { PathBuf::from(DEFAULT_DIR) } else { common.dir.clone() };
         let dir = absolute(&dir)?;
         prepare(&dir)?;
-        say("Real, de-identified, public data (RAND Health Insurance Experiment, 20,190 person-years).\nController, consents and requests are simulated. Question: will a year bring four doctor visits or more?");
+        say(
+            "Real, de-identified, public data (RAND Health Insurance Experiment, 20,190 person-years).\nController, consents and requests are simulated. Question: will a year bring four doctor visits or more?",
+        );
         let steps = Steps { dir: &dir };
         steps.run("check", "every problem of reticent.toml at once; bounds are public, never read from rows", &["check"])?;
         steps.run("import", "CSV to a checked, versioned table under keyed pseudonyms, quarantined", &["import"])?;
@@ -50,7 +54,11 @@ impl Demo {
                 steps.run("assess", "open one: the screening is computed, people write the rest", &["assess", "--plan"])?;
             }
             steps.refused("a second refusal: health columns need an Art 9 condition, and some units have none", &["train"])?;
-            steps.run("train", "leave those units out, on record; then gate → budget → noise → last look → release", &["train", "--exclude", "no-art9-condition"])?;
+            steps.run(
+                "train",
+                "leave those units out, on record; then gate → budget → noise → last look → release",
+                &["train", "--exclude", "no-art9-condition"],
+            )?;
         }
         let report = steps.run("report", "internal evaluation, then the page", &["report"])?;
         let budget = steps.run("budget", "what was charged, and what is reserved for one retraining after an erasure", &["budget"])?;
@@ -145,10 +153,28 @@ fn table(json: &Value, seconds: f64) -> String {
     let count = |path: &str| thousands(json.pointer(path).and_then(Value::as_u64).unwrap_or(0));
     let text = |path: &str| json.pointer(path).and_then(Value::as_str).unwrap_or("?").to_owned();
     let mut lines = vec![
-        ("records", format!("{} of {} trained on; {} units imported", count("/data/trained"), count("/data/records"), count("/data/units"))),
-        ("bound", format!("{}, {}, {}", bound(number("/privacy/epsilon_upper"), number("/privacy/delta")), text("/privacy/neighbours"), text("/privacy/unit"))),
+        (
+            "records",
+            format!("{} of {} trained on; {} units imported", count("/data/trained"), count("/data/records"), count("/data/units")),
+        ),
+        (
+            "bound",
+            format!(
+                "{}, {}, {}",
+                bound(number("/privacy/epsilon_upper"), number("/privacy/delta")),
+                text("/privacy/neighbours"),
+                text("/privacy/unit")
+            ),
+        ),
         ("covers", "the release now and one retraining later, together".to_owned()),
-        ("test AUC", format!("{:.3} under that bound; {:.3} for its twin without privacy", number("/utility/private/auc"), number("/utility/baseline/auc"))),
+        (
+            "test AUC",
+            format!(
+                "{:.3} under that bound; {:.3} for its twin without privacy",
+                number("/utility/private/auc"),
+                number("/utility/baseline/auc")
+            ),
+        ),
         ("log", format!("{} entries, root {}…", count("/log/size"), text("/log/root").chars().take(16).collect::<String>())),
     ];
     for gap in json.pointer("/privacy/not_covered").and_then(Value::as_array).into_iter().flatten().take(2) {

@@ -12,7 +12,9 @@ use reticent_govern::Event;
 use serde_json::json;
 
 #[derive(Args)]
-#[command(after_help = "A changed file becomes a new version; an unchanged one is left alone.\nBounds and levels come from reticent.toml: what lies outside is an error, told by column, count and line, never by value.")]
+#[command(
+    after_help = "A changed file becomes a new version; an unchanged one is left alone.\nBounds and levels come from reticent.toml: what lies outside is an error, told by column, count and line, never by value."
+)]
 pub(crate) struct Import {
     /// Only this data set [default: all]
     dataset: Option<String>,
@@ -28,7 +30,9 @@ impl Import {
         if let Some(wanted) = &self.dataset
             && !names.contains(wanted)
         {
-            return Err(Failure::usage(format!("no data set is called `{wanted}`")).hint(format!("reticent.toml declares: {}", names.join(", "))));
+            return Err(
+                Failure::usage(format!("no data set is called `{wanted}`")).hint(format!("reticent.toml declares: {}", names.join(", ")))
+            );
         }
         let mut text = String::new();
         let mut imported = vec![];
@@ -87,9 +91,20 @@ impl Import {
             units: manifest.counts.units,
             rows_digest: manifest.rows_digest.clone(),
         })?;
-        let clamped = if imported.clamped > 0 { format!(", {} numbers moved to their nearest bound", thousands(imported.clamped)) } else { String::new() };
-        let noun = if manifest.schema.unit == "row" { "unit of privacy: the row".to_owned() } else { format!("{} × {}", thousands(manifest.counts.units), manifest.schema.unit) };
-        let line = format!("{version}: {} records, {noun}{clamped}; quarantined until basis events are known\n", thousands(manifest.counts.records));
+        let clamped = if imported.clamped > 0 {
+            format!(", {} numbers moved to their nearest bound", thousands(imported.clamped))
+        } else {
+            String::new()
+        };
+        let noun = if manifest.schema.unit == "row" {
+            "unit of privacy: the row".to_owned()
+        } else {
+            format!("{} × {}", thousands(manifest.counts.units), manifest.schema.unit)
+        };
+        let line = format!(
+            "{version}: {} records, {noun}{clamped}; quarantined until basis events are known\n",
+            thousands(manifest.counts.records)
+        );
         Ok((line, manifest))
     }
 }

@@ -12,7 +12,9 @@ use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
 #[derive(Args)]
-#[command(after_help = "Types and roles are guessed; bounds and levels never silently: what a column may hold is decided by people, because reading it from\nprivate rows would reveal something that no ε covers. `--bounds data` does read it, for experiments only, and every output says so.\n\nExample: reticent init visits.csv --subject patient_id --target readmitted")]
+#[command(
+    after_help = "Types and roles are guessed; bounds and levels never silently: what a column may hold is decided by people, because reading it from\nprivate rows would reveal something that no ε covers. `--bounds data` does read it, for experiments only, and every output says so.\n\nExample: reticent init visits.csv --subject patient_id --target readmitted"
+)]
 pub(crate) struct Init {
     /// The CSV file
     file: PathBuf,
@@ -67,15 +69,24 @@ impl Init {
             return Err(Failure::usage(format!("{} exists", path.display())).hint("edit it, or write over it with `--force`"));
         }
         let bytes = std::fs::read(&self.file).map_err(|e| disk::io("read", &self.file, &e))?;
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).delimiter(self.delimiter.map_or(b',', |d| d as u8)).from_reader(&bytes[..]);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .delimiter(self.delimiter.map_or(b',', |d| d as u8))
+            .from_reader(&bytes[..]);
         let mut rows: Vec<Vec<String>> = vec![];
         for record in reader.records() {
-            let record = record.map_err(|e| Failure::usage(format!("the file cannot be read as CSV near line {}", e.position().map_or(1, csv::Position::line))).hint("`--delimiter` sets the separator"))?;
+            let record = record.map_err(|e| {
+                Failure::usage(format!("the file cannot be read as CSV near line {}", e.position().map_or(1, csv::Position::line)))
+                    .hint("`--delimiter` sets the separator")
+            })?;
             rows.push(record.iter().map(str::to_owned).collect());
         }
         // A path relative to the workspace where there is one, so that the folder can be moved.
         let file = relative(&self.file, &common.dir);
-        let input = DraftInput { file, delimiter: self.delimiter, rows, header: self.names.is_some().then_some(false), names: self.names.clone() };
+        let input =
+            DraftInput { file, delimiter: self.delimiter, rows, header: self.names.is_some().then_some(false), names: self.names.clone() };
         let mut answers = Answers {
             subject: self.subject.as_deref().map(subject),
             target: self.target.clone(),
@@ -89,11 +100,23 @@ impl Init {
         let text = loop {
             match draft(&input, &answers) {
                 Ok(text) => break text,
-                Err(DraftError::Questions(questions)) if std::io::stdin().is_terminal() && !common.json => questions.iter().try_for_each(|q| ask(q, &mut answers))?,
+                Err(DraftError::Questions(questions)) if std::io::stdin().is_terminal() && !common.json => {
+                    questions.iter().try_for_each(|q| ask(q, &mut answers))?
+                }
                 Err(DraftError::Questions(questions)) => {
-                    let lines: Vec<String> = questions.iter().map(|q| format!("  {}{}", q.text, q.suggestion.as_ref().map_or(String::new(), |s| format!(" (perhaps `{s}`)")))).collect();
-                    let flags: Vec<String> = questions.iter().map(|q| format!("{} {}", flag(q.asks), q.suggestion.clone().unwrap_or_else(|| "…".into()))).collect();
-                    return Err(Failure::usage(format!("init must know more\n{}", lines.join("\n"))).hint(format!("reticent init {} {}", self.file.display(), flags.join(" "))));
+                    let lines: Vec<String> = questions
+                        .iter()
+                        .map(|q| format!("  {}{}", q.text, q.suggestion.as_ref().map_or(String::new(), |s| format!(" (perhaps `{s}`)"))))
+                        .collect();
+                    let flags: Vec<String> = questions
+                        .iter()
+                        .map(|q| format!("{} {}", flag(q.asks), q.suggestion.clone().unwrap_or_else(|| "…".into())))
+                        .collect();
+                    return Err(Failure::usage(format!("init must know more\n{}", lines.join("\n"))).hint(format!(
+                        "reticent init {} {}",
+                        self.file.display(),
+                        flags.join(" ")
+                    )));
                 }
                 Err(error) => return Err(Failure::usage(error.to_string())),
             }
@@ -108,7 +131,9 @@ impl Init {
         let mut answer = format!("wrote {}\n", path.display());
         if open > 0 {
             let lines = if open == 1 { "1 line waits" } else { &format!("{open} lines wait") };
-            answer += &format!("{lines} for a decision, marked \"?\": what each column may hold. That is yours to say, without looking at the rows;\nto read it from the rows instead (experiments only, covered by no ε): --bounds data --force\n");
+            answer += &format!(
+                "{lines} for a decision, marked \"?\": what each column may hold. That is yours to say, without looking at the rows;\nto read it from the rows instead (experiments only, covered by no ε): --bounds data --force\n"
+            );
         }
         answer += &format!("next: {next}\n");
         Ok(Answer::new(answer, json!({ "file": path, "undecided": open, "next": next })))

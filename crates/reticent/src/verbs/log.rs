@@ -41,11 +41,16 @@ impl LogVerb {
         let entries = workspace.ledger.log_entries(0)?;
         let verification = verify_against(&workspace.hidden("log"), &key, held.as_ref(), &entries);
         // An interrupted process leaves events that are on record and not yet in the log: nothing is wrong with either.
-        let (unpublished, found): (Vec<_>, Vec<_>) = verification.findings.iter().partition(|f| matches!(f.problem, Problem::LedgerAhead { .. }));
-        let mut findings: Vec<String> = found.into_iter().map(ToString::to_string).collect();
-        findings.extend(workspace.ledger.damaged()?.into_iter().map(|seq| format!("ledger: event {seq} is not the one committed to")));
-        // Events that cannot be read are findings already, and charges cannot be held against them.
-        if findings.is_empty() {
+        let (unpublished, found): (Vec<_>, Vec<_>) =
+            verification.findings.iter().partition(|f| matches!(f.problem, Problem::LedgerAhead { .. }));
+        let held_file = checkpoint.clone().unwrap_or_else(|| workspace.held_path());
+        let held_file = held_file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let by_file = |f: String| f.strip_prefix("held checkpoint:").map(|what| format!("{held_file}:{what}")).unwrap_or(f);
+        let mut findings: Vec<String> = found.into_iter().map(|f| by_file(f.to_string())).collect();
+        let damaged = workspace.ledger.damaged()?;
+        findings.extend(damaged.iter().map(|seq| format!("ledger: event {seq} is not the one committed to")));
+        // Nothing can be held against events that say something else now.
+        if damaged.is_empty() {
             findings.extend(changed_charges(&mut workspace)?);
             findings.extend(changed_files(&mut workspace)?);
         }
@@ -62,7 +67,11 @@ impl LogVerb {
                 .hint("tiles can be rebuilt from an undamaged ledger by any verb that writes; a damaged event cannot")
                 .facts(facts));
         }
-        let mut text = format!("verified: {} entries, root {}\n", thousands(verification.size), verification.root.map(|r| r.to_string()).unwrap_or_default());
+        let mut text = format!(
+            "verified: {} entries, root {}\n",
+            thousands(verification.size),
+            verification.root.map(|r| r.to_string()).unwrap_or_default()
+        );
         for line in &not_proved {
             text += &format!("  does not prove: {line}\n");
         }

@@ -28,5 +28,7 @@ pub(crate) fn choose_model<'a>(config: &'a Config, named: Option<&str>) -> Resul
         (None, _) => return Err(Failure::usage("reticent.toml declares several models").hint(format!("name one of: {listed}"))),
     };
     let found = config.models.get_key_value(name);
-    found.map(|(n, m)| (n.as_str(), m)).ok_or_else(|| Failure::usage(format!("no model is called `{name}`")).hint(format!("reticent.toml declares: {listed}")))
+    found
+        .map(|(n, m)| (n.as_str(), m))
+        .ok_or_else(|| Failure::usage(format!("no model is called `{name}`")).hint(format!("reticent.toml declares: {listed}")))
 }

@@ -13,7 +13,9 @@ use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Args)]
-#[command(after_help = "The file needs the model's feature columns; target and subject may be absent and are ignored.\nPrints CSV: row, predicted class, one probability for each class. Nothing of the input is kept.")]
+#[command(
+    after_help = "The file needs the model's feature columns; target and subject may be absent and are ignored.\nPrints CSV: row, predicted class, one probability for each class. Nothing of the input is kept."
+)]
 pub(crate) struct Predict {
     /// CSV file with the feature columns
     file: PathBuf,

@@ -8,7 +8,10 @@ use crate::failure::Failure;
 use crate::gate::{Admitted, admit};
 use crate::output::Answer;
 use crate::privacy::{Statement, bound, statement, up};
-use crate::report::{self, Amount, Comparison, Count, CurvePoint, Decision, File, Filter, Flow, FlowStep, Gate, Log, Measured, Purpose, Release, ReleaseState, Report, Subgroup, Utility};
+use crate::report::{
+    self, Amount, Comparison, Count, CurvePoint, Decision, File, Filter, Flow, FlowStep, Gate, Log, Measured, Purpose, Release,
+    ReleaseState, Report, Subgroup, Utility,
+};
 use crate::verbs::choose_model;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
@@ -23,7 +26,9 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
 #[derive(Args)]
-#[command(after_help = "Trains a twin without privacy, another architecture and a sweep over ε to compare with. That is internal evaluation: permitted by the gate,\nrecorded, covered by no ε, weights never written. The page is self-contained and makes a PDF from any browser's print dialog.")]
+#[command(
+    after_help = "Trains a twin without privacy, another architecture and a sweep over ε to compare with. That is internal evaluation: permitted by the gate,\nrecorded, covered by no ε, weights never written. The page is self-contained and makes a PDF from any browser's print dialog."
+)]
 pub(crate) struct ReportVerb {
     /// The model [default: the only one]
     model: Option<String>,
@@ -49,7 +54,15 @@ impl ReportVerb {
         let stated = statement(&workspace.config, &budget)?.ok_or_else(|| Failure::failed("the model's charge is not on record"))?;
         workspace.publish()?;
 
-        let sources = Sources { manifest: &manifest, data: &data, admitted: &admitted, evaluation: &evaluation, stated: &stated, released_at, evaluated };
+        let sources = Sources {
+            manifest: &manifest,
+            data: &data,
+            admitted: &admitted,
+            evaluation: &evaluation,
+            stated: &stated,
+            released_at,
+            evaluated,
+        };
         let page = assemble(&mut workspace, &sources)?.concealed();
         let html = report::render(&page);
         let path = workspace.dir.join("report.html");
@@ -87,7 +100,11 @@ impl ReportVerb {
 fn chosen_for(workspace: &mut Workspace, manifest: &ModelManifest) -> Result<BTreeSet<Reason>, Failure> {
     let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev();
     let found = decisions.filter_map(|stored| match stored.event {
-        Event::GateDecided { decision, chosen } if decision.allowed && decision.request.use_ == Use::Training && decision.request.data_version == manifest.data_version => Some(chosen),
+        Event::GateDecided { decision, chosen }
+            if decision.allowed && decision.request.use_ == Use::Training && decision.request.data_version == manifest.data_version =>
+        {
+            Some(chosen)
+        }
         _ => None,
     });
     Ok(found.take(1).flatten().collect())
@@ -108,12 +125,21 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
     let declared = &config.purposes[&s.manifest.purpose];
     let (plan, evaluation, counts) = (&s.manifest.plan, s.evaluation, &s.data.manifest.counts);
     let count = |n: u64| Count::of(n);
-    let at = |kind: &str, workspace: &mut Workspace| -> Result<Option<u64>, Failure> { Ok(workspace.ledger.events(kind)?.last().map(|e| e.seq as u64)) };
+    let at = |kind: &str, workspace: &mut Workspace| -> Result<Option<u64>, Failure> {
+        Ok(workspace.ledger.events(kind)?.last().map(|e| e.seq as u64))
+    };
     let imported_at = at("data-imported", workspace)?;
     let opened_at = at("budget-opened", workspace)?;
     let reserved_at = at("budget-reserved", workspace)?;
     let (gate_at, evaluated, released_at) = (Some(s.admitted.event as u64), Some(s.evaluated as u64), Some(s.released_at as u64));
-    let reasons: Vec<FlowStep> = s.admitted.decision.excluded.iter().filter(|_| s.admitted.decision.allowed).map(|(reason, c)| FlowStep { label: reason.words().into(), records: count(c.records), units: count(c.units), evidence: gate_at }).collect();
+    let reasons: Vec<FlowStep> = s
+        .admitted
+        .decision
+        .excluded
+        .iter()
+        .filter(|_| s.admitted.decision.allowed)
+        .map(|(reason, c)| FlowStep { label: reason.words().into(), records: count(c.records), units: count(c.units), evidence: gate_at })
+        .collect();
     let mut steps = vec![];
     let beyond = s.admitted.beyond_cap;
     if beyond.records > 0 {
@@ -121,9 +147,15 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
         steps.push(FlowStep { label, records: count(beyond.records), units: count(beyond.units), evidence: gate_at });
     }
     steps.extend(reasons.clone());
-    steps.push(FlowStep { label: "held out for the test".into(), records: count(evaluation.test_records), units: count(evaluation.test_units), evidence: evaluated });
+    steps.push(FlowStep {
+        label: "held out for the test".into(),
+        records: count(evaluation.test_records),
+        units: count(evaluation.test_units),
+        evidence: evaluated,
+    });
     let measured = |a: &Auc| Measured { value: a.auc, lo: a.lower, hi: a.upper, evidence: evaluated };
-    let filter = RenyiFilter::open(Epsilon::new(s.stated.budget_epsilon)?, Delta::new(s.stated.delta)?, Order::new(s.stated.filter_order)?)?;
+    let filter =
+        RenyiFilter::open(Epsilon::new(s.stated.budget_epsilon)?, Delta::new(s.stated.delta)?, Order::new(s.stated.filter_order)?)?;
     let releases = s.stated.releases.iter().map(|r| Release {
         name: r.name.clone(),
         state: if r.state == "reserved" || r.state == "under way" { ReleaseState::Reserved } else { ReleaseState::Released },
@@ -166,7 +198,12 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
             sample_rate: plan.sample_rate.get(),
             steps: plan.steps,
             max_grad_norm: plan.max_grad_norm,
-            filter: Filter { order: s.stated.filter_order, budget_epsilon: s.stated.budget_epsilon, spent_epsilon: filter.epsilon_of(s.stated.filter_spent)?.get(), evidence: opened_at },
+            filter: Filter {
+                order: s.stated.filter_order,
+                budget_epsilon: s.stated.budget_epsilon,
+                spent_epsilon: filter.epsilon_of(s.stated.filter_spent)?.get(),
+                evidence: opened_at,
+            },
             releases,
             not_covered: s.stated.not_covered.clone(),
             evidence: reserved_at,
@@ -176,8 +213,16 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
             interval: "95% bootstrap over units, 200 resamples".into(),
             release: measured(&evaluation.private),
             twin: measured(&evaluation.baseline),
-            others: vec![Comparison { name: evaluation.other.clone(), with_noise: Some(measured(&evaluation.other_private)), twin: Some(measured(&evaluation.other_baseline)) }],
-            curve: evaluation.curve.iter().map(|p| CurvePoint { epsilon: p.epsilon, mean: p.mean, sd: p.sd, seeds: p.seeds, evidence: evaluated }).collect(),
+            others: vec![Comparison {
+                name: evaluation.other.clone(),
+                with_noise: Some(measured(&evaluation.other_private)),
+                twin: Some(measured(&evaluation.other_baseline)),
+            }],
+            curve: evaluation
+                .curve
+                .iter()
+                .map(|p| CurvePoint { epsilon: p.epsilon, mean: p.mean, sd: p.sd, seeds: p.seeds, evidence: evaluated })
+                .collect(),
         },
         subgroups: evaluation
             .groups
@@ -200,10 +245,22 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
             evidence: gate_at,
         },
         log: Log { size, root, checkpoint_path: "reticent.checkpoint".into() },
-        files: vec![
-            File { path: format!(".reticent/models/{}/model.safetensors", s.manifest.model), sha256: s.manifest.weights_sha256.clone() },
+        files: vec![File {
+            path: format!(".reticent/models/{}/model.safetensors", s.manifest.model),
+            sha256: s.manifest.weights_sha256.clone(),
+        }],
+        commands: vec![
+            format!("reticent status {dir_flag}"),
+            format!("reticent budget {dir_flag}"),
+            format!("reticent log verify {dir_flag}"),
+            format!(
+                "reticent account epsilon --noise {} --rate {} --steps {} --delta {:e}",
+                plan.noise_multiplier.get(),
+                plan.sample_rate.get(),
+                plan.steps,
+                s.stated.delta
+            ),
         ],
-        commands: vec![format!("reticent status {dir_flag}"), format!("reticent budget {dir_flag}"), format!("reticent log verify {dir_flag}"), format!("reticent account epsilon --noise {} --rate {} --steps {} --delta {:e}", plan.noise_multiplier.get(), plan.sample_rate.get(), plan.steps, s.stated.delta)],
         timing: vec![],
         evidence: vec![],
     };
@@ -215,8 +272,24 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
 /// Every event that is no unit's own, newest of each kind last.
 fn evidence(workspace: &mut Workspace) -> Result<Vec<report::Event>, Failure> {
     let mut all = vec![];
-    for kind in ["workspace-created", "data-imported", "basis-file-imported", "assessment-opened", "gate-decided", "budget-opened", "budget-reserved", "noise-key-created", "model-released", "internal-evaluation"] {
-        all.extend(workspace.ledger.events(kind)?.into_iter().map(|e| report::Event { event: e.seq as u64, kind: kind.into(), time: e.at, leaf: e.commitment }));
+    for kind in [
+        "workspace-created",
+        "data-imported",
+        "basis-file-imported",
+        "assessment-opened",
+        "gate-decided",
+        "budget-opened",
+        "budget-reserved",
+        "noise-key-created",
+        "model-released",
+        "internal-evaluation",
+    ] {
+        all.extend(workspace.ledger.events(kind)?.into_iter().map(|e| report::Event {
+            event: e.seq as u64,
+            kind: kind.into(),
+            time: e.at,
+            leaf: e.commitment,
+        }));
     }
     all.sort_by_key(|e| e.event);
     Ok(all)

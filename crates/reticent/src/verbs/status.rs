@@ -20,7 +20,11 @@ impl Status {
         let dir = absolute(&common.dir)?;
         if !dir.join(".reticent/ledger.db").exists() {
             let config = read_config(&dir)?;
-            let text = format!("{FILE} declares {} data sets and {} models; nothing has happened yet\nnext: reticent import\n", config.data.len(), config.models.len());
+            let text = format!(
+                "{FILE} declares {} data sets and {} models; nothing has happened yet\nnext: reticent import\n",
+                config.data.len(),
+                config.models.len()
+            );
             return Ok(Answer::new(text, json!({ "dir": dir, "events": 0, "next": "reticent import" })));
         }
         let mut workspace = Workspace::read(&dir)?;
@@ -36,7 +40,14 @@ impl Status {
                 }
                 Some(manifest) => {
                     let known = workspace.ledger.basis_events_known(&name)?;
-                    text += &format!("data     {}: {} records, {} × {}{}\n", manifest.version, thousands(manifest.counts.records), thousands(manifest.counts.units), manifest.schema.unit, if known { "" } else { "; quarantined, no basis events known" });
+                    text += &format!(
+                        "data     {}: {} records, {} × {}{}\n",
+                        manifest.version,
+                        thousands(manifest.counts.records),
+                        thousands(manifest.counts.units),
+                        manifest.schema.unit,
+                        if known { "" } else { "; quarantined, no basis events known" }
+                    );
                     if !known && workspace.is_release() {
                         next.get_or_insert("reticent consent import".into());
                     }
@@ -59,7 +70,13 @@ impl Status {
         let mut bounds = vec![];
         for budget in workspace.ledger.budgets()? {
             if let Some(s) = statement(&workspace.config, &budget)? {
-                text += &format!("privacy  {}: {}, {}, {}, with what is reserved\n", budget.dataset, bound(s.epsilon_upper, s.delta), s.neighbours, s.unit);
+                text += &format!(
+                    "privacy  {}: {}, {}, {}, with what is reserved\n",
+                    budget.dataset,
+                    bound(s.epsilon_upper, s.delta),
+                    s.neighbours,
+                    s.unit
+                );
                 bounds.push(s);
             }
         }
@@ -67,8 +84,13 @@ impl Status {
         text += &format!("log      {} entries\n", thousands(events));
         let reported = workspace.ledger.events("report-written")?.last().map_or(0, |e| e.seq);
         let released = workspace.ledger.events("model-released")?.last().map_or(0, |e| e.seq);
-        let next = next.unwrap_or_else(|| if reported > released { format!("look at {}", dir.join("report.html").display()) } else { "reticent report".into() });
+        let next = next.unwrap_or_else(|| {
+            if reported > released { format!("look at {}", dir.join("report.html").display()) } else { "reticent report".into() }
+        });
         text += &format!("next: {next}\n");
-        Ok(Answer::new(text, json!({ "dir": dir, "mode": workspace.config.mode, "data": data, "models": models, "privacy": bounds, "events": events, "next": next })))
+        Ok(Answer::new(
+            text,
+            json!({ "dir": dir, "mode": workspace.config.mode, "data": data, "models": models, "privacy": bounds, "events": events, "next": next }),
+        ))
     }
 }

@@ -26,7 +26,9 @@ pub(crate) const TEST_FRACTION: f64 = 0.2;
 pub(crate) const SPLIT_SEED: u64 = 0;
 
 #[derive(Args)]
-#[command(after_help = "Order of events: the gate decides; the whole run and its reserve are charged; only then a noise key exists; the gate is asked once more in the\ntransaction that releases the model. A run that was interrupted goes on with its own noise if nothing it depends on has changed.")]
+#[command(
+    after_help = "Order of events: the gate decides; the whole run and its reserve are charged; only then a noise key exists; the gate is asked once more in the\ntransaction that releases the model. A run that was interrupted goes on with its own noise if nothing it depends on has changed."
+)]
 pub(crate) struct Train {
     /// The model [default: the only one]
     model: Option<String>,
@@ -76,7 +78,8 @@ impl Train {
         let (name, model) = (name.to_owned(), model.clone());
         let released = releases_of(&mut workspace, &name)?;
         if let Some(last) = released.last().filter(|_| !self.again) {
-            return Err(Failure::refused(format!("{} is released already", last.model)).hint("`reticent train --again` trains a further release, charged to the same budget"));
+            return Err(Failure::refused(format!("{} is released already", last.model))
+                .hint("`reticent train --again` trains a further release, charged to the same budget"));
         }
         let data = load_latest(&mut workspace, &model.data)?;
         let chosen: BTreeSet<Reason> = self.exclude.iter().copied().collect();
@@ -97,7 +100,8 @@ impl Train {
 
         let release_name = format!("{name}/{}", released.len() + 1);
         let permit = table.permit().clone();
-        let binding = Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
+        let binding =
+            Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
         let request = RunRequest {
             run: new_run()?,
             model: release_name.clone(),
@@ -156,7 +160,8 @@ impl Train {
             manifest_sha256: hex::encode(Sha256::digest(&manifest_bytes)),
         };
         let gate_policy = policy(&workspace.config, &model.data, &model.purpose, &chosen);
-        let gate_request = Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at: now() };
+        let gate_request =
+            Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at: now() };
         let gate = is_decided(&permit).then_some((&gate_policy, &gate_request));
         match workspace.ledger.release(&actor, &release, &model.data, gate, &units(table.table()))? {
             Outcome::Blocked(decision) => {
@@ -177,9 +182,20 @@ impl Train {
             Some(stamp) => format!("{release_name} is trained; {stamp}\n"),
             None => format!("{release_name} is released\n"),
         };
-        text += &format!("  {} records of {} units trained on, {} held out by unit for the test\n", thousands(trained.rows() as u64), thousands(trained.unit_count() as u64), thousands(split.test.table().unit_count() as u64));
+        text += &format!(
+            "  {} records of {} units trained on, {} held out by unit for the test\n",
+            thousands(trained.rows() as u64),
+            thousands(trained.unit_count() as u64),
+            thousands(split.test.table().unit_count() as u64)
+        );
         text += &format!("  this release: {}\n", bound(manifest.epsilon, manifest.delta));
-        text += &format!("  with what is reserved: {}, {}, {} (by RDP: {})\n", bound(stated.epsilon_upper, stated.delta), stated.neighbours, stated.unit, up(stated.epsilon_rdp));
+        text += &format!(
+            "  with what is reserved: {}, {}, {} (by RDP: {})\n",
+            bound(stated.epsilon_upper, stated.delta),
+            stated.neighbours,
+            stated.unit,
+            up(stated.epsilon_rdp)
+        );
         text += &format!("  log: {} entries signed\n", thousands(checkpoint.unverified().size));
         for gap in &stated.not_covered {
             text += &format!("  not covered: {gap}\n");
@@ -292,11 +308,15 @@ pub(crate) fn newest(workspace: &mut Workspace, name: &str) -> Result<(ModelMani
     let text = disk::read_text(&folder.join("manifest.json"))?;
     let path = folder.join("model.safetensors");
     let weights = std::fs::read(&path).map_err(|e| disk::io("read", &path, &e))?;
-    for (what, bytes, digest) in [("manifest.json", text.as_bytes(), &release.manifest_sha256), ("model.safetensors", &weights[..], &release.weights_sha256)] {
+    for (what, bytes, digest) in
+        [("manifest.json", text.as_bytes(), &release.manifest_sha256), ("model.safetensors", &weights[..], &release.weights_sha256)]
+    {
         if hex::encode(Sha256::digest(bytes)) != *digest {
-            return Err(Failure::refused(format!("{what} of {} is not what was released", release.model)).hint("bring the released file back, or train again"));
+            return Err(Failure::refused(format!("{what} of {} is not what was released", release.model))
+                .hint("bring the released file back, or train again"));
         }
     }
-    let manifest = serde_json::from_str(&text).map_err(|e| Failure::failed(format!("the manifest of {} is damaged: {e}", release.model)))?;
+    let manifest =
+        serde_json::from_str(&text).map_err(|e| Failure::failed(format!("the manifest of {} is damaged: {e}", release.model)))?;
     Ok((manifest, weights, seq))
 }

@@ -19,7 +19,10 @@ fn from_import_to_report() {
     let workspace = Workspace::bare();
     let imported = workspace.json(&["import"]);
     let version = &imported["imported"][0];
-    assert_eq!((version["version"].as_str(), version["records"].as_u64(), version["units"].as_u64()), (Some("visits/v1"), Some(RECORDS as u64), Some(PEOPLE as u64)));
+    assert_eq!(
+        (version["version"].as_str(), version["records"].as_u64(), version["units"].as_u64()),
+        (Some("visits/v1"), Some(RECORDS as u64), Some(PEOPLE as u64))
+    );
     assert!(fs::exists(version["folder"].as_str().unwrap()).unwrap());
 
     let events = workspace.events();
@@ -28,7 +31,10 @@ fn from_import_to_report() {
 
     assert_eq!(workspace.json(&["status"])["data"][0]["quarantined"], true);
     let consented = workspace.json(&["consent", "import"]);
-    assert_eq!((consented["written"].as_u64(), consented["known"].as_u64(), consented["not_in_data"].as_u64()), (Some(112), Some(0), Some(0)));
+    assert_eq!(
+        (consented["written"].as_u64(), consented["known"].as_u64(), consented["not_in_data"].as_u64()),
+        (Some(112), Some(0), Some(0))
+    );
     let again = workspace.json(&["consent", "import"]);
     assert_eq!((again["written"].as_u64(), again["known"].as_u64()), (Some(0), Some(112)));
 
@@ -123,7 +129,10 @@ fn roomy() -> Workspace {
 fn who_withdraws_is_left_out_of_the_next_release() {
     let workspace = roomy();
     let before = workspace.budget().unwrap();
-    workspace.put("later.csv", &format!("subject,purpose,state,at\n{},care,withdrawn,2025-01-01\n{},care,withdrawn,2025-01-01\n", person(98), person(99)));
+    workspace.put(
+        "later.csv",
+        &format!("subject,purpose,state,at\n{},care,withdrawn,2025-01-01\n{},care,withdrawn,2025-01-01\n", person(98), person(99)),
+    );
     let later = workspace.json(&["consent", "import", workspace.file("later.csv").to_str().unwrap()]);
     assert_eq!(later["written"], 2);
     let trained = workspace.json(&["train", "--again", "--exclude", "no-art9-condition"]);

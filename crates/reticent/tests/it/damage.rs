@@ -150,7 +150,8 @@ fn a_removed_ledger_is_refused() {
 
 #[test]
 fn garbage_in_place_of_the_ledger() {
-    for (what, bytes) in [("text", b"this is no database, though it is long enough to look like one".repeat(20)), ("zeros", vec![0; 8192])] {
+    for (what, bytes) in [("text", b"this is no database, though it is long enough to look like one".repeat(20)), ("zeros", vec![0; 8192])]
+    {
         let workspace = Workspace::at(Stage::Trained);
         fs::write(workspace.file(".reticent/ledger.db"), &bytes).unwrap();
         for args in READERS.iter().chain(&WRITERS) {
@@ -239,7 +240,10 @@ fn a_changed_model_scores_nothing() {
         let length = fs::metadata(workspace.file(&path)).unwrap().len() as usize;
         flip(&workspace, &path, length - 10);
         let run = workspace.run(&["predict", workspace.file(file).to_str().unwrap()]);
-        assert_eq!(run.refusal(), format!("exit 3\nerror: {name} of risk/1 is not what was released\n\nhint: bring the released file back, or train again\n"));
+        assert_eq!(
+            run.refusal(),
+            format!("exit 3\nerror: {name} of risk/1 is not what was released\n\nhint: bring the released file back, or train again\n")
+        );
         assert_eq!(workspace.run(&["report"]).code, Some(3));
         let verify = workspace.run(&["log", "verify"]);
         assert!(verify.code == Some(1) && verify.stderr.contains(&format!("models/risk/1/{name}")), "{}", verify.stderr);

@@ -74,7 +74,8 @@ fn page(html: &str) {
     for attribute in ["src=", "href=", "url(", "@import", "<script"] {
         for (at, _) in html.match_indices(attribute) {
             let rest: String = html[at + attribute.len()..].chars().take(60).collect();
-            let inside = rest.trim_start_matches(['"', '\'']).starts_with(['#']) || rest.trim_start_matches(['"', '\'']).starts_with("data:");
+            let inside =
+                rest.trim_start_matches(['"', '\'']).starts_with(['#']) || rest.trim_start_matches(['"', '\'']).starts_with("data:");
             assert!(inside, "{attribute}{rest} leads out of the page");
         }
     }

@@ -4,12 +4,35 @@ use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
 const VERBS: [&[&str]; 15] = [
-    &["init"], &["check"], &["import"], &["consent"], &["consent", "import"], &["assess"], &["train"], &["predict"], &["report"], &["status"],
-    &["budget"], &["log"], &["log", "verify"], &["account", "epsilon"], &["demo"],
+    &["init"],
+    &["check"],
+    &["import"],
+    &["consent"],
+    &["consent", "import"],
+    &["assess"],
+    &["train"],
+    &["predict"],
+    &["report"],
+    &["status"],
+    &["budget"],
+    &["log"],
+    &["log", "verify"],
+    &["account", "epsilon"],
+    &["demo"],
 ];
 /// Of WORDS.md: what the program never says.
-const NEVER: [&str; 10] =
-    ["compliant", "lawful", "valid consent", "anonymous", "anonymised", "risk-free", "fully erased", "tamper-proof", "approved", "guaranteed"];
+const NEVER: [&str; 10] = [
+    "compliant",
+    "lawful",
+    "valid consent",
+    "anonymous",
+    "anonymised",
+    "risk-free",
+    "fully erased",
+    "tamper-proof",
+    "approved",
+    "guaranteed",
+];
 
 #[test]
 fn every_verb_has_help_in_words_we_may_use() {
@@ -54,7 +77,10 @@ fn exit_codes() {
 
 #[test]
 fn accounting_needs_no_workspace() {
-    let run = Run::of(&mut command(["account", "epsilon", "--noise", "1.1", "--rate", "256/60000", "--steps", "14062", "--json"]), Path::new("/"));
+    let run = Run::of(
+        &mut command(["account", "epsilon", "--noise", "1.1", "--rate", "256/60000", "--steps", "14062", "--json"]),
+        Path::new("/"),
+    );
     let answer = run.json();
     let (lower, upper) = (answer["epsilon"]["lower"].as_f64().unwrap(), answer["epsilon"]["upper"].as_f64().unwrap());
     // The run of TensorFlow Privacy's tutorial: 3.01 by RDP at its orders, less by PLD.

@@ -85,7 +85,17 @@ fn kills(seed: u64, count: usize, weights: [u64; 5]) {
         tries += 1;
         assert!(tries < 3 * count, "too few of the kills met a process at work: {hits:?}");
         let mut draw = random.below(weights.iter().sum());
-        let verb = weights.iter().position(|w| if draw < *w { true } else { draw -= w; false }).unwrap();
+        let verb = weights
+            .iter()
+            .position(|w| {
+                if draw < *w {
+                    true
+                } else {
+                    draw -= w;
+                    false
+                }
+            })
+            .unwrap();
         let moment = durations[verb].mul_f64(random.below(1000) as f64 / 1000.0);
         let context = format!("seed {seed}, try {tries}: `{}` killed after {moment:?}", CHAIN[verb].join(" "));
         let workspace = workspace([Stage::Bare, Stage::Imported, Stage::Consented, Stage::Assessed, Stage::Assessed][verb]);

@@ -100,7 +100,12 @@ fn two_classes_and_missing_values() {
 #[test]
 fn several_classes() {
     let own = Own::new("heart.data", &heart());
-    walk(&own, &["init", "heart.data", "--names", "age,sex,pressure,vessels,num", "--subject", "row", "--target", "num", "--bounds", "data"], "heart.data", 4);
+    walk(
+        &own,
+        &["init", "heart.data", "--names", "age,sex,pressure,vessels,num", "--subject", "row", "--target", "num", "--bounds", "data"],
+        "heart.data",
+        4,
+    );
 }
 
 #[test]
@@ -131,7 +136,12 @@ fn bounds_are_left_to_a_person() {
     }
     let check = own.run(&["check"]);
     assert_eq!(check.code, Some(2));
-    let lines: Vec<usize> = text.lines().enumerate().filter(|(_, l)| !l.trim_start().starts_with('#') && l.contains("\"?\"") && !l.starts_with("missing")).map(|(n, _)| n + 1).collect();
+    let lines: Vec<usize> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, l)| !l.trim_start().starts_with('#') && l.contains("\"?\"") && !l.starts_with("missing"))
+        .map(|(n, _)| n + 1)
+        .collect();
     assert!(lines.len() >= 4, "{text}");
     for line in lines {
         assert!(check.stderr.contains(&format!("reticent.toml:{line}:")), "line {line} is not reported: {}", check.stderr);
@@ -152,7 +162,9 @@ fn real_files() {
     };
     let adult = "age,workclass,fnlwgt,education,education-num,marital,occupation,relationship,race,sex,gain,loss,hours,country,income";
     let heart = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num";
-    for (file, names, target, classes) in [("adult/adult-train.csv", adult, "income", 2), ("heart-disease/processed.cleveland.data", heart, "num", 5)] {
+    for (file, names, target, classes) in
+        [("adult/adult-train.csv", adult, "income", 2), ("heart-disease/processed.cleveland.data", heart, "num", 5)]
+    {
         let own = Own::new("notes.txt", "");
         let file = data.join(file);
         let file = file.to_str().unwrap();

@@ -84,6 +84,10 @@ fn h2_noise_is_standard_normal() {
     assert!(z.iter().all(|v| v.abs() < 7.0), "P < 3e-7 over all draws");
     // Kolmogorov–Smirnov by the Dvoretzky–Kiefer–Wolfowitz bound: alpha = 2·exp(-2nD²) = 1e-9.
     z.sort_by(f64::total_cmp);
-    let distance = z.iter().enumerate().map(|(i, &v)| (normal_cdf(v) - i as f64 / n).abs().max((normal_cdf(v) - (i + 1) as f64 / n).abs())).fold(0.0, f64::max);
+    let distance = z
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| (normal_cdf(v) - i as f64 / n).abs().max((normal_cdf(v) - (i + 1) as f64 / n).abs()))
+        .fold(0.0, f64::max);
     assert!(distance < ((2.0_f64 / 1e-9).ln() / (2.0 * n)).sqrt(), "{distance}");
 }

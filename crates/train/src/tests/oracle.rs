@@ -93,21 +93,34 @@ fn pitfall_22_no_contribution_exceeds_the_bound_near_it() {
     for trial in 0..60 {
         let widths = if trial % 2 == 0 { vec![4, 2] } else { vec![4, 6, 3] };
         let classes = widths[widths.len() - 1];
-        let mut unit = random_units(&mut rng, 1, 4, classes, 5).remove(0);
-        if trial % 3 == 0 {
-            // Rows that nearly cancel: the norm of the sum is small, the norms of the rows are not.
-            let (inputs, class) = unit[0].clone();
-            unit.truncate(3);
-            unit.push((inputs.iter().map(|x| x * (1.0 - 1e-4)).collect(), (class + 1) % classes));
-        }
+        let unit = random_units(&mut rng, 1, 4, classes, 5).remove(0);
         let model = random_model(&mut rng, &widths);
         let true_norm = norm(&gradient_of(&model, &unit));
         for near in [-1e-2, -1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4] {
             let bound = true_norm * (1.0 + near);
             let clipped = norm(&fast(&model, &rows(std::slice::from_ref(&unit), classes, 5), &[0], bound));
             assert!(clipped <= bound * (1.0 + 1e-6), "trial {trial}: {clipped:e} exceeds {bound:e} by {:e}", clipped / bound - 1.0);
-            // Contributions of ordinary units must not be thrown away either.
-            assert!(trial % 3 == 0 || clipped >= bound.min(true_norm) * (1.0 - 1e-4), "trial {trial}: {clipped:e} of {bound:e}");
+            // What rounding upwards costs an ordinary unit is little.
+            assert!(clipped >= bound.min(true_norm) * (1.0 - 1e-3), "trial {trial}: {clipped:e} of {bound:e}");
+        }
+    }
+}
+
+/// Two rows of a unit that nearly cancel: the norm of their sum drowns in the rounding of the Gram form, which must then err upwards.
+#[test]
+fn pitfall_22_no_contribution_exceeds_the_bound_where_rows_cancel() {
+    let mut rng = seeded(14);
+    let model = Classifier::new(&Architecture::Logistic, 4, 2, NotPrivateSeed(0), &Device::flex().autodiff());
+    for apart in [1e-2, 1e-3, 1e-4, 1e-5, 1e-6] {
+        for _ in 0..20 {
+            let inputs: Vec<f64> = (0..4).map(|_| rng.random_range(-1.0..=1.0)).collect();
+            let near = inputs.iter().map(|x| x * (1.0 - apart)).collect();
+            let rows = rows(&[vec![(inputs, 0), (near, 1)]], 2, 2);
+            let free = norm(&fast(&model, &rows, &[0], 1e9));
+            for bound in [0.1, 0.5, 0.9, 0.999, 1.0].map(|part| part * free) {
+                let clipped = norm(&fast(&model, &rows, &[0], bound));
+                assert!(clipped <= bound * (1.0 + 1e-6), "{apart:e} apart: {clipped:e} exceeds {bound:e}");
+            }
         }
     }
 }

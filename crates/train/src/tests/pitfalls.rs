@@ -10,7 +10,9 @@ use std::collections::HashMap;
 fn draws(model: &Classifier, step: u64) -> Vec<f64> {
     let empty = clipped_sum(model, None, 1.0);
     let names = empty.reveal().iter().map(|(_, name, values)| (name.clone(), values.len()));
-    names.flat_map(|(name, len)| StandardNormal.sample_iter(key().stream(&binding(), "noise", step, &name)).take(len).collect::<Vec<f64>>()).collect()
+    names
+        .flat_map(|(name, len)| StandardNormal.sample_iter(key().stream(&binding(), "noise", step, &name)).take(len).collect::<Vec<f64>>())
+        .collect()
 }
 
 /// What the optimiser gets, in the model's order.
@@ -74,9 +76,38 @@ fn pitfall_05_empty_batches_are_noised_and_counted() {
             average[i] += if step >= 10 { weights[i] / 10.0 } else { 0.0 };
         }
     }
-    let found: Vec<f64> = model.layers.iter().flat_map(|l| crate::per_unit::values(l.weight.val()).into_iter().chain(crate::per_unit::values(l.bias.val()))).map(f64::from).collect();
+    let found = weights_of(&model);
     assert!(norm(&average) > 0.1);
     assert!(norm(&difference(&found, &average)) < 1e-5 * norm(&average), "{found:?} {average:?}");
+}
+
+/// The whole run is what its plan says, step by step: draw by the step's own stream, clip, sum, noise, divide, move, average the second half.
+#[test]
+fn a_run_is_the_sequence_of_its_steps() {
+    let units = random_units(&mut seeded(30), 30, 2, 2, 3);
+    let (plan, rows) = (plan(), rows(&units, 2, 3));
+    let (mut velocity, mut weights, mut average) = (vec![0.0; 6], vec![0.0; 6], vec![0.0; 6]);
+    for step in 0..20 {
+        let mut model = Classifier::new(&Architecture::Logistic, 2, 2, NotPrivateSeed(0), &Device::flex().autodiff());
+        let at: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
+        let device = Device::flex().autodiff();
+        model.layers[0].weight = burn::module::Param::from_data(burn::tensor::TensorData::new(at[..4].to_vec(), [2, 2]), &device);
+        model.layers[0].bias = burn::module::Param::from_data(burn::tensor::TensorData::new(at[4..].to_vec(), [2]), &device);
+        let drawn = rows.poisson(plan.sample_rate, &mut key().stream(&binding(), "sample", step, ""));
+        let sum = fast(&model, &rows, &drawn, plan.max_grad_norm);
+        for (i, z) in draws(&model, step).into_iter().enumerate() {
+            velocity[i] = 0.9 * velocity[i] + 0.1 * (sum[i] + 1.5 * 0.7 * z) / 10.0;
+            weights[i] -= 0.5 * velocity[i];
+            average[i] += if step >= 10 { weights[i] / 10.0 } else { 0.0 };
+        }
+    }
+    let model = fit_private(&plan, &permitted(&units, 2), &key(), &binding(), &mut |_| ()).unwrap();
+    assert!(norm(&difference(&weights_of(&model), &average)) < 1e-5 * norm(&average));
+}
+
+fn weights_of(model: &Classifier) -> Vec<f64> {
+    use crate::per_unit::values;
+    model.layers.iter().flat_map(|l| [values(l.weight.val()), values(l.bias.val())].concat()).map(f64::from).collect()
 }
 
 /// Counts that a float would round survive plan, file and event; the number of steps never comes from 1/q.
@@ -184,7 +215,9 @@ fn pitfall_21_rows_that_are_not_finite_contribute_nothing() {
 fn pitfall_27_equal_key_and_binding_give_equal_weights_and_nothing_else_does() {
     let units = random_units(&mut seeded(28), 40, 3, 2, 3);
     let plan = Plan { architecture: Architecture::Mlp { hidden: vec![4] }, ..plan() };
-    let run = |key: &RunKey, binding: &Binding| save_weights(&fit_private(&plan, &permitted(&units, 2), key, binding, &mut |_| ()).unwrap(), HashMap::new()).unwrap();
+    let run = |key: &RunKey, binding: &Binding| {
+        save_weights(&fit_private(&plan, &permitted(&units, 2), key, binding, &mut |_| ()).unwrap(), HashMap::new()).unwrap()
+    };
     let first = run(&key(), &binding());
     assert!(first == run(&key(), &binding()), "the same run gave other weights");
     let changed = [

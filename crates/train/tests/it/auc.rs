@@ -42,7 +42,13 @@ fn equals_the_count_of_pairs() {
         for positive in rows.iter().filter(|r| r.1) {
             for negative in rows.iter().filter(|r| !r.1) {
                 pairs += 1.0;
-                won += if positive.0 > negative.0 { 1.0 } else if positive.0 == negative.0 { 0.5 } else { 0.0 };
+                won += if positive.0 > negative.0 {
+                    1.0
+                } else if positive.0 == negative.0 {
+                    0.5
+                } else {
+                    0.0
+                };
             }
         }
         assert!((scores(&rows).auc().unwrap() - won / pairs).abs() < 1e-12);

@@ -30,7 +30,8 @@ fn bytes_survive_a_round_trip() {
 fn foreign(tensors: &[(&str, Dtype, &[usize])]) -> Vec<u8> {
     let bytes = vec![0; 4096];
     let size = |dtype: Dtype, shape: &[usize]| dtype.bitsize() / 8 * shape.iter().product::<usize>();
-    let views = tensors.iter().map(|&(name, dtype, shape)| (name, TensorView::new(dtype, shape.to_vec(), &bytes[..size(dtype, shape)]).unwrap()));
+    let views =
+        tensors.iter().map(|&(name, dtype, shape)| (name, TensorView::new(dtype, shape.to_vec(), &bytes[..size(dtype, shape)]).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 
@@ -51,7 +52,12 @@ fn foreign_files_are_refused() {
     check_refused(&foreign(&[("layers.0.weight", F32, &[3, 2]), ("layers.0.bias", F32, &[2, 1])]), "a layer has another shape");
     check_refused(&foreign(&[("layers.0.weight", F64, &[3, 2]), ("layers.0.bias", F32, &[2])]), "a tensor is not f32");
     check_refused(
-        &foreign(&[("layers.0.weight", F32, &[3, 2]), ("layers.0.bias", F32, &[2]), ("layers.1.weight", F32, &[3, 2]), ("layers.1.bias", F32, &[2])]),
+        &foreign(&[
+            ("layers.0.weight", F32, &[3, 2]),
+            ("layers.0.bias", F32, &[2]),
+            ("layers.1.weight", F32, &[3, 2]),
+            ("layers.1.bias", F32, &[2]),
+        ]),
         "the layers do not fit together",
     );
     // A model that lost its last layer, or a layer in between, is not the shorter model.
@@ -60,7 +66,12 @@ fn foreign_files_are_refused() {
         "it holds other tensors than layers in a row",
     );
     check_refused(
-        &foreign(&[("layers.0.weight", F32, &[3, 2]), ("layers.0.bias", F32, &[2]), ("layers.2.weight", F32, &[2, 2]), ("layers.2.bias", F32, &[2])]),
+        &foreign(&[
+            ("layers.0.weight", F32, &[3, 2]),
+            ("layers.0.bias", F32, &[2]),
+            ("layers.2.weight", F32, &[2, 2]),
+            ("layers.2.bias", F32, &[2]),
+        ]),
         "it holds other tensors than layers in a row",
     );
     check_refused(&foreign(&[("layers.0.weight", F32, &[0, 2]), ("layers.0.bias", F32, &[2])]), "a layer has another shape");

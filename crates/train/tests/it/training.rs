@@ -1,7 +1,9 @@
 //! A whole run, as a library user calls it.
 
 use reticent_accounting::{NoiseMultiplier, SamplingRate};
-use reticent_data::{Classes, Column, CsvOptions, Domain, Dropped, PermittedTable, PseudonymKey, Schema, SubjectRule, Target, encode, import_csv};
+use reticent_data::{
+    Classes, Column, CsvOptions, Domain, Dropped, PermittedTable, PseudonymKey, Schema, SubjectRule, Target, encode, import_csv,
+};
 use reticent_proof::Permit;
 use reticent_train::{Architecture, Binding, Classifier, Error, Plan, RunKey, Scores, fit_plain, fit_private};
 use std::fmt::Write as _;
@@ -107,7 +109,8 @@ fn nobody_to_train_on_is_an_error() {
 #[test]
 fn the_digest_covers_every_field() {
     let plan = plan(Architecture::Logistic);
-    assert_eq!(plan.digest(), plan.clone().digest());
+    let reread: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(plan.digest(), reread.digest());
     let changed = [
         Plan { unit: "row".into(), ..plan.clone() },
         Plan { max_rows_per_unit: 3.try_into().unwrap(), ..plan.clone() },
