@@ -91,9 +91,17 @@ pub fn read_basis_csv(text: &str, dataset: &str, purposes: &[&str], pseudonym: i
             wrong.push((1, format!("the column `{needed}` is missing")));
         }
     }
-    for name in &names {
-        if !["subject", "purpose", "state", "at", "notice", "art6", "art9", "expires"].contains(name) {
-            wrong.push((1, format!("the column `{name}` is not known")));
+    // A first line that lacks a column may be no header but somebody's row: none of it is repeated then.
+    if wrong.is_empty() && names.iter().any(|n| n.chars().any(char::is_control)) {
+        wrong.push((1, "a column's name holds a control character".into()));
+    }
+    if wrong.is_empty() {
+        for (index, name) in names.iter().enumerate() {
+            if !["subject", "purpose", "state", "at", "notice", "art6", "art9", "expires"].contains(name) {
+                wrong.push((1, format!("the column `{name}` is not known")));
+            } else if names[..index].contains(name) {
+                wrong.push((1, format!("the column `{name}` occurs twice")));
+            }
         }
     }
     if !wrong.is_empty() {
@@ -102,6 +110,11 @@ pub fn read_basis_csv(text: &str, dataset: &str, purposes: &[&str], pseudonym: i
     let mut events = vec![];
     for (index, line) in lines {
         let number = index as u64 + 1;
+        // Taken literally, a quoted id would name nobody, and a withdrawal would be lost.
+        if line.contains('"') {
+            wrong.push((number, "holds a quotation mark; values are written without".into()));
+            continue;
+        }
         let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         if cells.len() != names.len() {
             wrong.push((number, format!("has {} columns where the header has {}", cells.len(), names.len())));
@@ -174,8 +187,17 @@ fn seconds(text: &str) -> Option<i64> {
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
         return Some(timestamp.as_second());
     }
-    let date: jiff::civil::Date = text.parse().ok()?;
+    // A time without an offset would parse as its date alone.
+    let date: jiff::civil::Date = if text.len() == "2026-05-01".len() { text.parse().ok()? } else { return None };
     date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp().as_second())
+}
+
+fn strictness(state: BasisState) -> u8 {
+    match state {
+        BasisState::Given => 0,
+        BasisState::Refused => 1,
+        BasisState::Withdrawn => 2,
+    }
 }
 
 /// State of one unit for one purpose, after all its events.
@@ -233,7 +255,7 @@ impl Ledger {
     }
 
     /// The state of every unit of a data set for a purpose at `now`. Events that take effect later do not count, except that a basis
-    /// dated in the future is reported as such where there is no earlier one. At equal times a withdrawal wins.
+    /// dated in the future is reported as such where there is no earlier one. At equal times a withdrawal wins over a refusal, and that over a basis.
     pub(crate) fn states(&mut self, dataset: &str, purpose: &str, now: i64) -> Result<BTreeMap<String, State>, Error> {
         let rows = self.rows(
             sqlx::query("SELECT subject, state, since, art6, art9, notice, expires FROM basis WHERE dataset = ? AND purpose = ? ORDER BY since, seq")
@@ -263,8 +285,8 @@ impl Ledger {
                 BasisKind::Refused => BasisState::Refused,
                 BasisKind::Withdrawn => BasisState::Withdrawn,
             };
-            let tie = state.basis.as_ref().is_some_and(|b| b.since == since && b.state == BasisState::Withdrawn);
-            if !(tie && current == BasisState::Given) {
+            let stricter = state.basis.as_ref().is_some_and(|b| b.since == since && strictness(b.state) > strictness(current));
+            if !stricter {
                 state.basis = Some(BasisFacts {
                     state: current,
                     art6: letter(row.try_get(3)?).unwrap_or('a'),

@@ -240,10 +240,10 @@ impl Ledger {
     /// Notes that a noise key exists; only after this returns may noise be drawn.
     ///
     /// # Errors
-    /// [`Error::NoRun`], [`Error::Database`].
+    /// [`Error::NoRun`]; [`Error::WrongState`] where the run is no longer reserved: its charge may be gone, and no noise may be drawn.
     pub fn noise_key_created(&mut self, actor: &Actor, run: &str) -> Result<(), Error> {
         self.write(|ledger| {
-            ledger.set_state(run, ReservationState::Drawing)?;
+            ledger.advance(run, &[ReservationState::Reserved], ReservationState::Drawing, "drawing noise")?;
             ledger.append_within(actor, &Event::NoiseKeyCreated { run: run.into() }).map(drop)
         })
     }
@@ -252,7 +252,7 @@ impl Ledger {
     /// noise can have been drawn, and its charge falls to zero. What was held for later runs of it is free again: their noise was never drawn.
     ///
     /// # Errors
-    /// [`Error::NoRun`], [`Error::Database`].
+    /// [`Error::NoRun`]; [`Error::WrongState`] where the run is over.
     pub fn abandon(&mut self, actor: &Actor, run: &str, reason: &str) -> Result<(), Error> {
         self.write(|ledger| {
             let found = ledger.reservation(run)?;
@@ -260,7 +260,7 @@ impl Ledger {
             ledger.execute(
                 sqlx::query("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?").bind(charged).bind(run.to_owned()),
             )?;
-            ledger.set_state(run, ReservationState::Abandoned)?;
+            ledger.advance(run, &[ReservationState::Reserved, ReservationState::Drawing], ReservationState::Abandoned, "giving it up")?;
             ledger.append_within(actor, &Event::RunAbandoned { run: run.into(), reason: reason.into(), charged }).map(drop)
         })
     }
@@ -274,10 +274,13 @@ impl Ledger {
         rows.first().map(reservation).unwrap_or_else(|| Err(Error::NoRun { run: run.into() }))
     }
 
-    pub(crate) fn set_state(&mut self, run: &str, state: ReservationState) -> Result<(), Error> {
-        let changed =
-            self.execute(sqlx::query("UPDATE reservations SET state = ? WHERE run = ?").bind(state.name()).bind(run.to_owned()))?;
-        if changed == 1 { Ok(()) } else { Err(Error::NoRun { run: run.into() }) }
+    /// Moves a run on, if it is in one of the states `from`.
+    pub(crate) fn advance(&mut self, run: &str, from: &[ReservationState], to: ReservationState, asked: &'static str) -> Result<(), Error> {
+        let state = self.reservation(run)?.state;
+        if !from.contains(&state) {
+            return Err(Error::WrongState { run: run.into(), state: state.name(), asked });
+        }
+        self.execute(sqlx::query("UPDATE reservations SET state = ? WHERE run = ?").bind(to.name()).bind(run.to_owned())).map(drop)
     }
 }
 

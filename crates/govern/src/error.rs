@@ -82,6 +82,16 @@ pub enum Error {
         /// The run.
         run: String,
     },
+    /// The run is too far, or not far enough, for what was asked. Typical cause: another process gave it up in the meantime.
+    #[error("run {run} is {state}: {asked} is not possible")]
+    WrongState {
+        /// The run.
+        run: String,
+        /// How far it is.
+        state: &'static str,
+        /// What was asked.
+        asked: &'static str,
+    },
     /// The accountant refuses.
     #[error(transparent)]
     Accounting(#[from] AccountingError),

@@ -19,7 +19,7 @@ impl Ledger {
     /// transaction, so that no withdrawal can fall between the two. Without a `gate` (experiment mode) nothing is decided.
     ///
     /// # Errors
-    /// [`Error::NoRun`], [`Error::Database`].
+    /// [`Error::NoRun`]; [`Error::WrongState`] where the run drew no noise or is over.
     pub fn release(
         &mut self,
         actor: &Actor,
@@ -36,12 +36,12 @@ impl Ledger {
                 let (decision, permit) = decide(&strict, &facts, request);
                 ledger.append_within(actor, &Event::GateDecided { decision: decision.clone(), chosen: vec![] })?;
                 if permit.is_none() {
-                    ledger.set_state(&release.run, ReservationState::Abandoned)?;
+                    ledger.advance(&release.run, &[ReservationState::Drawing], ReservationState::Abandoned, "its release")?;
                     ledger.append_within(actor, &Event::ReleaseBlocked { run: release.run.clone(), decision: decision.clone() })?;
                     return Ok(Outcome::Blocked(Box::new(decision)));
                 }
             }
-            ledger.set_state(&release.run, ReservationState::Released)?;
+            ledger.advance(&release.run, &[ReservationState::Drawing], ReservationState::Released, "its release")?;
             ledger.append_within(actor, &Event::ModelReleased(release.clone())).map(Outcome::Released)
         })
     }

@@ -161,7 +161,7 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
         let landscape = landscape(&parts, direction, -40.0);
         let saddle = landscape.at(0.0);
         let run = Run { landscape, saddle, planner: &planner };
-        let h = run.first_spacing(1e-4 * run.saddle.variance.sqrt());
+        let h = run.first_spacing(1e-5 * run.saddle.variance.sqrt());
         let (above, _) = run.compose(h, -40.0, -20.0)?;
         for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
             *rate = rate.max(curve::true_positives(&above, false_positives));
@@ -334,6 +334,24 @@ mod tests {
                 assert!(coarse.upper >= fine.lower && coarse.lower <= fine.upper, "{run}: {coarse} {fine}");
                 assert!(coarse.width() <= width * coarse.upper.get() + ABSOLUTE_WIDTH, "{run}: {coarse}");
             }
+        }
+    }
+    /// Adding a record, one step: delta = F(x*) - e^eps [(1-q) F(x*) + q F(x*-1)] with F the law of the noise and
+    /// x* = sigma^2 ln((e^-eps - 1 + q)/q) + 1/2. Removing is the larger and would hide an error here in `delta`.
+    #[test]
+    fn the_smaller_direction_is_exact_too() {
+        let below = |x: f64, sigma: f64| crate::normal::upper_tail(-x / sigma);
+        for (q, sigma, at) in [(0.05, 0.5, 0.02), (0.3, 1.0, 0.1), (0.3, 1.0, 0.0), (0.9, 2.0, 1.0)] {
+            let parts = [SubsampledGaussian { q, sigma, count: 1 }];
+            let cut = sigma * sigma * ((f64::exp_m1(-at) + q) / q).ln() + 0.5;
+            let exact = below(cut, sigma) - at.exp() * ((1.0 - q) * below(cut, sigma) + q * below(cut - 1.0, sigma));
+            let landscape = landscape(&parts, Direction::Add, -60.0);
+            let saddle = landscape.for_epsilon(at);
+            let run = Run { landscape, saddle, planner: &RefCell::new(FftPlanner::new()) };
+            let (over, under) = run.compose(1e-4, -60.0, run.saddle.log_delta).unwrap();
+            let (low, high) = (curve::delta_lower(&under.unwrap(), at), curve::delta_upper(&over, at));
+            assert!(low <= exact && exact <= high, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");
+            assert!(high - low < 1e-3 * exact, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");
         }
     }
 }

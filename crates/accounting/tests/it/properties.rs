@@ -207,3 +207,30 @@ fn trade_off_of_a_gaussian_is_exact() {
         assert!(bound >= rate && *bound <= limit.exp() * rate + 1.01e-5, "{bounds:?}");
     }
 }
+
+/// One step has the trade-off of its likelihood-ratio test, a threshold on the output, in either orientation.
+#[test]
+fn trade_off_of_one_step_is_exact_in_both_orientations() {
+    let tail = |x: f64, sigma: f64| 0.5 * libm::erfc(x / sigma / std::f64::consts::SQRT_2);
+    for (q, noise) in [(0.05, 0.5), (0.3, 1.0), (0.9, 2.0)] {
+        let mixture = |x: f64| (1.0 - q) * tail(x, noise) + q * tail(x - 1.0, noise);
+        for at in [-2.0, -0.5, 0.0, 0.4, 1.0, 2.0].map(|z| z * noise) {
+            let (with, without) = (mixture(at), tail(at, noise));
+            for (false_positives, true_positives) in [(without, with), (1.0 - with, 1.0 - without)] {
+                let bound = pld::trade_off(&dp_sgd(q, noise, 1), &[false_positives]).unwrap()[0];
+                assert!(bound >= true_positives, "q {q} sigma {noise}: {bound} below {true_positives}");
+            }
+            // The bound is the larger of the two orientations at one rate, so it is met in one of them.
+            let bound = pld::trade_off(&dp_sgd(q, noise, 1), &[without]).unwrap()[0];
+            let other = {
+                let (mut low, mut high) = (-40.0, 40.0);
+                for _ in 0..200 {
+                    let middle = 0.5 * (low + high);
+                    if 1.0 - mixture(middle) < without { low = middle } else { high = middle }
+                }
+                1.0 - tail(low, noise)
+            };
+            assert!((bound - with.max(other)).abs() < 1e-4, "q {q} sigma {noise}: {bound} {with} {other}");
+        }
+    }
+}

@@ -168,7 +168,7 @@ fn harmless_differences_of_form_change_nothing() {
         format!("{HEADER}\rann,1,55,f,no,21.5,no,x\rbob,2,60,m,?,,yes,y\r"),
         format!("{HEADER}\n\n ann , 1, 55 ,f,no ,21.5,no,x\nbob,2,60,m, ? ,,yes,\u{0}\n\n"),
         format!("{HEADER}\n\"ann\",\"1\",\"55\",\"f\",\"no\",\"21.5\",\"no\",\"x, \"\"y\"\"\nz\"\nbob,2,6e1,m,,25,yes,y\n"),
-        format!("\u{feff}\"patient\",visit,age,sex,smoker,bmi,ill,notes\nann,1,55.0,f,no,+21.50,no,x\nbob,2,60,m,?,?,yes,y"),
+        "\u{feff}\"patient\",visit,age,sex,smoker,bmi,ill,notes\nann,1,55.0,f,no,+21.50,no,x\nbob,2,60,m,?,?,yes,y".to_owned(),
         "notes,ill,bmi,smoker,sex,age,visit,patient\nx,no,21.5,no,f,55,1,ann\n,yes,,,m,60,2,bob\n".to_owned(),
     ] {
         let read = import(&file).unwrap_or_else(|e| panic!("{e}: {file}"));

@@ -1,110 +1,171 @@
-//! Budgets: terms, charges, reserves, and two connections racing for one.
+//! Budgets: fixed terms, the filter inside the transaction, and two processes that never overspend.
 
-use crate::{actor, ledger};
-use reticent_accounting::filter::best_order;
-use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate};
-use reticent_govern::{Error, Ledger, ReservationState, RunRequest};
+use super::*;
+use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate, filter};
+use reticent_govern::{Error, Event, ReservationState, RunRequest};
+use std::sync::Barrier;
 
-fn run() -> Mechanism {
-    Mechanism::dp_sgd(NoiseMultiplier::new(6.0).unwrap(), SamplingRate::new(0.1).unwrap(), 300)
+/// One run takes ε = 1.93 (the accounting crate's own example) of the budget's 2: one fits, two do not.
+fn mechanism() -> Mechanism {
+    Mechanism::dp_sgd(NoiseMultiplier::new(1.1).unwrap(), SamplingRate::new(0.01).unwrap(), 1000)
 }
 
 fn terms() -> (Epsilon, Delta, Order) {
     let (epsilon, delta) = (Epsilon::new(2.0).unwrap(), Delta::new(1e-5).unwrap());
-    (epsilon, delta, best_order(epsilon, delta, &run().times(2)).unwrap())
+    (epsilon, delta, filter::best_order(epsilon, delta, &mechanism()).unwrap())
 }
 
-fn open(ledger: &mut Ledger) {
+pub(crate) fn open(ledger: &mut Ledger, dataset: &str) {
     let (epsilon, delta, order) = terms();
-    ledger.open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap();
+    ledger.open_budget(&actor(), dataset, "person", epsilon, delta, order).unwrap();
 }
 
-fn request(name: &str, held_runs: u64) -> RunRequest {
+pub(crate) fn run(name: &str, dataset: &str) -> RunRequest {
     RunRequest {
         run: name.into(),
-        model: "risk/1".into(),
-        dataset: "visits".into(),
+        model: "risk".into(),
+        dataset: dataset.into(),
         unit: "person".into(),
-        binding: "b".into(),
+        binding: "plan/permit/data/machine".into(),
         plan: "{}".into(),
-        plan_digest: "d".into(),
-        event: run(),
-        held_runs,
+        plan_digest: "00".into(),
+        event: mechanism(),
+        held_runs: 0,
     }
+}
+
+fn spent(ledger: &mut Ledger) -> f64 {
+    ledger.budget("visits", "person").unwrap().unwrap().spent
 }
 
 #[test]
 fn terms_never_change() {
-    let (_dir, mut ledger) = ledger();
-    open(&mut ledger);
-    open(&mut ledger);
-    let (_, delta, order) = terms();
-    let raised = ledger.open_budget(&actor(), "visits", "person", Epsilon::new(3.0).unwrap(), delta, order);
-    assert!(matches!(raised, Err(Error::BudgetFixed { epsilon: 2.0, .. })));
-    assert_eq!(ledger.events("budget-opened").unwrap().len(), 1);
-}
-
-#[test]
-fn a_charge_includes_its_reserve_and_cannot_pass_the_total() {
-    let (_dir, mut ledger) = ledger();
-    assert!(matches!(ledger.reserve(&actor(), &request("early", 0)), Err(Error::NoBudget { .. })));
-    open(&mut ledger);
-    let charged = ledger.reserve(&actor(), &request("one", 1)).unwrap();
-    assert_eq!((charged.state, charged.held_runs), (ReservationState::Reserved, 1));
-    assert_eq!(charged.held, charged.cost);
-    let before = ledger.budget("visits", "person").unwrap().unwrap();
-    assert_eq!(before.spent, 2.0 * charged.cost);
-    assert!(before.spent <= before.total);
-    // A refused charge changes nothing, neither the sum nor the events.
-    let events = ledger.event_count().unwrap();
-    let refused = ledger.reserve(&actor(), &request("two", 1)).unwrap_err();
-    assert!(matches!(refused, Error::BudgetSpent { asked, left, .. } if asked > left), "{refused}");
-    assert_eq!(ledger.budget("visits", "person").unwrap().unwrap(), before);
-    assert_eq!(ledger.event_count().unwrap(), events);
-}
-
-#[test]
-fn giving_up_frees_only_what_was_never_drawn() {
-    let (_dir, mut ledger) = ledger();
-    open(&mut ledger);
-    let charged = ledger.reserve(&actor(), &request("before", 1)).unwrap();
-    ledger.abandon(&actor(), "before", "no noise key").unwrap();
-    assert_eq!(ledger.budget("visits", "person").unwrap().unwrap().spent, 0.0);
-    ledger.reserve(&actor(), &request("after", 1)).unwrap();
-    ledger.noise_key_created(&actor(), "after").unwrap();
-    ledger.abandon(&actor(), "after", "data changed").unwrap();
-    assert_eq!(ledger.budget("visits", "person").unwrap().unwrap().spent, charged.cost);
-    assert!(matches!(ledger.abandon(&actor(), "never", ""), Err(Error::NoRun { .. })));
-}
-
-/// Two connections race for a budget that admits one of them: in 50 rounds never both, and never neither.
-#[test]
-fn two_processes_cannot_overspend() {
-    for round in 0..50 {
-        let (dir, mut first) = ledger();
-        open(&mut first);
-        let path = dir.path().join("ledger.db");
-        let barrier = std::sync::Barrier::new(2);
-        let reserved: Vec<bool> = std::thread::scope(|scope| {
-            let racers: Vec<_> = ["a", "b"]
-                .map(|name| {
-                    let (path, barrier) = (&path, &barrier);
-                    scope.spawn(move || {
-                        let mut ledger = Ledger::open(path).unwrap();
-                        barrier.wait();
-                        match ledger.reserve(&actor(), &request(name, 1)) {
-                            Ok(_) => true,
-                            Err(Error::BudgetSpent { .. }) => false,
-                            Err(other) => panic!("round {round}: {other}"),
-                        }
-                    })
-                })
-                .into_iter()
-                .collect();
-            racers.into_iter().map(|r| r.join().unwrap()).collect()
-        });
-        assert_eq!(reserved.iter().filter(|r| **r).count(), 1, "round {round}");
-        let budget = first.budget("visits", "person").unwrap().unwrap();
-        assert!(budget.spent <= budget.total);
+    let (_folder, path, mut ledger) = fresh();
+    let (epsilon, delta, order) = terms();
+    let first = ledger.open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap();
+    // The same terms find it open, at the order it has.
+    assert_eq!(ledger.open_budget(&actor(), "visits", "person", epsilon, delta, Order::new(2.5).unwrap()).unwrap(), first);
+    for (epsilon, delta) in [(Epsilon::new(4.0).unwrap(), delta), (Epsilon::new(1.99).unwrap(), delta), (epsilon, Delta::new(1e-6).unwrap())] {
+        let error = Ledger::open(&path).unwrap().open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap_err();
+        assert_eq!(error.to_string(), "the budget of `visits` is ε = 2 at δ = 0.00001 for each person and cannot be changed");
     }
+    assert_eq!(ledger.events("budget-opened").unwrap().len(), 1);
+    // The same rows under another unit would be spent once more; another data set is another budget.
+    let error = ledger.open_budget(&actor(), "visits", "row", epsilon, delta, order).unwrap_err();
+    assert_eq!(error.to_string(), "the budget of `visits` is ε = 2 at δ = 0.00001 for each person and cannot be changed");
+    ledger.open_budget(&actor(), "claims", "row", Epsilon::new(4.0).unwrap(), delta, order).unwrap();
+    assert_eq!(ledger.budgets().unwrap().len(), 2);
+    assert_eq!(ledger.budget("visits", "person").unwrap().unwrap(), first);
+}
+
+#[test]
+fn a_run_is_charged_with_its_reserve_or_not_at_all() {
+    let (_folder, _path, mut ledger) = fresh();
+    assert_eq!(ledger.reserve(&actor(), &run("r1", "visits")).unwrap_err().to_string(), "no budget is open for `visits` and each person");
+    open(&mut ledger, "visits");
+    let (epsilon, delta, order) = terms();
+    let filter = filter::RenyiFilter::open(epsilon, delta, order).unwrap();
+    // One run fits and its reserve does not: nothing is charged.
+    let error = ledger.reserve(&actor(), &RunRequest { held_runs: 1, ..run("r1", "visits") }).unwrap_err();
+    assert!(error.to_string().starts_with("the budget of `visits` (ε = 2 at δ = 0.00001 for each person) does not admit this run: it needs "), "{error}");
+    assert_eq!(spent(&mut ledger), 0.0);
+    // A small run with a reserve of three later ones takes four times its cost.
+    let small = Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100);
+    let charged = ledger.reserve(&actor(), &RunRequest { event: small.clone(), held_runs: 3, ..run("r1", "visits") }).unwrap();
+    let cost = filter.cost(&small).unwrap();
+    assert_eq!((charged.cost, charged.held, charged.held_runs, charged.state), (cost, cost * 3.0, 3, ReservationState::Reserved));
+    assert!((spent(&mut ledger) - filter.cost(&small.times(4)).unwrap()).abs() < 1e-12);
+    // The same name again is another run's: refused, and nothing changes.
+    assert!(ledger.reserve(&actor(), &run("r1", "visits")).is_err());
+    assert_eq!(ledger.events("budget-reserved").unwrap().len(), 1);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (_folder, _path, mut ledger) = fresh();
+    open(&mut ledger, "visits");
+    ledger.reserve(&actor(), &run("r1", "visits")).unwrap();
+    let before = spent(&mut ledger);
+    let events = ledger.event_count().unwrap();
+    let Error::BudgetSpent { asked, left, total, .. } = ledger.reserve(&actor(), &run("r2", "visits")).unwrap_err() else { panic!("another error") };
+    assert!(asked > left && (left - (total - before)).abs() < 1e-12);
+    assert_eq!((spent(&mut ledger), ledger.event_count().unwrap()), (before, events));
+    // Small runs go on until they no longer fit, and not one further.
+    let small = Mechanism::dp_sgd(NoiseMultiplier::new(1.5).unwrap(), SamplingRate::new(0.01).unwrap(), 50);
+    let mut admitted = 0;
+    while ledger.reserve(&actor(), &RunRequest { event: small.clone(), ..run(&format!("s{admitted}"), "visits") }).is_ok() {
+        admitted += 1;
+        assert!(admitted < 1000);
+    }
+    assert!(admitted > 0 && spent(&mut ledger) <= total);
+    let (epsilon, delta, order) = terms();
+    assert!(filter::RenyiFilter::open(epsilon, delta, order).unwrap().epsilon_of(spent(&mut ledger)).unwrap() <= epsilon);
+}
+
+/// Two connections, one place: exactly one run gets it, fifty times over.
+#[test]
+fn a_race_for_the_last_of_a_budget_has_one_winner() {
+    let (_folder, path, mut ledger) = fresh();
+    for round in 0..50 {
+        open(&mut ledger, &format!("d{round}"));
+    }
+    let barrier = Barrier::new(2);
+    let won = |racer: usize| {
+        let mut ledger = Ledger::open(&path).unwrap();
+        (0..50)
+            .map(|round| {
+                barrier.wait();
+                match ledger.reserve(&actor(), &run(&format!("{round}-{racer}"), &format!("d{round}"))) {
+                    Ok(_) => true,
+                    Err(Error::BudgetSpent { .. }) => false,
+                    Err(other) => panic!("{other}"),
+                }
+            })
+            .collect::<Vec<bool>>()
+    };
+    let (first, second) = std::thread::scope(|scope| {
+        let (a, b) = (scope.spawn(|| won(0)), scope.spawn(|| won(1)));
+        (a.join().unwrap(), b.join().unwrap())
+    });
+    assert!(first.iter().zip(&second).all(|(a, b)| a != b), "{first:?} {second:?}");
+    for budget in ledger.budgets().unwrap() {
+        assert!(budget.spent <= budget.total && budget.reservations.len() == 1);
+    }
+    assert!(ledger.damaged().unwrap().is_empty());
+}
+
+#[test]
+fn giving_up_before_the_key_costs_nothing_and_after_it_everything() {
+    let (_folder, _path, mut ledger) = fresh();
+    open(&mut ledger, "visits");
+    let small = RunRequest { event: Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100), held_runs: 2, ..run("early", "visits") };
+    ledger.reserve(&actor(), &small).unwrap();
+    ledger.abandon(&actor(), "early", "the plan changed").unwrap();
+    assert_eq!(spent(&mut ledger), 0.0);
+    let late = ledger.reserve(&actor(), &RunRequest { run: "late".into(), ..small }).unwrap();
+    ledger.noise_key_created(&actor(), "late").unwrap();
+    assert_eq!(ledger.reservation("late").unwrap().state, ReservationState::Drawing);
+    ledger.abandon(&actor(), "late", "the machine changed").unwrap();
+    // Its own cost stays; what was held for later runs is free.
+    assert_eq!(spent(&mut ledger), late.cost);
+    assert_eq!(ledger.reservation("late").unwrap().state, ReservationState::Abandoned);
+    let charged: Vec<f64> = ledger.events("run-abandoned").unwrap().into_iter().map(|e| if let Event::RunAbandoned { charged, .. } = e.event { charged } else { -1.0 }).collect();
+    assert_eq!(charged, [0.0, late.cost]);
+}
+
+/// A run that another process gave up, and that is charged nothing, must never draw noise.
+#[test]
+fn states_move_forward_only() {
+    let (_folder, path, mut ledger) = fresh();
+    open(&mut ledger, "visits");
+    assert_eq!(ledger.noise_key_created(&actor(), "r0").unwrap_err().to_string(), "run r0 is not reserved");
+    assert_eq!(ledger.abandon(&actor(), "r0", "x").unwrap_err().to_string(), "run r0 is not reserved");
+    ledger.reserve(&actor(), &run("r1", "visits")).unwrap();
+    Ledger::open(&path).unwrap().abandon(&actor(), "r1", "taken for dead").unwrap();
+    assert_eq!(ledger.noise_key_created(&actor(), "r1").unwrap_err().to_string(), "run r1 is abandoned: drawing noise is not possible");
+    assert_eq!(ledger.abandon(&actor(), "r1", "again").unwrap_err().to_string(), "run r1 is abandoned: giving it up is not possible");
+    assert!(ledger.events("noise-key-created").unwrap().is_empty());
+    ledger.reserve(&actor(), &run("r2", "visits")).unwrap();
+    ledger.noise_key_created(&actor(), "r2").unwrap();
+    assert_eq!(ledger.noise_key_created(&actor(), "r2").unwrap_err().to_string(), "run r2 is drawing: drawing noise is not possible");
 }

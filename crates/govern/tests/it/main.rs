@@ -1,34 +1,50 @@
-//! Tests of the ledger: what is recorded stays, what was charged stays charged, what is damaged is named.
+//! The ledger as its promises say: nothing changed unseen, nothing lost that was acknowledged, nothing overspent, nobody used without a basis.
 
 mod basis;
 mod budget;
 mod crash;
-mod damage;
+mod ledger;
 mod release;
 
 use reticent_govern::{Actor, BasisEvent, BasisKind, Ledger};
-use tempfile::TempDir;
+use sqlx::Connection;
+use std::path::{Path, PathBuf};
 
 fn actor() -> Actor {
-    Actor("tester".into())
+    Actor("test".into())
 }
 
-fn ledger() -> (TempDir, Ledger) {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&dir.path().join("ledger.db")).unwrap();
-    (dir, ledger)
+/// A fresh ledger; the folder goes when dropped.
+fn fresh() -> (tempfile::TempDir, PathBuf, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let ledger = Ledger::open(&path).unwrap();
+    (folder, path, ledger)
 }
 
-fn basis(subject: &str, state: BasisKind, since: i64) -> BasisEvent {
+/// Runs SQL on the file behind the ledger's back, with no constraint to stop it.
+fn edit(path: &Path, sql: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(false);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+/// What happened to `unit` at `since`, for the purpose `risk` of `visits`.
+fn happened(unit: &str, state: BasisKind, since: i64) -> BasisEvent {
+    let given = state == BasisKind::Given;
     BasisEvent {
         dataset: "visits".into(),
-        subject: subject.into(),
+        subject: unit.into(),
         purpose: "risk".into(),
         state,
         since,
-        art6: Some('a'),
+        art6: given.then_some('a'),
         art9: None,
-        notice: Some("2026-1".into()),
+        notice: given.then(|| "v1".into()),
         expires: None,
     }
 }

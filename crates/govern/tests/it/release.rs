@@ -1,83 +1,112 @@
-//! The last look: a withdrawal during training blocks the release.
+//! The last look: nobody whose basis ended while a model was trained is in a released one.
 
-use crate::{actor, basis, ledger};
-use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate};
-use reticent_govern::{BasisKind, Event, Ledger, Outcome, Release, ReservationState, RunRequest};
+use super::*;
+use reticent_accounting::{NoiseMultiplier, SamplingRate};
+use reticent_govern::{Event, Outcome, Release, ReservationState, RunRequest};
 use reticent_proof::{Policy, Reason, Refusal, Request, Use};
 use std::collections::BTreeMap;
 
-fn prepared() -> (tempfile::TempDir, Ledger) {
-    let (dir, mut ledger) = ledger();
-    let (epsilon, delta, order) = (Epsilon::new(2.0).unwrap(), Delta::new(1e-5).unwrap(), Order::new(10.0).unwrap());
-    ledger.open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap();
-    let event = Mechanism::dp_sgd(NoiseMultiplier::new(20.0).unwrap(), SamplingRate::new(0.1).unwrap(), 10);
-    let text = String::new;
-    let request = RunRequest {
-        run: "r".into(),
-        model: "risk/1".into(),
-        dataset: "visits".into(),
-        unit: "person".into(),
-        binding: text(),
-        plan: text(),
-        plan_digest: text(),
-        event,
-        held_runs: 0,
-    };
-    ledger.reserve(&actor(), &request).unwrap();
+fn policy() -> Policy {
+    Policy { purpose: "risk".into(), art6: Some('a'), art9: None, notices: ["v1".to_owned()].into(), special_columns: vec![], exclude: Reason::ALL.into() }
+}
+
+fn request() -> Request {
+    Request { purpose: "risk".into(), use_: Use::Release, data_version: "visits/v1".into(), at: 100 }
+}
+
+fn model(run: &str) -> Release {
+    let text = String::from;
+    Release {
+        model: text("risk/1"),
+        run: run.into(),
+        data_version: text("visits/v1"),
+        purpose: text("risk"),
+        plan_digest: text("1"),
+        permit_digest: text("2"),
+        weights_sha256: text("3"),
+        manifest_sha256: text("4"),
+    }
+}
+
+/// A ledger in which `aa` and `bb` consented, an assessment is open and the run `r` draws noise.
+fn drawing() -> (tempfile::TempDir, PathBuf, Ledger, f64) {
+    let (folder, path, mut ledger) = fresh();
+    ledger.append(&actor(), &Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec![], to_be_completed: vec![] }).unwrap();
+    ledger.import_basis(&actor(), "visits", "c.csv", &["aa", "bb"].map(|u| happened(u, BasisKind::Given, 10))).unwrap();
+    crate::budget::open(&mut ledger, "visits");
+    let event = reticent_accounting::Event::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100);
+    let cost = ledger.reserve(&actor(), &RunRequest { event, ..crate::budget::run("r", "visits") }).unwrap().cost;
     ledger.noise_key_created(&actor(), "r").unwrap();
-    ledger
-        .append(
-            &actor(),
-            &Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec![], to_be_completed: vec![] },
-        )
-        .unwrap();
-    ledger.import_basis(&actor(), "visits", "c.csv", &[basis("a", BasisKind::Given, 10), basis("b", BasisKind::Given, 10)]).unwrap();
-    (dir, ledger)
+    (folder, path, ledger, cost)
 }
 
-fn release(ledger: &mut Ledger) -> Outcome {
-    let policy = Policy {
-        purpose: "risk".into(),
-        art6: Some('a'),
-        art9: None,
-        notices: ["2026-1".to_owned()].into(),
-        special_columns: vec![],
-        // Excluding is for the start of training; at release everybody the model learned from must still be there.
-        exclude: Reason::ALL.into(),
-    };
-    let request = Request { purpose: "risk".into(), use_: Use::Release, data_version: "visits/v1".into(), at: 100 };
-    let text = String::new;
-    let release = Release {
-        model: "risk/1".into(),
-        run: "r".into(),
-        data_version: "visits/v1".into(),
-        purpose: "risk".into(),
-        plan_digest: text(),
-        permit_digest: text(),
-        weights_sha256: text(),
-        manifest_sha256: text(),
-    };
-    let trained = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]);
-    ledger.release(&actor(), &release, "visits", Some((&policy, &request)), &trained).unwrap()
+fn trained() -> BTreeMap<String, u64> {
+    [("aa".to_owned(), 3), ("bb".to_owned(), 2)].into()
 }
 
-#[test]
-fn a_model_is_released_while_every_basis_stands() {
-    let (_dir, mut ledger) = prepared();
-    assert!(matches!(release(&mut ledger), Outcome::Released(_)));
-    assert_eq!(ledger.reservation("r").unwrap().state, ReservationState::Released);
+fn release(ledger: &mut Ledger, gate: bool) -> Result<Outcome, reticent_govern::Error> {
+    let (policy, request) = (policy(), request());
+    ledger.release(&actor(), &model("r"), "visits", gate.then_some((&policy, &request)), &trained())
 }
 
-#[test]
-fn withdrawn_consent_during_training_blocks_release() {
-    let (_dir, mut ledger) = prepared();
-    let before = ledger.budgets().unwrap()[0].spent;
-    ledger.import_basis(&actor(), "visits", "c2.csv", &[basis("b", BasisKind::Withdrawn, 50)]).unwrap();
-    let Outcome::Blocked(decision) = release(&mut ledger) else { panic!("the release went through") };
-    assert!(matches!(decision.refusals[..], [Refusal::Units { reason: Reason::Withdrawn, .. }]));
+#[track_caller]
+fn check_blocked(kind: BasisKind, since: i64, reason: Reason) {
+    let (_folder, path, mut ledger, cost) = drawing();
+    // The word comes in through another process while this one trains.
+    Ledger::open(&path).unwrap().import_basis(&actor(), "visits", "late.csv", &[happened("bb", kind, since)]).unwrap();
+    let Outcome::Blocked(decision) = release(&mut ledger, true).unwrap() else { panic!("{kind:?} was released") };
+    assert_eq!(decision.refusals, [Refusal::Units { reason, count: reticent_proof::Count { units: 1, records: 2 } }]);
+    // Leaving the unit out is no way: the model has learned from it. The run stays charged and over.
     assert!(ledger.events("model-released").unwrap().is_empty());
-    assert_eq!(ledger.events("release-blocked").unwrap().len(), 1);
-    // Noise was drawn: the run stays charged.
-    assert_eq!(ledger.reservation("r").unwrap().state, ReservationState::Abandoned);
-    assert_eq!(ledger.budgets().unwrap()[0].spent, before);
+    assert_eq!((ledger.events("gate-decided").unwrap().len(), ledger.events("release-blocked").unwrap().len()), (1, 1));
+    let reservation = ledger.reservation("r").unwrap();
+    assert_eq!((reservation.state, reservation.cost), (ReservationState::Abandoned, cost));
+    assert_eq!(ledger.budget("visits", "person").unwrap().unwrap().spent, cost);
+    assert_eq!(release(&mut ledger, false).unwrap_err().to_string(), "run r is abandoned: its release is not possible");
+    assert!(ledger.damaged().unwrap().is_empty());
+}
+
+#[test]
+fn a_basis_that_ended_while_training_blocks_the_release() {
+    check_blocked(BasisKind::Withdrawn, 99, Reason::Withdrawn);
+    check_blocked(BasisKind::Withdrawn, 100, Reason::Withdrawn);
+    check_blocked(BasisKind::Withdrawn, 10, Reason::Withdrawn);
+    check_blocked(BasisKind::Restricted, 50, Reason::Restricted);
+    check_blocked(BasisKind::Objected, 50, Reason::Objected);
+    check_blocked(BasisKind::Refused, 50, Reason::Refused);
+}
+
+#[test]
+fn a_unit_without_a_record_blocks_the_release() {
+    let (_folder, _path, mut ledger, _) = drawing();
+    let trained = [("aa".to_owned(), 3), ("zz".to_owned(), 1)].into();
+    let outcome = ledger.release(&actor(), &model("r"), "visits", Some((&policy(), &request())), &trained).unwrap();
+    let Outcome::Blocked(decision) = outcome else { panic!("released") };
+    assert!(matches!(decision.refusals[..], [Refusal::Units { reason: Reason::NoRecord, .. }]));
+}
+
+#[test]
+fn while_every_basis_stands_the_model_is_released_once() {
+    let (_folder, _path, mut ledger, cost) = drawing();
+    // A withdrawal by somebody who did not take part, or for another purpose, is no obstacle.
+    ledger.import_basis(&actor(), "visits", "d.csv", &[happened("cc", BasisKind::Withdrawn, 50), BasisEvent { purpose: "care".into(), ..happened("bb", BasisKind::Withdrawn, 50) }]).unwrap();
+    let Outcome::Released(seq) = release(&mut ledger, true).unwrap() else { panic!("blocked") };
+    let stored = ledger.events("model-released").unwrap();
+    assert_eq!((stored.len(), stored[0].seq, &stored[0].event), (1, seq, &Event::ModelReleased(model("r"))));
+    assert_eq!(ledger.reservation("r").unwrap().state, ReservationState::Released);
+    assert_eq!(ledger.budget("visits", "person").unwrap().unwrap().spent, cost);
+    assert_eq!(release(&mut ledger, true).unwrap_err().to_string(), "run r is released: its release is not possible");
+    assert_eq!(ledger.abandon(&actor(), "r", "x").unwrap_err().to_string(), "run r is released: giving it up is not possible");
+    // A refused second release leaves no trace of a decision either: one transaction.
+    assert_eq!(ledger.events("gate-decided").unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_that_is_not_reserved_or_drew_no_noise_is_not_released() {
+    let (_folder, _path, mut ledger) = fresh();
+    assert_eq!(release(&mut ledger, false).unwrap_err().to_string(), "run r is not reserved");
+    crate::budget::open(&mut ledger, "visits");
+    ledger.reserve(&actor(), &crate::budget::run("r", "visits")).unwrap();
+    assert_eq!(release(&mut ledger, false).unwrap_err().to_string(), "run r is reserved: its release is not possible");
+    assert!(ledger.events("model-released").unwrap().is_empty());
 }

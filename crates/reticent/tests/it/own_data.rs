@@ -162,8 +162,9 @@ fn real_files() {
     };
     let adult = "age,workclass,fnlwgt,education,education-num,marital,occupation,relationship,race,sex,gain,loss,hours,country,income";
     let heart = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,slope,ca,thal,num";
+    // This copy of the heart data has a sixth class, `10`, in two rows.
     for (file, names, target, classes) in
-        [("adult/adult-train.csv", adult, "income", 2), ("heart-disease/processed.cleveland.data", heart, "num", 5)]
+        [("adult/adult-train.csv", adult, "income", 2), ("heart-disease/processed.cleveland.data", heart, "num", 6)]
     {
         let own = Own::new("notes.txt", "");
         let file = data.join(file);
