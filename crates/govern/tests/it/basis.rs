@@ -37,15 +37,33 @@ fn wrong_rows() {
     check_row("MARKER,risk,given,2026-05-01,v1,a,,,", "line 2: has 9 columns where the header has 8");
     check_row(",risk,given,2026-05-01,v1,a,,", "line 2: `subject` is empty");
     check_row("MARKER,MARKER,given,2026-05-01,v1,a,,", "line 2: `purpose` is none of the purposes in reticent.toml");
-    check_row("MARKER,risk,MARKER,2026-05-01,v1,a,,", "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected");
-    check_row("MARKER,risk,Given,2026-05-01,v1,a,,", "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected");
+    check_row(
+        "MARKER,risk,MARKER,2026-05-01,v1,a,,",
+        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected",
+    );
+    check_row(
+        "MARKER,risk,Given,2026-05-01,v1,a,,",
+        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected",
+    );
     check_row("MARKER,risk,given,2026-05-01,,a,,", "line 2: a `given` basis needs `notice` and `art6`");
     check_row("MARKER,risk,given,2026-05-01,v1,,,", "line 2: a `given` basis needs `notice` and `art6`");
     check_row("MARKER,risk,given,2026-05-01,v1,g,,", "line 2: `art6` is no letter from a to f");
     check_row("MARKER,risk,given,2026-05-01,v1,A,,", "line 2: `art6` is no letter from a to f");
     check_row("MARKER,risk,given,2026-05-01,v1,aa,,", "line 2: `art6` is no letter from a to f");
     check_row("MARKER,risk,given,2026-05-01,v1,a,k,", "line 2: `art9` is no letter from a to j");
-    for at in ["4711", "", "yesterday", "2026-13-01", "2026-02-30", "01.05.2026", "05/01/2026", "2026-05-01T08:00:00", "2026-05-01T08:00", "2026-05-01 08:00:00", "1777622400"] {
+    for at in [
+        "4711",
+        "",
+        "yesterday",
+        "2026-13-01",
+        "2026-02-30",
+        "01.05.2026",
+        "05/01/2026",
+        "2026-05-01T08:00:00",
+        "2026-05-01T08:00",
+        "2026-05-01 08:00:00",
+        "1777622400",
+    ] {
         check_row(&format!("MARKER,risk,given,{at},v1,a,,"), "line 2: `at` is no date and no RFC 3339 time");
     }
     check_row("MARKER,risk,given,2026-05-01,v1,a,,never", "line 2: `expires` is no date and no RFC 3339 time");
@@ -82,7 +100,12 @@ fn wrong_headers() {
 #[test]
 fn right_rows() {
     let text = "\u{feff}subject, state ,purpose,at,notice,art6,art9,expires\r\n\r\nann,given,risk,2026-05-01,v1,a,j,2027-05-01\r\n  bob ,withdrawn,care,2026-05-01T10:00:00+02:00,,,,\r\n";
-    let given = BasisEvent { subject: "<ann>".into(), art9: Some('j'), expires: Some(1_809_129_600), ..happened("", BasisKind::Given, 1_777_593_600) };
+    let given = BasisEvent {
+        subject: "<ann>".into(),
+        art9: Some('j'),
+        expires: Some(1_809_129_600),
+        ..happened("", BasisKind::Given, 1_777_593_600)
+    };
     let withdrawn = BasisEvent { subject: "<bob>".into(), purpose: "care".into(), ..happened("", BasisKind::Withdrawn, 1_777_622_400) };
     // `date -u -d 2026-05-01 +%s`, `date -u -d 2027-05-01 +%s`, `date -d 2026-05-01T10:00:00+02:00 +%s`.
     assert_eq!(read(text).unwrap(), [given, withdrawn]);
@@ -118,7 +141,11 @@ fn check_state(events: &[(BasisKind, i64)], expected: (Option<(BasisState, i64)>
     let (_folder, _path, mut ledger) = fresh();
     let events: Vec<BasisEvent> = events.iter().map(|&(kind, since)| happened("aa", kind, since)).collect();
     // Somebody else, another purpose and another data set change nothing.
-    let beside = [happened("bb", Withdrawn, 99), BasisEvent { purpose: "care".into(), ..happened("aa", Withdrawn, 99) }, BasisEvent { dataset: "claims".into(), ..happened("aa", Objected, 99) }];
+    let beside = [
+        happened("bb", Withdrawn, 99),
+        BasisEvent { purpose: "care".into(), ..happened("aa", Withdrawn, 99) },
+        BasisEvent { dataset: "claims".into(), ..happened("aa", Objected, 99) },
+    ];
     ledger.import_basis(&actor(), "visits", "a.csv", &beside).unwrap();
     ledger.import_basis(&actor(), "visits", "b.csv", &events).unwrap();
     let facts = ledger.facts("visits", "visits/v1", "risk", &BTreeMap::from([("aa".to_owned(), 3)]), 100).unwrap();

@@ -45,7 +45,9 @@ fn terms_never_change() {
     let first = ledger.open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap();
     // The same terms find it open, at the order it has.
     assert_eq!(ledger.open_budget(&actor(), "visits", "person", epsilon, delta, Order::new(2.5).unwrap()).unwrap(), first);
-    for (epsilon, delta) in [(Epsilon::new(4.0).unwrap(), delta), (Epsilon::new(1.99).unwrap(), delta), (epsilon, Delta::new(1e-6).unwrap())] {
+    for (epsilon, delta) in
+        [(Epsilon::new(4.0).unwrap(), delta), (Epsilon::new(1.99).unwrap(), delta), (epsilon, Delta::new(1e-6).unwrap())]
+    {
         let error = Ledger::open(&path).unwrap().open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap_err();
         assert_eq!(error.to_string(), "the budget of `visits` is ε = 2 at δ = 0.00001 for each person and cannot be changed");
     }
@@ -67,7 +69,10 @@ fn a_run_is_charged_with_its_reserve_or_not_at_all() {
     let filter = filter::RenyiFilter::open(epsilon, delta, order).unwrap();
     // One run fits and its reserve does not: nothing is charged.
     let error = ledger.reserve(&actor(), &RunRequest { held_runs: 1, ..run("r1", "visits") }).unwrap_err();
-    assert!(error.to_string().starts_with("the budget of `visits` (ε = 2 at δ = 0.00001 for each person) does not admit this run: it needs "), "{error}");
+    assert!(
+        error.to_string().starts_with("the budget of `visits` (ε = 2 at δ = 0.00001 for each person) does not admit this run: it needs "),
+        "{error}"
+    );
     assert_eq!(spent(&mut ledger), 0.0);
     // A small run with a reserve of three later ones takes four times its cost.
     let small = Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100);
@@ -87,7 +92,9 @@ fn what_does_not_fit_is_refused() {
     ledger.reserve(&actor(), &run("r1", "visits")).unwrap();
     let before = spent(&mut ledger);
     let events = ledger.event_count().unwrap();
-    let Error::BudgetSpent { asked, left, total, .. } = ledger.reserve(&actor(), &run("r2", "visits")).unwrap_err() else { panic!("another error") };
+    let Error::BudgetSpent { asked, left, total, .. } = ledger.reserve(&actor(), &run("r2", "visits")).unwrap_err() else {
+        panic!("another error")
+    };
     assert!(asked > left && (left - (total - before)).abs() < 1e-12);
     assert_eq!((spent(&mut ledger), ledger.event_count().unwrap()), (before, events));
     // Small runs go on until they no longer fit, and not one further.
@@ -138,7 +145,11 @@ fn a_race_for_the_last_of_a_budget_has_one_winner() {
 fn giving_up_before_the_key_costs_nothing_and_after_it_everything() {
     let (_folder, _path, mut ledger) = fresh();
     open(&mut ledger, "visits");
-    let small = RunRequest { event: Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100), held_runs: 2, ..run("early", "visits") };
+    let small = RunRequest {
+        event: Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100),
+        held_runs: 2,
+        ..run("early", "visits")
+    };
     ledger.reserve(&actor(), &small).unwrap();
     ledger.abandon(&actor(), "early", "the plan changed").unwrap();
     assert_eq!(spent(&mut ledger), 0.0);
@@ -149,7 +160,12 @@ fn giving_up_before_the_key_costs_nothing_and_after_it_everything() {
     // Its own cost stays; what was held for later runs is free.
     assert_eq!(spent(&mut ledger), late.cost);
     assert_eq!(ledger.reservation("late").unwrap().state, ReservationState::Abandoned);
-    let charged: Vec<f64> = ledger.events("run-abandoned").unwrap().into_iter().map(|e| if let Event::RunAbandoned { charged, .. } = e.event { charged } else { -1.0 }).collect();
+    let charged: Vec<f64> = ledger
+        .events("run-abandoned")
+        .unwrap()
+        .into_iter()
+        .map(|e| if let Event::RunAbandoned { charged, .. } = e.event { charged } else { -1.0 })
+        .collect();
     assert_eq!(charged, [0.0, late.cost]);
 }
 

@@ -17,7 +17,12 @@ fn writer() {
         let next = ledger.event_count().unwrap();
         // Alternately one event alone, and four in one transaction.
         if next.is_multiple_of(5) {
-            ledger.append(&actor(), &Event::DataImported { version: "visits/v1".into(), records: next, units: 1, rows_digest: "x".repeat(200) }).unwrap();
+            ledger
+                .append(
+                    &actor(),
+                    &Event::DataImported { version: "visits/v1".into(), records: next, units: 1, rows_digest: "x".repeat(200) },
+                )
+                .unwrap();
         } else {
             let events = [1, 2, 3].map(|i| happened(&format!("unit {i}"), BasisKind::Given, next as i64));
             ledger.import_basis(&actor(), "visits", "consent.csv", &events).unwrap();
@@ -68,7 +73,11 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         assert!(matches!(found % 5, 0 | 1), "round {round}: half a transaction, {found} events");
         assert!(ledger.damaged().unwrap().is_empty());
         let imported = ledger.events("data-imported").unwrap();
-        assert!(imported.iter().enumerate().all(|(i, e)| matches!(e.event, Event::DataImported { records, .. } if records == 5 * i as u64 && e.seq == 5 * i as i64 + 1)));
+        assert!(
+            imported.iter().enumerate().all(
+                |(i, e)| matches!(e.event, Event::DataImported { records, .. } if records == 5 * i as u64 && e.seq == 5 * i as i64 + 1)
+            )
+        );
         let basis = ledger.events("basis").unwrap().len() as u64;
         assert_eq!((imported.len() as u64, basis), (found.div_ceil(5), found / 5 * 3));
         // The table that the gate reads agrees with the events.

@@ -6,15 +6,28 @@ use std::collections::BTreeSet;
 
 fn one_of_each() -> Vec<Event> {
     use reticent_proof::{Facts, Policy, Request, Use, decide};
-    let policy = Policy { purpose: "risk".into(), art6: None, art9: None, notices: BTreeSet::new(), special_columns: vec![], exclude: BTreeSet::new() };
+    let policy = Policy {
+        purpose: "risk".into(),
+        art6: None,
+        art9: None,
+        notices: BTreeSet::new(),
+        special_columns: vec![],
+        exclude: BTreeSet::new(),
+    };
     let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 5 };
-    let decision = decide(&policy, &Facts { data_version: "visits/v1".into(), assessment: None, events_known: false, units: vec![] }, &request).0;
+    let decision =
+        decide(&policy, &Facts { data_version: "visits/v1".into(), assessment: None, events_known: false, units: vec![] }, &request).0;
     vec![
         Event::WorkspaceCreated { workspace: "w\u{1f512}\"'".into() },
         Event::DataImported { version: "visits/v1".into(), records: u64::MAX, units: 2, rows_digest: "00".into() },
         Event::BasisFileImported { dataset: "visits".into(), file: "consent.csv".into(), events: 1 },
         Event::Basis(happened("aa", BasisKind::Given, 10)),
-        Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec!["scale".into()], to_be_completed: vec![] },
+        Event::AssessmentOpened {
+            dataset: "visits".into(),
+            purpose: "risk".into(),
+            criteria: vec!["scale".into()],
+            to_be_completed: vec![],
+        },
         Event::GateDecided { decision: decision.clone(), chosen: vec![reticent_proof::Reason::Withdrawn] },
         Event::BudgetOpened { dataset: "visits".into(), unit: "person".into(), epsilon: 0.1 + 0.2, delta: 1e-5, order: 7.3 },
         Event::BudgetReserved { run: "r".into(), dataset: "visits".into(), plan_digest: "11".into(), cost: 1.0 / 3.0, held: 5e-324 },
@@ -118,7 +131,10 @@ fn whatever_is_changed_is_found() {
     check_damage("UPDATE subject_keys SET key = zeroblob(32)", &[4]);
     check_damage("UPDATE subject_keys SET key = x'00'", &[4]);
     // Two events changed places; each is wrong where it stands.
-    check_damage("UPDATE events SET seq = -2 WHERE seq = 2; UPDATE events SET seq = 2 WHERE seq = 3; UPDATE events SET seq = 3 WHERE seq = -2", &[2, 3]);
+    check_damage(
+        "UPDATE events SET seq = -2 WHERE seq = 2; UPDATE events SET seq = 2 WHERE seq = 3; UPDATE events SET seq = 3 WHERE seq = -2",
+        &[2, 3],
+    );
     // Taken out, renumbered, put in.
     check_damage("DELETE FROM events WHERE seq = 2", &[2]);
     check_damage("DELETE FROM events WHERE seq IN (1, 7, 8)", &[1, 7, 8]);

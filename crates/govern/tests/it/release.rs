@@ -7,7 +7,14 @@ use reticent_proof::{Policy, Reason, Refusal, Request, Use};
 use std::collections::BTreeMap;
 
 fn policy() -> Policy {
-    Policy { purpose: "risk".into(), art6: Some('a'), art9: None, notices: ["v1".to_owned()].into(), special_columns: vec![], exclude: Reason::ALL.into() }
+    Policy {
+        purpose: "risk".into(),
+        art6: Some('a'),
+        art9: None,
+        notices: ["v1".to_owned()].into(),
+        special_columns: vec![],
+        exclude: Reason::ALL.into(),
+    }
 }
 
 fn request() -> Request {
@@ -31,7 +38,12 @@ fn model(run: &str) -> Release {
 /// A ledger in which `aa` and `bb` consented, an assessment is open and the run `r` draws noise.
 fn drawing() -> (tempfile::TempDir, PathBuf, Ledger, f64) {
     let (folder, path, mut ledger) = fresh();
-    ledger.append(&actor(), &Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec![], to_be_completed: vec![] }).unwrap();
+    ledger
+        .append(
+            &actor(),
+            &Event::AssessmentOpened { dataset: "visits".into(), purpose: "risk".into(), criteria: vec![], to_be_completed: vec![] },
+        )
+        .unwrap();
     ledger.import_basis(&actor(), "visits", "c.csv", &["aa", "bb"].map(|u| happened(u, BasisKind::Given, 10))).unwrap();
     crate::budget::open(&mut ledger, "visits");
     let event = reticent_accounting::Event::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100);
@@ -89,7 +101,14 @@ fn a_unit_without_a_record_blocks_the_release() {
 fn while_every_basis_stands_the_model_is_released_once() {
     let (_folder, _path, mut ledger, cost) = drawing();
     // A withdrawal by somebody who did not take part, or for another purpose, is no obstacle.
-    ledger.import_basis(&actor(), "visits", "d.csv", &[happened("cc", BasisKind::Withdrawn, 50), BasisEvent { purpose: "care".into(), ..happened("bb", BasisKind::Withdrawn, 50) }]).unwrap();
+    ledger
+        .import_basis(
+            &actor(),
+            "visits",
+            "d.csv",
+            &[happened("cc", BasisKind::Withdrawn, 50), BasisEvent { purpose: "care".into(), ..happened("bb", BasisKind::Withdrawn, 50) }],
+        )
+        .unwrap();
     let Outcome::Released(seq) = release(&mut ledger, true).unwrap() else { panic!("blocked") };
     let stored = ledger.events("model-released").unwrap();
     assert_eq!((stored.len(), stored[0].seq, &stored[0].event), (1, seq, &Event::ModelReleased(model("r"))));

@@ -51,9 +51,12 @@ impl Account {
         let renyi = rdp::epsilon(&event, delta)?;
         let (lower, upper) = (interval.lower.get(), interval.upper.get());
         let text = format!(
-            "ε ≤ {} at δ = {:e}  (certified: {lower:.6} to {upper:.6}, by PLD)\n  by RDP: ε ≤ {} at order {:.2}\n  neighbours: add or remove one unit\n  assumes: {steps} steps, each unit in a step with probability {rate:.6} on its own (Poisson, not shuffled batches),\n           its gradient clipped, Gaussian noise of {noise} × the clipping norm, all fixed in advance\n",
+            "ε ≤ {} at δ = {:e}  (certified: {:.4} to {:.4}, by PLD)\n  by RDP: ε ≤ {} at order {:.2}\n  neighbours: add or remove one unit\n  assumes: {steps} steps, each unit in a step with probability {rate:.6} on its own (Poisson, not shuffled batches),\n           its gradient clipped, Gaussian noise of {noise} × the clipping norm, all fixed in advance\n",
             up(upper),
             delta.get(),
+            // Rounded outwards: both ends stay bounds.
+            (lower * 1e4).floor() / 1e4,
+            (upper * 1e4).ceil() / 1e4,
             up(renyi.epsilon.get()),
             renyi.order.get(),
         );
