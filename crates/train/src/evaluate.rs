@@ -100,9 +100,9 @@ fn weighted_auc(order: &[usize], score: &[f64], positive: &[bool], weight: impl 
         while end < order.len() && score[order[end]].total_cmp(&score[order[start]]).is_eq() {
             let row = order[end];
             if positive[row] {
-                positives += weight(row)
+                positives += weight(row);
             } else {
-                negatives += weight(row)
+                negatives += weight(row);
             }
             end += 1;
         }

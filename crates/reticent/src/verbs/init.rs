@@ -101,7 +101,7 @@ impl Init {
             match draft(&input, &answers) {
                 Ok(text) => break text,
                 Err(DraftError::Questions(questions)) if std::io::stdin().is_terminal() && !common.json => {
-                    questions.iter().try_for_each(|q| ask(q, &mut answers))?
+                    questions.iter().try_for_each(|q| ask(q, &mut answers))?;
                 }
                 Err(DraftError::Questions(questions)) => {
                     let lines: Vec<String> = questions

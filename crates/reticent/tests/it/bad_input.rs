@@ -221,14 +221,45 @@ fn an_unknown_purpose_and_other_errors_in_consents() {
 }
 
 #[test]
-fn consents_without_a_column() {
-    assert_snapshot!(spoiled(Stage::Consented, |w| w.put("consent.csv", "subject,state,at,when\n"), &["consent", "import"]), @"
+fn consents_with_other_columns() {
+    let told = |header: &'static str| spoiled(Stage::Consented, |w| w.put("consent.csv", header), &["consent", "import"]);
+    assert_snapshot!(told("subject,purpose,state,at,when\n"), @"
     exit 2
     error: the file of events has wrong lines; nothing was imported
-    line 1: the column `purpose` is missing
     line 1: the column `when` is not known
 
     hint: columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example
+    ");
+    // What lacks a column may be no header: nothing of it is repeated.
+    assert_snapshot!(told("secret-1,care,given,2024-03-01\n"), @"
+    exit 2
+    error: the file of events has wrong lines; nothing was imported
+    line 1: the column `subject` is missing
+    line 1: the column `purpose` is missing
+    line 1: the column `state` is missing
+    line 1: the column `at` is missing
+
+    hint: columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example
+    ");
+}
+
+/// The first line is somebody's row then.
+#[test]
+fn a_file_without_a_header_is_not_repeated() {
+    let spoil = |w: &Workspace| w.put("visits.csv", rows().split_once('\n').unwrap().1);
+    let told = spoiled(Stage::Consented, spoil, &["import"]);
+    assert!(!told.contains("patient-0001") && !told.contains("free text"), "{told}");
+    assert_snapshot!(told, @"
+    exit 2
+    error: the rows do not fit the declared columns; nothing was imported
+    column `age`: is declared but the file lacks it
+    column `sex`: is declared but the file lacks it
+    column `pressure`: is declared but the file lacks it
+    column `again`: is declared but the file lacks it
+    column `patient`: is declared but the file lacks it
+    column `visit`: is declared but the file lacks it
+
+    hint: remove the column from `columns`, or bring a file that has it
     ");
 }
 

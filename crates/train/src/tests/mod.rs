@@ -1,5 +1,5 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
-//! (Appendix: `docs`; each test says what it would catch).
+//! (each test says what it would catch).
 
 mod noise;
 mod oracle;
