@@ -104,7 +104,7 @@ impl From<reticent_govern::Error> for Failure {
     fn from(error: reticent_govern::Error) -> Self {
         use reticent_govern::Error;
         match &error {
-            Error::BudgetSpent { .. } => Self::refused(error.to_string()).hint("`reticent budget` shows every charge; lower `epsilon` or `releases` of the model, or use another data set"),
+            Error::BudgetSpent { .. } => Self::refused(error.to_string()).hint("`reticent budget` shows every charge and reserve; to spend what is left, keep the terms in `[data.NAME.budget]` and lower the `epsilon` of the model"),
             Error::BudgetFixed { .. } => Self::refused(error.to_string()).hint("put the recorded terms back into reticent.toml: a budget that could be raised would bound nothing"),
             Error::BasisRows(_) => Self::usage(format!("the file of events has wrong lines; nothing was imported\n{error}"))
                 .hint("columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example"),

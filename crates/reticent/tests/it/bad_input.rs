@@ -321,7 +321,7 @@ fn a_budget_too_small_for_another_release() {
     assert_snapshot!(refusal, @"
      the budget of `visits` (ε = 2 at δ = 0.00001 for each person) does not admit this run: it needs 0.5277 of Rényi loss, 0.0000 of 1.0554 is left
 
-    hint: `reticent budget` shows every charge; lower `epsilon` or `releases` of the model, or use another data set
+    hint: `reticent budget` shows every charge and reserve; to spend what is left, keep the terms in `[data.NAME.budget]` and lower the `epsilon` of the model
     ");
     assert_eq!(run.code, Some(3));
     let now = workspace.budget().unwrap();
