@@ -11,13 +11,30 @@ use std::process::Command;
 // ---------------------------------------------------------------- who may use whom
 
 /// Each crate of the workspace and the crates of the workspace it may use, in any role: normal, build or dev.
-const MAY_USE: [(&str, &[&str]); 7] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("reticent-accounting", &[]),
     ("reticent-proof", &[]),
     ("reticent-data", &["reticent-proof"]),
     ("reticent-train", &["reticent-accounting", "reticent-data", "reticent-proof"]),
+    ("reticent-audit", &["reticent-accounting", "reticent-data", "reticent-proof", "reticent-train"]),
+    ("reticent-explain", &["reticent-data", "reticent-proof", "reticent-train"]),
+    ("reticent-minimise", &["reticent-data", "reticent-proof"]),
+    ("reticent-forget", &["reticent-audit", "reticent-data", "reticent-proof", "reticent-train"]),
     ("reticent-govern", &["reticent-accounting", "reticent-proof"]),
-    ("reticent", &["reticent-accounting", "reticent-data", "reticent-govern", "reticent-proof", "reticent-train"]),
+    (
+        "reticent",
+        &[
+            "reticent-accounting",
+            "reticent-audit",
+            "reticent-data",
+            "reticent-explain",
+            "reticent-forget",
+            "reticent-govern",
+            "reticent-minimise",
+            "reticent-proof",
+            "reticent-train",
+        ],
+    ),
     ("xtask", &["reticent-accounting", "reticent-data", "reticent-govern", "reticent-proof", "reticent-train"]),
 ];
 

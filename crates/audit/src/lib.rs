@@ -1,0 +1,1 @@
+//! Measure what a model leaks: attacks give scores, and only an analysis turns scores into a finding or a lower bound.
