@@ -115,6 +115,19 @@ pub enum Event {
         /// What for.
         purpose: String,
     },
+    /// Something was measured or written down as evidence; the whole of it is a file beside the ledger.
+    EvidenceRecorded {
+        /// What kind: `audit`, `text-audit`, `explanation`, `scan`, `selection`, `certified-removal`.
+        topic: String,
+        /// What it is about: a model, a data version, a file name.
+        about: String,
+        /// File under `.reticent/evidence`.
+        file: String,
+        /// SHA-256 of the file.
+        sha256: String,
+        /// The numbers that documents cite, by name.
+        numbers: std::collections::BTreeMap<String, f64>,
+    },
     /// A report was written.
     ReportWritten {
         /// File name.
@@ -178,6 +191,7 @@ impl Event {
             Self::ModelReleased(_) => "model-released",
             Self::ReleaseBlocked { .. } => "release-blocked",
             Self::InternalEvaluation { .. } => "internal-evaluation",
+            Self::EvidenceRecorded { .. } => "evidence-recorded",
             Self::ReportWritten { .. } => "report-written",
         }
     }

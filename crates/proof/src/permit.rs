@@ -12,6 +12,14 @@ pub enum Use {
     Training,
     /// The second look, inside the transaction that releases a model.
     Release,
+    /// Attacks on a model: members, non-members, shadow models, canaries.
+    Audit,
+    /// The aggregated background of an explanation.
+    Explanation,
+    /// Choosing columns.
+    Selection,
+    /// Taking a unit out of a model: the rows that stay.
+    Removal,
 }
 
 /// A right to use rows. Sealed: it comes from [`crate::decide`], or from a constructor whose name and stamp say that nobody decided.

@@ -8,6 +8,7 @@ mod config;
 mod data_version;
 mod disk;
 mod evaluation;
+mod evidence;
 mod failure;
 mod gate;
 mod output;

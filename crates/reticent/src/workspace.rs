@@ -51,7 +51,7 @@ impl Workspace {
         let config = read_config(&dir)?;
         let hidden = dir.join(".reticent");
         disk::create_private_folder(&hidden)?;
-        for folder in ["data", "models", "runs", "reports", "log", "keys"] {
+        for folder in ["data", "models", "runs", "reports", "evidence", "log", "keys"] {
             disk::create_folder(&hidden.join(folder))?;
         }
         let lock = lock(&hidden.join("lock"))?;
