@@ -99,6 +99,7 @@ fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64
         learning_rate: privacy.learning_rate.unwrap_or_else(|| default_learning_rate(model.kind)),
         public_units: units,
         architecture: architecture(model),
+        optimiser: reticent_train::Optimiser::default(),
     }
 }
 
