@@ -56,7 +56,8 @@ pub fn clipped_sum(model: &Classifier, batch: Option<&Batch>, max_grad_norm: f64
     assert_eq!(distinct.len(), layers.len(), "a parameter is used twice");
 
     let mut squared = vec![0.0; units];
-    let mut layers: Vec<Layer> = layers.into_iter().map(|(weight, bias, input, gradient)| Layer::new((weight, bias), input, gradient, cap)).collect();
+    let mut layers: Vec<Layer> =
+        layers.into_iter().map(|(weight, bias, input, gradient)| Layer::new((weight, bias), input, gradient, cap)).collect();
     for layer in &layers {
         for (total, of_layer) in squared.iter_mut().zip(layer.squared_norms(units, cap)) {
             *total += of_layer;

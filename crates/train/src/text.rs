@@ -105,21 +105,20 @@ impl ByteModel {
         sums
     }
 
-    /// The most likely continuation of the prefix, byte by byte, until the text ends or `length` bytes are there.
+    /// Natural logarithm of the probability of each of the 256 bytes after this text; the end of the text stands at the byte of a line's end.
+    ///
+    /// A byte outside printable ASCII has none of its own.
     #[must_use]
-    pub fn continue_greedily(&self, prefix: &[u8], length: usize) -> Vec<u8> {
-        let mut text: Vec<u8> = symbols(prefix).collect();
-        while text.len() < prefix.len() + length {
-            let mut row = vec![0.0; self.shape.width()];
-            fill(&mut row, &self.table, self.shape, &text, text.len());
-            let p = self.classifier.probabilities(&row, self.shape.width());
-            let best = (0..SYMBOLS).max_by(|&a, &b| p[a].total_cmp(&p[b])).unwrap_or(usize::from(END)) as u8;
-            if best == END {
-                break;
-            }
-            text.push(best);
+    pub fn next(&self, text: &[u8]) -> Vec<f64> {
+        let text: Vec<u8> = symbols(text).collect();
+        let mut row = vec![0.0; self.shape.width()];
+        fill(&mut row, &self.table, self.shape, &text, text.len());
+        let p = self.classifier.probabilities(&row, self.shape.width());
+        let mut next = vec![f64::NEG_INFINITY; 256];
+        for (symbol, p) in (0..=END).zip(&p) {
+            next[usize::from(byte(symbol))] = p.max(f64::MIN_POSITIVE).ln();
         }
-        text[prefix.len()..].iter().map(|&s| byte(s)).collect()
+        next
     }
 
     /// Bits the model needs for each byte of these texts, their ends included: an exact metric of the texts.
@@ -146,7 +145,7 @@ fn symbols(bytes: &[u8]) -> impl Iterator<Item = u8> {
 }
 
 fn byte(symbol: u8) -> u8 {
-    if symbol < END { symbol + b' ' } else { b'?' }
+    if symbol < END { symbol + b' ' } else { b'\n' }
 }
 
 /// The vectors of the symbols before `at`, nearest first; before the text's beginning stands its end.
