@@ -1,6 +1,6 @@
 //! Payment cards: groups as printed on cards, prefix and length of a brand (ISO/IEC 7812), and Luhn's check digit.
 
-use super::{CHECKED, CONTEXT, Candidates, Kind, STRUCTURAL, begins, context, ends, run};
+use super::{CHECKED, Candidates, Kind, STRUCTURAL_IN_CONTEXT, begins, context, ends, run};
 
 /// Groups in which cards are written; a longer one is tried first.
 const GROUPS: [&[usize]; 4] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4]];
@@ -17,7 +17,7 @@ pub(super) fn at(bytes: &[u8], start: usize, end: usize, out: &mut Candidates<'_
         Some(Brand::Known) => out.add_as_is(Kind::Card, start, stop, CHECKED),
         // One in ten numbers passes Luhn: where the prefix says little, the words around must say more.
         Some(Brand::Rare) if context::fits(out.text, Kind::Card, start, stop) => {
-            out.add_as_is(Kind::Card, start, stop, STRUCTURAL + CONTEXT);
+            out.add_as_is(Kind::Card, start, stop, STRUCTURAL_IN_CONTEXT);
         }
         _ => {}
     }

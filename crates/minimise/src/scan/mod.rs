@@ -19,6 +19,7 @@ mod phone;
 mod ssn;
 
 use crate::Error;
+use crate::redact::{Style, redact};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -28,8 +29,9 @@ const CHECKED: f64 = 1.0;
 const STRUCTURAL: f64 = 0.5;
 /// A shape that much else has: reported only with context, unless less is asked for.
 const WEAK: f64 = 0.3;
-/// Added for a fitting word nearby.
-const CONTEXT: f64 = 0.35;
+/// The same with a fitting word nearby, which adds 0.35.
+const STRUCTURAL_IN_CONTEXT: f64 = 0.85;
+const WEAK_IN_CONTEXT: f64 = 0.65;
 
 /// What was found. The order is that in which overlaps are settled: the first kind stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,6 +148,32 @@ impl Scanner {
     }
 }
 
+impl Scanner {
+    /// The text without what this scanner finds in it, and in how many rounds.
+    ///
+    /// A placeholder separates what stood together, so that a second look may find what the first did not: it goes on
+    /// until nothing is found. A second call changes nothing.
+    ///
+    /// ```
+    /// use reticent_minimise::{Scanner, Style};
+    /// let (text, rounds) = Scanner::default().redact("ann@example.org, 10.0.0.1", Style::default());
+    /// assert_eq!((text.as_str(), rounds), ("<EMAIL>, <IP>", 1));
+    /// ```
+    #[must_use]
+    pub fn redact(&self, text: &str, style: Style) -> (String, usize) {
+        let mut text = text.to_owned();
+        let mut rounds = 0;
+        loop {
+            let found = self.scan(&text);
+            if found.is_empty() {
+                return (text, rounds);
+            }
+            text = redact(&text, &found, style).expect("findings are sorted, apart and on characters");
+            rounds += 1;
+        }
+    }
+}
+
 /// What recognisers propose.
 struct Candidates<'a> {
     options: &'a Options,
@@ -158,9 +186,17 @@ impl Candidates<'_> {
         self.options.kinds.contains(&kind)
     }
 
-    /// Adds what reaches the least score, looking for context words where the score needs or takes them.
+    /// Adds a structural or weak finding that reaches the least score with the words around it.
     fn add(&mut self, kind: Kind, start: usize, end: usize, base: f64) {
-        let score = if base < CHECKED && context::fits(self.text, kind, start, end) { base + CONTEXT } else { base };
+        self.add_in(kind, start, end, base, context::fits(self.text, kind, start, end));
+    }
+
+    fn add_in(&mut self, kind: Kind, start: usize, end: usize, base: f64, in_context: bool) {
+        let score = match (in_context, base >= STRUCTURAL) {
+            (true, true) => STRUCTURAL_IN_CONTEXT,
+            (true, false) => WEAK_IN_CONTEXT,
+            (false, _) => base,
+        };
         self.add_as_is(kind, start, end, score);
     }
 

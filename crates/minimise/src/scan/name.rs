@@ -4,7 +4,7 @@
 //! given name beside an unlisted capitalised word is one too, unless the word says street, firm or place. Alone, a given
 //! name counts only beside a word that fits. Names are found where they are capitalised; in lower case only after `name is`.
 
-use super::{CONTEXT, Candidates, Kind, STRUCTURAL, WEAK, char_at, char_before, context, word_end};
+use super::{Candidates, Kind, STRUCTURAL, WEAK, char_at, char_before, context, word_end};
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
@@ -304,11 +304,21 @@ const ADDRESSED: &[&str] = &[
     "uncle",
 ];
 
+/// Words after a given name that stands alone: what people do.
+const ACTS: &[&str] = &[
+    "is", "was", "has", "had", "will", "would", "can", "could", "said", "says", "asked", "told", "lives", "lived", "works", "worked",
+    "began", "wrote", "thinks", "wants", "called", "shouted", "died", "and",
+];
+/// What in an address stands before the name of a street.
+const STREETS: &[&str] = &["rue", "via", "avenue", "rua", "calle", "c", "r", "quai", "vila", "cours", "allee", "ibn", "saint", "st", "san"];
+
 /// Walks over the words of one text.
 #[derive(Default)]
 pub(super) struct Names {
     /// Words that begin before this are part of what was looked at.
     done: usize,
+    /// Where a given name that stood alone ended.
+    single: usize,
 }
 
 impl Names {
@@ -332,10 +342,14 @@ impl Names {
         let introduced = introduced(text, start);
         if introduced && words.count > 0 && !listed(first, NO_NAMES) && !listed(first, TITLES) {
             let stop = (1..words.count.min(3)).take_while(|&w| !words.at(w).is_some_and(|(w, _)| listed(w, NO_NAMES))).last().unwrap_or(0);
-            self.propose(start, words.end(stop), STRUCTURAL + CONTEXT, out);
+            self.propose(start, words.end(stop), STRUCTURAL, true, out);
             return;
         }
         if listed(first, TITLES) || !is_given(first) {
+            return;
+        }
+        if in_address(text, start) {
+            self.done = words.end(words.count - 1);
             return;
         }
         let ambiguous = listed(first, AMBIGUOUS);
@@ -355,15 +369,24 @@ impl Names {
             }
             let known = is_surname(surname) || is_given(surname);
             if (known && !(ambiguous && listed(surname, AMBIGUOUS))) || (!known && !ambiguous && surname.chars().count() > 2) {
-                let base = if context::fits(text, Kind::Name, start, start) { STRUCTURAL + CONTEXT } else { STRUCTURAL };
-                self.propose(start, words.end(last), base, out);
+                let base = if numbered(text, words.end(last)) { WEAK } else { STRUCTURAL };
+                self.propose(start, words.end(last), base, context::fits(text, Kind::Name, start, start), out);
                 return;
             }
         }
         if !ambiguous && words.count <= 1 {
-            let beside = context::before(text, start).take(2).any(|w| listed(w, ADDRESSED)) || possessive(text, words.end(0));
-            self.propose(start, words.end(0), if beside { WEAK + CONTEXT } else { WEAK }, out);
+            let beside = context::before(text, start).take(2).any(|w| listed(w, ADDRESSED))
+                || possessive(text, words.end(0))
+                || acts(text, words.end(0))
+                || self.goes_on(text, start);
+            self.propose(start, words.end(0), WEAK, beside, out);
+            self.single = words.end(0);
         }
+    }
+
+    /// Whether a list goes on: `Ann, Bob and Carol`.
+    fn goes_on(&self, text: &str, start: usize) -> bool {
+        self.single > 0 && self.single < start && matches!(&text[self.single..start], ", " | " and " | ", and " | " & " | " or ")
     }
 
     /// `my name is ann smith`.
@@ -374,12 +397,12 @@ impl Names {
         }
         let next = text[end..].strip_prefix(' ').map(|_| (end + 1, word_end(text, end + 1)));
         let stop = next.filter(|&(from, to)| is_surname(&text[from..to])).map_or(end, |(_, to)| to);
-        self.propose(start, stop, STRUCTURAL + CONTEXT, out);
+        self.propose(start, stop, STRUCTURAL, true, out);
     }
 
-    fn propose(&mut self, start: usize, end: usize, score: f64, out: &mut Candidates<'_>) {
+    fn propose(&mut self, start: usize, end: usize, base: f64, in_context: bool, out: &mut Candidates<'_>) {
         self.done = end;
-        out.add_as_is(Kind::Name, start, end, score);
+        out.add_in(Kind::Name, start, end, base, in_context);
     }
 }
 
@@ -403,6 +426,25 @@ fn introduced(text: &str, start: usize) -> bool {
             && !stretch[..stretch.len() - tail.len()].chars().next_back().is_some_and(char::is_alphanumeric)
     };
     ["name is", "name:", "names are", "called me", "call me", "named"].iter().any(|tail| ends(tail))
+}
+
+/// A word of what people do follows.
+fn acts(text: &str, end: usize) -> bool {
+    let Some(rest) = text[end..].strip_prefix(' ') else { return false };
+    let to = word_end(rest, 0);
+    listed(&rest[..to], ACTS)
+}
+
+/// A house number, or a word for a street, stands right before.
+fn in_address(text: &str, start: usize) -> bool {
+    let Some(before) = text[..start].strip_suffix([' ', '-']) else { return false };
+    before.ends_with(|c: char| c.is_ascii_digit()) || context::before(text, start).next().is_some_and(|w| listed(w, STREETS))
+}
+
+/// A house number stands right behind.
+fn numbered(text: &str, end: usize) -> bool {
+    let rest = text[end..].as_bytes();
+    rest.len() > 1 && rest[0] == b' ' && rest[1].is_ascii_digit()
 }
 
 fn possessive(text: &str, end: usize) -> bool {

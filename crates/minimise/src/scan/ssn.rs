@@ -8,7 +8,8 @@ pub(super) fn at(bytes: &[u8], start: usize, end: usize, out: &mut Candidates<'_
         return;
     }
     if let Some(stop) = written(out.text, start, end) {
-        out.add(Kind::Ssn, start, stop, STRUCTURAL);
+        // With blanks it may as well be a suite and a house number.
+        out.add(Kind::Ssn, start, stop, if bytes[end] == b'-' { STRUCTURAL } else { WEAK });
     } else if end - start == 9
         && ends(out.text, end)
         && issued(&bytes[start..start + 3], &bytes[start + 3..start + 5], &bytes[start + 5..end])

@@ -48,7 +48,6 @@ fn measure(file: &str) -> Option<[Counts; 7]> {
     let examples: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let scanner = Scanner::default();
     let mut counts = [Counts::default(); 7];
-    let show = std::env::var("RETICENT_SHOW").unwrap_or_default();
     for example in &examples {
         let text = example["full_text"].as_str().unwrap();
         let all = scanner.scan(text);
@@ -61,22 +60,6 @@ fn measure(file: &str) -> Option<[Counts; 7]> {
             c.exact += found.iter().filter(|f| truth.contains(f)).count();
             c.hit += found.iter().filter(|f| truth.iter().any(|t| overlaps(f, t))).count();
             c.covered += truth.iter().filter(|t| found.iter().any(|f| overlaps(f, t))).count();
-            if show == *entity {
-                for f in &found {
-                    if !truth.iter().any(|t| overlaps(f, t)) {
-                        eprintln!("FP [{}] in {:?}", &text[f.0..f.1], text.chars().take(140).collect::<String>());
-                    } else if !truth.contains(f) {
-                        eprintln!("IN [{}] in {:?}", &text[f.0..f.1], text.chars().take(140).collect::<String>());
-                    }
-                }
-                for t in &truth {
-                    if !found.iter().any(|f| overlaps(f, t)) {
-                        let a = text.floor_char_boundary(t.0.saturating_sub(30));
-                        let b = text.floor_char_boundary(t.1 + 12);
-                        eprintln!("FN [{}] in {:?}", &text[t.0..t.1], &text[a..b]);
-                    }
-                }
-            }
         }
     }
     eprintln!("{file}: precision and recall, exact spans; precision and recall, overlapping spans");
@@ -87,14 +70,25 @@ fn measure(file: &str) -> Option<[Counts; 7]> {
     Some(counts)
 }
 
+/// What was measured, less a small margin: precision and recall on exact spans, then on overlapping ones.
+fn at_least(counts: &[Counts; 7], floors: [[f64; 4]; 7]) {
+    for (((entity, _), c), floor) in ENTITIES.iter().zip(counts).zip(floors) {
+        let rates = c.rates();
+        assert!(rates.iter().zip(floor).all(|(rate, floor)| *rate >= floor), "{entity}: {rates:?} where {floor:?} was measured");
+    }
+}
+
+const ALL: [f64; 4] = [1.0; 4];
+
+/// Presidio's own recognisers here: card 1.0 and .772, e-mail, IP and SSN 1.0 and 1.0, IBAN recall .952, phone .73 and .587.
 #[test]
 fn large() {
     let Some(counts) = measure("generated_large.json") else { return };
-    let _ = counts;
+    at_least(&counts, [ALL, ALL, ALL, ALL, ALL, [0.98, 0.99, 0.98, 0.99], [0.90, 0.51, 0.95, 0.54]]);
 }
 
 #[test]
 fn small() {
     let Some(counts) = measure("generated_small.json") else { return };
-    let _ = counts;
+    at_least(&counts, [ALL, ALL, ALL, ALL, ALL, ALL, [0.88, 0.46, 0.95, 0.49]]);
 }
