@@ -128,6 +128,20 @@ impl From<reticent_train::Error> for Failure {
     }
 }
 
+impl From<reticent_explain::Error> for Failure {
+    fn from(error: reticent_explain::Error) -> Self {
+        use reticent_explain::Error;
+        match &error {
+            Error::TooManyColumns { .. } => Self::refused(error.to_string()).hint("drop columns that the model does not need"),
+            Error::TooFewUnits { .. } | Error::TooFine { .. } => {
+                Self::refused(error.to_string()).hint("an explanation compares with averages that show nobody: it needs more units")
+            }
+            Error::Sum { .. } => Self::refused(error.to_string()),
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
 impl From<reticent_accounting::Error> for Failure {
     fn from(error: reticent_accounting::Error) -> Self {
         Self::usage(error.to_string())

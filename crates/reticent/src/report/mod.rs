@@ -8,6 +8,7 @@
 //! [`Privacy::releases`].
 
 mod count;
+mod explained;
 mod number;
 mod page;
 mod plot;
@@ -15,6 +16,7 @@ mod plot;
 mod tests;
 
 pub(crate) use count::Count;
+pub(crate) use explained::{Explained, LIMITS as EXPLAINED_LIMITS, percent, render_explained};
 pub(crate) use page::render;
 
 use serde::{Deserialize, Serialize};

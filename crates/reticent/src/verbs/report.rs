@@ -97,7 +97,7 @@ impl ReportVerb {
 }
 
 /// The reasons that were excluded by choice when the released model was trained: the same rows are evaluated.
-fn chosen_for(workspace: &mut Workspace, manifest: &ModelManifest) -> Result<BTreeSet<Reason>, Failure> {
+pub(crate) fn chosen_for(workspace: &mut Workspace, manifest: &ModelManifest) -> Result<BTreeSet<Reason>, Failure> {
     let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev();
     let found = decisions.filter_map(|stored| match stored.event {
         Event::GateDecided { decision, chosen }

@@ -9,3 +9,4 @@ pub(super) mod scale;
 pub(super) mod subgroups;
 pub(super) mod svg;
 pub(super) mod utility;
+pub(super) mod waterfall;
