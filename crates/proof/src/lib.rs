@@ -5,5 +5,5 @@ pub mod log;
 mod permit;
 pub mod record;
 
-pub use decide::{BasisFacts, BasisState, Count, Decision, Facts, Policy, Reason, Refusal, Request, UnitFacts, decide};
+pub use decide::{BasisFacts, BasisState, Count, Decision, Facts, LegitimateInterest, Policy, Reason, Refusal, Request, UnitFacts, decide};
 pub use permit::{Ground, Permit, Use};
