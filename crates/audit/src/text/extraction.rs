@@ -19,6 +19,12 @@ impl Extracted {
         self.matched == self.length
     }
 
+    /// What was said, as it is: it may be somebody's secret.
+    #[must_use]
+    pub fn in_full(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+
     /// What was said, with long numbers cut down to their last four digits.
     #[must_use]
     pub fn redacted(&self) -> String {
