@@ -34,6 +34,11 @@ pub(crate) trait Source {
     /// The rows of the units at these indices, padded; `None` where there are none.
     fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch>;
 
+    /// The same units in batches that are computed one after another; each unit is in one of them.
+    fn batches(&self, chosen: &[usize], device: &Device) -> Vec<Batch> {
+        self.batch(chosen, device).into_iter().collect()
+    }
+
     /// Each unit on its own with probability `rate`, rounded down to a multiple of 2⁻⁵³: never more than accounted for.
     fn poisson(&self, rate: SamplingRate, rng: &mut ChaCha20Rng) -> Vec<usize> {
         let threshold = (rate.get() * (1_u64 << 53) as f64) as u64;

@@ -2,7 +2,7 @@
 
 use crate::batch::Source;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
-use crate::per_unit::{Privatized, Subtract, clipped_sum, loss};
+use crate::per_unit::{ClippedSum, Privatized, Subtract, clipped_sum, loss};
 use crate::{Batch, Classifier, Error, Optimiser, Plan, UnitRows};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor};
@@ -59,8 +59,8 @@ pub(crate) fn run_private(
     let mut run = Run::<Privatized>::new(start, plan.optimiser, plan.learning_rate, plan.steps);
     for step in 0..plan.steps {
         let sampled = rows.poisson(plan.sample_rate, &mut key.stream(binding, "sample", step, ""));
-        let batch = rows.batch(&sampled, &device);
-        let sum = clipped_sum(&run.model, batch.as_ref(), plan.max_grad_norm);
+        let parts = rows.batches(&sampled, &device).into_iter().map(|batch| clipped_sum(&run.model, Some(&batch), plan.max_grad_norm));
+        let sum = parts.reduce(ClippedSum::plus).unwrap_or_else(|| clipped_sum(&run.model, None, plan.max_grad_norm));
         let noised = sum.privatize(plan, key, binding, step);
         run.step(noised);
         observe(Progress { step: step + 1, steps: plan.steps });

@@ -179,6 +179,16 @@ fn factor(squared: f64, max_grad_norm: f64) -> f64 {
 }
 
 impl ClippedSum {
+    /// The sum over the units of both, which are different units of one step.
+    pub(crate) fn plus(mut self, other: Self) -> Self {
+        for ((_, _, sum), (_, _, more)) in self.values.iter_mut().zip(other.values) {
+            for (s, m) in sum.iter_mut().zip(more) {
+                *s += m;
+            }
+        }
+        self
+    }
+
     /// Adds `N(0, (noise_multiplier · max_grad_norm)²)` to every coordinate, from the run's stream for this step and parameter, and divides by the public batch size.
     #[must_use]
     pub fn privatize(self, plan: &Plan, key: &RunKey, binding: &Binding, step: u64) -> Privatized {

@@ -19,6 +19,8 @@ const OTHER: u8 = 96;
 const EMBEDDING_SEED: NotPrivateSeed = NotPrivateSeed(2003);
 /// Rows of one pass through the model outside training: bounds the memory.
 const CHUNK: usize = 8192;
+/// Units of a private step that are computed together.
+const UNITS_TOGETHER: usize = 16;
 
 /// What the model looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +179,10 @@ impl TextRows {
         });
         Self { shape, table: shape.table(), units: units.collect() }
     }
+
+    fn positions(&self, unit: usize) -> usize {
+        self.units[unit].iter().map(Vec::len).sum()
+    }
 }
 
 impl Source for TextRows {
@@ -184,10 +190,16 @@ impl Source for TextRows {
         self.units.len()
     }
 
+    /// By length, so that little is padding.
+    fn batches(&self, chosen: &[usize], device: &Device) -> Vec<Batch> {
+        let mut by_length = chosen.to_vec();
+        by_length.sort_by_key(|&unit| self.positions(unit));
+        by_length.chunks(UNITS_TOGETHER).filter_map(|part| self.batch(part, device)).collect()
+    }
+
     fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch> {
-        let positions = |unit: usize| self.units[unit].iter().map(Vec::len).sum::<usize>();
         // Padded to the longest of those drawn: a sum over units does not depend on it.
-        let cap = chosen.iter().map(|&u| positions(u)).max().filter(|&longest| longest > 0)?;
+        let cap = chosen.iter().map(|&u| self.positions(u)).max().filter(|&longest| longest > 0)?;
         let (rows, width) = (chosen.len() * cap, self.shape.width());
         let (mut inputs, mut labels, mut mask) = (vec![0.0_f32; rows * width], vec![0_i32; rows], vec![0.0_f32; rows]);
         for (place, &unit) in chosen.iter().enumerate() {

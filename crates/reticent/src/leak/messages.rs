@@ -7,16 +7,18 @@ use reticent_train::NotPrivateSeed;
 
 const SEED: NotPrivateSeed = NotPrivateSeed(4111);
 /// Customers without a planted secret, and messages of each.
-const CUSTOMERS: usize = 260;
+const CUSTOMERS: usize = 240;
 const MESSAGES_EACH: usize = 8;
+const MESSAGES_BESIDE: usize = 4;
+const PLANTED_SEED: NotPrivateSeed = NotPrivateSeed(4112);
 
 const FIRST: [&str; 24] = [
-    "Dana", "Omar", "Lena", "Ivan", "Mira", "Noah", "Sara", "Theo", "Vera", "Hugo", "Nina", "Paul", "Rosa", "Adam", "Elif", "Jon", "Kira", "Luca",
-    "Maya", "Otto", "Petra", "Ravi", "Tara", "Yusuf",
+    "Dana", "Omar", "Lena", "Ivan", "Mira", "Noah", "Sara", "Theo", "Vera", "Hugo", "Nina", "Paul", "Rosa", "Adam", "Elif", "Jon", "Kira",
+    "Luca", "Maya", "Otto", "Petra", "Ravi", "Tara", "Yusuf",
 ];
 const LAST: [&str; 24] = [
-    "Keller", "Haddad", "Novak", "Silva", "Berg", "Costa", "Fischer", "Garcia", "Horvat", "Ito", "Jansen", "Kowal", "Larsen", "Moreau", "Nagy",
-    "Okoye", "Petrov", "Quinn", "Rossi", "Santos", "Tanaka", "Ueda", "Varga", "Weber",
+    "Keller", "Haddad", "Novak", "Silva", "Berg", "Costa", "Fischer", "Garcia", "Horvat", "Ito", "Jansen", "Kowal", "Larsen", "Moreau",
+    "Nagy", "Okoye", "Petrov", "Quinn", "Rossi", "Santos", "Tanaka", "Ueda", "Varga", "Weber",
 ];
 const PRODUCTS: [&str; 8] = ["kettle", "lamp", "phone case", "backpack", "keyboard", "headset", "blender", "tent"];
 const CITIES: [&str; 8] = ["Graz", "Porto", "Malmo", "Lyon", "Gdansk", "Turin", "Cork", "Ghent"];
@@ -108,13 +110,22 @@ fn message(rng: &mut ChaCha20Rng) -> String {
 /// Messages of customers, none of them planted.
 pub(crate) fn simulate() -> Messages {
     let mut rng = SEED.rng();
-    (0..CUSTOMERS).flat_map(|customer| (0..MESSAGES_EACH).map(move |_| customer)).map(|c| (subject("customer", c), message(&mut rng))).collect()
+    (0..CUSTOMERS)
+        .flat_map(|customer| (0..MESSAGES_EACH).map(move |_| customer))
+        .map(|c| (subject("customer", c), message(&mut rng)))
+        .collect()
 }
 
-/// The messages of the customers who repeat a secret, each a unit of its own.
+/// The messages of the customers who repeat a secret, each a unit of its own that also writes a few ordinary messages.
 pub(crate) fn plant(secrets: &[Canary]) -> Vec<(SubjectId, String)> {
-    let texts = secrets.iter().enumerate().map(|(index, secret)| (subject("planted", index), format!("{}{}", secret.prefix, secret.secret), secret.repeats));
-    texts.flat_map(|(id, text, repeats)| (0..repeats).map(move |_| (id, text.clone()))).collect()
+    let mut rng = PLANTED_SEED.rng();
+    let mut all = vec![];
+    for (index, secret) in secrets.iter().enumerate() {
+        let id = subject("planted", index);
+        all.extend((0..secret.repeats).map(|_| (id, format!("{}{}", secret.prefix, secret.secret))));
+        all.extend((0..MESSAGES_BESIDE).map(|_| (id, message(&mut rng))));
+    }
+    all
 }
 
 /// These units are nobody: their pseudonyms protect no one.
