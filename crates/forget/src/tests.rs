@@ -373,7 +373,7 @@ fn what_the_theorem_does_not_cover_is_refused() {
     assert!(matches!(train(&people(90), &["no", "yes"], settings(0.01, 1e-13, 2)), Error::NotConverged { .. }));
 }
 
-/// RAND HIE, trained as the program trains it. Budget 2.048 at σ = 10, δ = 1e-5, ε = 1; median residual of a reconstructed unit near 0.005.
+/// RAND HIE, trained as the program trains it. Budget 2.048 at σ = 10, δ = 1e-5, ε = 1; residuals of a reconstructed unit of a few thousandths.
 #[test]
 fn the_real_file_allows_removals() {
     let range = |name: &str, max| Column { name: name.into(), domain: Domain::Range { min: 0.0, max, missing: None }, special: None };
@@ -422,5 +422,9 @@ fn the_real_file_allows_removals() {
         right as f64 / table.table().rows() as f64
     };
     let common = split.test.table().target().iter().filter(|y| **y == 0).count() as f64 / split.test.table().rows() as f64;
-    eprintln!("median {median}, removed {removed}, spent {}, start {}, worst next {}, left {:?}, accuracy {} (most frequent class {common})", model.spent(), model.start_residual, record.worst_case_next, record.removals_left, truth(&split.test));
+    // Measured: 207 removals, median 0.0021, a mean of 0.0064, 0.737 of the held-out rows right against 0.729 for the most frequent class.
+    assert!(removed >= 150, "{removed}");
+    assert!((0.0005..0.01).contains(&median), "{median}");
+    assert!(record.removals_left.worst_case == 0 && record.worst_case_next > 100.0, "the worst case alone would allow no removal");
+    assert!(truth(&split.test) > common, "{} {common}", truth(&split.test));
 }
