@@ -167,7 +167,10 @@ pub(crate) fn train(
     for gap in &record.non_claims {
         text += &format!("  not covered: {gap}\n");
     }
-    Ok(Answer::new(text, json!({ "model": name, "stamp": STAMP, "evidence": event, "training": kept.training, "decision": admitted.decision })))
+    Ok(Answer::new(
+        text,
+        json!({ "model": name, "stamp": STAMP, "evidence": event, "training": kept.training, "decision": admitted.decision }),
+    ))
 }
 
 fn record_training(workspace: &mut Workspace, name: &str, kept: &Kept) -> Result<i64, Failure> {
@@ -230,7 +233,9 @@ pub(crate) fn forget_unit(
     let Some(mut kept) = read(workspace, name)? else { return Ok(None) };
     let unit: SubjectId = pseudonym.parse()?;
     let state = match &kept.standing {
-        Standing::Withdrawn { commitment: last, .. } if last == commitment => return record_removal(workspace, name, &kept, commitment).map(Some),
+        Standing::Withdrawn { commitment: last, .. } if last == commitment => {
+            return record_removal(workspace, name, &kept, commitment).map(Some);
+        }
         Standing::Trained { state, .. } if state.commitments().any(|c| c == commitment) => {
             return record_removal(workspace, name, &kept, commitment).map(Some);
         }
@@ -324,8 +329,8 @@ fn recorded(workspace: &mut Workspace, name: &str, commitment: &str) -> Result<O
             continue;
         }
         let path = workspace.hidden("evidence").join(&file);
-        let body: Value = serde_json::from_str(&disk::read_text(&path)?)
-            .map_err(|e| Failure::failed(format!("{} is damaged: {e}", path.display())))?;
+        let body: Value =
+            serde_json::from_str(&disk::read_text(&path)?).map_err(|e| Failure::failed(format!("{} is damaged: {e}", path.display())))?;
         if body["commitment"] == json!(commitment) {
             return Ok(Some((stored.seq, body)));
         }

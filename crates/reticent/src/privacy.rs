@@ -187,7 +187,13 @@ pub(crate) fn statement(config: &Config, budget: &Budget) -> Result<Option<State
 
 /// `reconstructed unit, ≤ 5 rows`.
 pub(crate) fn unit_in_words(config: &Config, dataset: &str, unit: &str) -> String {
-    let cap = config.models.values().filter(|m| m.data == dataset && !m.is_removable()).map(|m| m.privacy.max_rows_per_subject).max().unwrap_or(1);
+    let cap = config
+        .models
+        .values()
+        .filter(|m| m.data == dataset && !m.is_removable())
+        .map(|m| m.privacy.max_rows_per_subject)
+        .max()
+        .unwrap_or(1);
     if cap == 1 { format!("{unit}, 1 row") } else { format!("{unit}, ≤ {cap} rows") }
 }
 

@@ -114,7 +114,10 @@ fn a_budget_covers_the_largest_model() {
 
 #[test]
 fn a_model_for_removals_says_so_and_has_no_privacy() {
-    let own = [("kind = \"logistic\"\nprivacy = { epsilon = 2.0, delta = 1e-5 }", "kind = \"certified-logistic\"\ncertified = { epsilon = 1.0 }")];
+    let own = [(
+        "kind = \"logistic\"\nprivacy = { epsilon = 2.0, delta = 1e-5 }",
+        "kind = \"certified-logistic\"\ncertified = { epsilon = 1.0 }",
+    )];
     let config = parse(&edited(&own)).unwrap();
     let expected = Certified { epsilon: 1.0, delta: 1e-5, sigma: 10.0, lambda: 1e-3, max_rows_per_subject: 5 };
     assert_eq!(config.models["risk"].certified, Some(expected));
@@ -124,13 +127,16 @@ fn a_model_for_removals_says_so_and_has_no_privacy() {
         &[("kind = \"logistic\"", "kind = \"certified-logistic\"")],
         r#"reticent.toml:33:9: models.risk.certified: is missing
   hint: write certified = { epsilon = 1.0 }
-reticent.toml:37:11: models.risk.privacy: a model for removals has no differential privacy bound
+reticent.toml:37:1: models.risk.privacy: a model for removals has no differential privacy bound
   hint: remove it, or write kind = "logistic""#,
     );
     check(
         "settings of another kind, out of range",
-        &[("kind = \"logistic\"", "kind = \"logistic\"\ncertified = { epsilon = 3, delta = 0.6, sigma = 0, lambda = -1, max_rows_per_subject = 0 }")],
-        r#"reticent.toml:37:13: models.risk.certified: is for models of its own kind
+        &[(
+            "kind = \"logistic\"",
+            "kind = \"logistic\"\ncertified = { epsilon = 3, delta = 0.6, sigma = 0, lambda = -1, max_rows_per_subject = 0 }",
+        )],
+        r#"reticent.toml:37:1: models.risk.certified: is for models of its own kind
   hint: remove it, or write kind = "certified-logistic"
 reticent.toml:37:25: models.risk.certified.epsilon: must be above 0 and at most 2, not 3
 reticent.toml:37:36: models.risk.certified.delta: must be above 0 and at most 0.5, not 0.6
