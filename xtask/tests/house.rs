@@ -216,7 +216,19 @@ const WORDS: [Word; 13] = [
     Word {
         never: &["certified", "certificate", "certificates"],
         // What is proved stands beside the word: an interval of numbers, or the removal with its (ε, δ) and its assumptions.
-        unless: &["certified interval", "certified bounds", "(certified: {", "(certified: 2", "(ε, δ)-certified", "certified-logistic", "certified-removal", "certified-training", "certified = {", "certified/", "frequent-certified"],
+        unless: &[
+            "certified interval",
+            "certified bounds",
+            "(certified: {",
+            "(certified: 2",
+            "(ε, δ)-certified",
+            "certified-logistic",
+            "certified-removal",
+            "certified-training",
+            "certified = {",
+            "certified/",
+            "frequent-certified",
+        ],
         instead: "signed erasure record; (ε, δ)-certified removal, with its assumptions",
     },
     word(&["tamper-proof", "tamperproof", "tamper proof"], "tamper-evident, against a checkpoint held elsewhere"),

@@ -192,7 +192,7 @@ fn training_evidence(workspace: &mut Workspace, name: &str, kept: &Kept) -> Resu
 
 /// The record, after the verifier of outsiders has been through it.
 fn checked(model: &CertifiedLogistic, provenance: &Provenance) -> Result<Certificate, Failure> {
-    let record = model.certificate(provenance);
+    let record = model.record(provenance);
     verify_removal(&record).map_err(|e| Failure::failed(format!("the record of the removals does not hold: {e}")))?;
     Ok(record)
 }

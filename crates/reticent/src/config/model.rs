@@ -41,7 +41,7 @@ pub(crate) enum ModelKind {
     CertifiedLogistic,
 }
 
-/// `certified`: the guarantee of (ε, δ)-certified removal, and what reaches it.
+/// `certified = { … }`: the guarantee of (ε, δ)-certified removal, and what reaches it.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Certified {
