@@ -231,7 +231,19 @@ const WORDS: [Word; 13] = [
     Word {
         never: &["certified", "certificate", "certificates"],
         // What is proved stands beside the word: an interval of numbers, or the removal with its (ε, δ) and its assumptions.
-        unless: &["certified interval", "certified bounds", "(certified: {", "(certified: 2", "(ε, δ)-certified"],
+        unless: &[
+            "certified interval",
+            "certified bounds",
+            "(certified: {",
+            "(certified: 2",
+            "(ε, δ)-certified",
+            "certified-logistic",
+            "certified-removal",
+            "certified-training",
+            "certified = {",
+            "certified/",
+            "frequent-certified",
+        ],
         instead: "signed erasure record; (ε, δ)-certified removal, with its assumptions",
     },
     word(&["tamper-proof", "tamperproof", "tamper proof"], "tamper-evident, against a checkpoint held elsewhere"),
@@ -299,10 +311,16 @@ fn the_people_s_list_of_words_is_this_one() {
     assert_none(&missing, "name it in the table of CONTRIBUTING.md");
 }
 
+/// Keys of reticent.toml and folders: where one is all of a string, it is a name and says nothing. (`certified-…` are kinds and topics.)
+const NAMES: [&str; 1] = ["certified"];
+
 /// Every use of a word of the list in the prose of a file.
 fn overstatements(file: &File) -> Vec<String> {
     let mut found = vec![];
     for (line, prose) in prose_of(file) {
+        if NAMES.contains(&prose.as_str()) {
+            continue;
+        }
         // One space for any white space, so that a line break hides nothing; `lines` keeps where each character stood.
         let (mut flat, mut lines, mut at) = (String::new(), vec![], line);
         for c in prose.chars() {

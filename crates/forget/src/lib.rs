@@ -22,7 +22,7 @@
 //! let unit = key.subject("visits", "p17");
 //! let Outcome::Removed(step) = model.remove(unit, &"ab".repeat(32))? else { panic!("within the budget of 2.048") };
 //! assert!(step.residual < step.worst_case && model.spent() < 0.5);
-//! let record = model.certificate(&Provenance { data: "visits/v1".into(), code: "0.1.0".into(), noise_source: "an example".into() });
+//! let record = model.record(&Provenance { data: "visits/v1".into(), code: "0.1.0".into(), noise_source: "an example".into() });
 //! assert_eq!(reticent_proof::verify_removal(&record)?.removals, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

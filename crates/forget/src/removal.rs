@@ -61,8 +61,7 @@ impl CertifiedLogistic {
         };
         removal.residual = charged(&removal);
         let after = spent + removal.residual;
-        // Written so that a NaN is refused too.
-        if !(after <= budget * (1.0 - 1e-12)) {
+        if after.is_nan() || after > budget * (1.0 - 1e-12) {
             return Ok(Outcome::RetrainRequired(self.must_retrain(spent, Some(removal.residual), budget)));
         }
         (self.weights, self.rows) = (weights, rest);

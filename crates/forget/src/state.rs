@@ -105,7 +105,7 @@ impl CertifiedLogistic {
     /// The record of all removals since training: every number of the bound, how it was obtained, and what it does not say.
     /// [`reticent_proof::verify_removal`] recomputes it.
     #[must_use]
-    pub fn certificate(&self, provenance: &Provenance) -> Certificate {
+    pub fn record(&self, provenance: &Provenance) -> Certificate {
         let Settings { lambda, sigma, epsilon, delta, max_rows_per_unit } = self.settings;
         let (spent, budget) = (self.spent(), self.settings.budget());
         let most = max_rows_per_unit.get() as u64;

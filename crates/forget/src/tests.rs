@@ -99,7 +99,7 @@ fn ten_thousand_removals_stay_within_their_bound() {
             tightest = tightest.max(difference(&after, &before) / bound);
         }
         assert!(model.spent() <= model.settings.budget());
-        let record = model.certificate(&provenance());
+        let record = model.record(&provenance());
         verify_removal(&record).unwrap_or_else(|e| panic!("model {models}: {e}"));
     }
     assert!(retrained > 10, "budgets run out too: {retrained}");
@@ -205,7 +205,7 @@ fn doing_nothing_does_not_pass() {
     }
     assert!(nothing > model.settings.budget() && newton < 0.5 * model.settings.budget(), "{nothing} {newton}");
     // A record whose model did not change is refused.
-    let mut record = model.certificate(&provenance());
+    let mut record = model.record(&provenance());
     record.removals[11].model_after = record.removals[11].model_before.clone();
     record.model_now = record.removals[11].model_after.clone();
     assert!(matches!(verify_removal(&record), Err(Wrong::Chain { at: 11, .. })));
@@ -227,7 +227,7 @@ fn a_spent_budget_changes_nothing_and_is_final() {
         }
     };
     assert!(required.spent + required.next.unwrap() > required.budget);
-    assert!(verify_removal(&model.certificate(&provenance())).unwrap().removals == done);
+    assert!(verify_removal(&model.record(&provenance())).unwrap().removals == done);
     let unit = model.rows.units[1].0;
     assert!(matches!(model.remove(unit, &commitment(99)), Err(Error::MustRetrain { .. })));
 }
@@ -244,7 +244,7 @@ fn a_flipped_number_is_found() {
     for i in 0..3 {
         assert!(matches!(model.remove(model.rows.units[i].0, &commitment(i + 10)).unwrap(), Outcome::Removed(_)));
     }
-    let record = model.certificate(&provenance());
+    let record = model.record(&provenance());
     let checked = verify_removal(&record).unwrap();
     assert!(checked.removals == 3 && checked.spent < checked.budget && record.removals_left.worst_case > 0);
     let json = serde_json::to_value(&record).unwrap();
@@ -373,7 +373,7 @@ fn what_the_theorem_does_not_cover_is_refused() {
     assert!(matches!(train(&people(90), &["no", "yes"], settings(0.01, 1e-13, 2)), Error::NotConverged { .. }));
 }
 
-/// RAND HIE, trained as the program trains it. Budget 2.048 at σ = 10, δ = 1e-5, ε = 1; median residual of a reconstructed unit near 0.005.
+/// RAND HIE, trained as the program trains it. Budget 2.048 at σ = 10, δ = 1e-5, ε = 1; residuals of a reconstructed unit of a few thousandths.
 #[test]
 fn the_real_file_allows_removals() {
     let range = |name: &str, max| Column { name: name.into(), domain: Domain::Range { min: 0.0, max, missing: None }, special: None };
@@ -415,12 +415,16 @@ fn the_real_file_allows_removals() {
     let mut residuals: Vec<f64> = model.removals.iter().map(|r| r.residual).collect();
     residuals.sort_by(f64::total_cmp);
     let median = residuals[residuals.len() / 2];
-    let record = model.certificate(&provenance());
+    let record = model.record(&provenance());
     verify_removal(&record).unwrap();
     let truth = |table: &PermittedTable| -> f64 {
         let right = model.predict(table).unwrap().iter().zip(table.table().target()).filter(|(p, y)| (**p >= 0.5) == (**y == 1)).count();
         right as f64 / table.table().rows() as f64
     };
     let common = split.test.table().target().iter().filter(|y| **y == 0).count() as f64 / split.test.table().rows() as f64;
-    eprintln!("median {median}, removed {removed}, spent {}, start {}, worst next {}, left {:?}, accuracy {} (most frequent class {common})", model.spent(), model.start_residual, record.worst_case_next, record.removals_left, truth(&split.test));
+    // Measured: 207 removals, median 0.0021, a mean of 0.0064, 0.737 of the held-out rows right against 0.729 for the most frequent class.
+    assert!(removed >= 150, "{removed}");
+    assert!((0.0005..0.01).contains(&median), "{median}");
+    assert!(record.removals_left.worst_case == 0 && record.worst_case_next > 100.0, "the worst case alone would allow no removal");
+    assert!(truth(&split.test) > common, "{} {common}", truth(&split.test));
 }

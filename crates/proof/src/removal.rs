@@ -23,13 +23,11 @@ pub const METHOD: &str = "newton-removal/logistic/1";
 /// Where the guarantee comes from.
 pub const THEOREM: &str = "Guo, Goldstein, Hannun, van der Maaten 2020, arXiv:1911.03030: Corollary 1 for a batch (residual of one Newton step), Theorem 3 (Gaussian perturbation of the loss)";
 /// Which data sets are compared.
-pub const ADJACENCY: &str =
-    "remove: the model after the removals against one trained on the rows that stay, with fresh noise; a unit goes with all its rows at once";
+pub const ADJACENCY: &str = "remove: the model after the removals against one trained on the rows that stay, with fresh noise; a unit goes with all its rows at once";
 /// What the adversary of the theorem sees.
 pub const ADVERSARY: &str = "the final model alone; requests do not depend on the models; no release of a model before and after together, which share the same noise";
 /// When the model must be trained again.
-pub const RETRAIN_TRIGGER: &str =
-    "train again with fresh noise before the sum of residuals would exceed σε/c, or when the rows that stay are not those it was trained on";
+pub const RETRAIN_TRIGGER: &str = "train again with fresh noise before the sum of residuals would exceed σε/c, or when the rows that stay are not those it was trained on";
 /// How rounding is treated.
 pub const ROUNDING: &str = "f64; an allowance from the standard forward error bounds of sums and dot products, doubled, is added to each residual, and products of norms are raised by their relative error";
 /// Where ‖X‖ comes from.
@@ -352,8 +350,7 @@ pub fn verify_removal(record: &Certificate) -> Result<Checked, Wrong> {
     let next = removal_worst_case(record.max_rows_per_unit, rows_left - record.max_rows_per_unit, c.lambda.value, record.weights_norm);
     same("worst_case_next", record.worst_case_next, next)?;
     let residuals: Vec<f64> = record.removals.iter().map(|r| r.residual).collect();
-    let left =
-        removals_left(record.budget_left, record.max_rows_per_unit, rows_left, c.lambda.value, record.weights_norm, &residuals);
+    let left = removals_left(record.budget_left, record.max_rows_per_unit, rows_left, c.lambda.value, record.weights_norm, &residuals);
     same("removals_left.worst_case", record.removals_left.worst_case as f64, left.worst_case as f64)?;
     match (record.removals_left.estimate_at_median, left.estimate_at_median) {
         (Some(found), Some(expected)) => same("removals_left.estimate_at_median", found as f64, expected as f64)?,

@@ -125,7 +125,7 @@ pub(crate) fn evaluate(
 /// The same sampling, clipping and noise for the other architecture.
 fn other_architecture(model: &Model, plan: &Plan) -> (&'static str, Plan) {
     let (name, kind) = match model.kind {
-        ModelKind::Logistic => ("MLP, one hidden layer of 32", ModelKind::Mlp),
+        ModelKind::Logistic | ModelKind::CertifiedLogistic => ("MLP, one hidden layer of 32", ModelKind::Mlp),
         ModelKind::Mlp => ("Logistic regression", ModelKind::Logistic),
     };
     let other = Model { kind, hidden: vec![], ..model.clone() };

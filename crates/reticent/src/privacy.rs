@@ -18,7 +18,7 @@ pub(crate) fn declared_budget(config: &Config, dataset: &str) -> Result<(Epsilon
         None => config
             .models
             .values()
-            .filter(|m| m.data == dataset)
+            .filter(|m| m.data == dataset && !m.is_removable())
             .map(|m| (m.privacy.epsilon, m.privacy.delta))
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .ok_or_else(|| {
@@ -30,7 +30,7 @@ pub(crate) fn declared_budget(config: &Config, dataset: &str) -> Result<(Epsilon
 
 pub(crate) fn architecture(model: &Model) -> Architecture {
     match model.kind {
-        ModelKind::Logistic => Architecture::Logistic,
+        ModelKind::Logistic | ModelKind::CertifiedLogistic => Architecture::Logistic,
         ModelKind::Mlp => Architecture::Mlp { hidden: hidden(model) },
     }
 }
@@ -77,7 +77,7 @@ pub(crate) fn plan_for_one(config: &Config, model: &Model, epsilon: f64) -> Resu
 /// Chosen for inputs in [-1, 1] and a clipping norm near 1, without looking at the user's data.
 pub(crate) fn default_learning_rate(kind: ModelKind) -> f64 {
     match kind {
-        ModelKind::Logistic => 2.0,
+        ModelKind::Logistic | ModelKind::CertifiedLogistic => 2.0,
         ModelKind::Mlp => 1.0,
     }
 }
@@ -197,7 +197,13 @@ fn is_fixed(charged: &[&Reservation]) -> bool {
 
 /// `reconstructed unit, ≤ 5 rows`.
 pub(crate) fn unit_in_words(config: &Config, dataset: &str, unit: &str) -> String {
-    let cap = config.models.values().filter(|m| m.data == dataset).map(|m| m.privacy.max_rows_per_subject).max().unwrap_or(1);
+    let cap = config
+        .models
+        .values()
+        .filter(|m| m.data == dataset && !m.is_removable())
+        .map(|m| m.privacy.max_rows_per_subject)
+        .max()
+        .unwrap_or(1);
     if cap == 1 { format!("{unit}, 1 row") } else { format!("{unit}, ≤ {cap} rows") }
 }
 

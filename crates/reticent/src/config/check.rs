@@ -29,12 +29,18 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &mut Config) {
             reader.unknown(&format!("{path}.purpose"), "purpose", &model.purpose, config.purposes.keys().map(String::as_str));
         }
         match config.data.get(&model.data) {
-            Some(data) => plan(reader, &format!("{path}.privacy"), &mut model.privacy, data),
+            Some(data) => {
+                let table = if model.is_removable() { "certified" } else { "privacy" };
+                plan(reader, &format!("{path}.{table}"), &mut model.privacy, data);
+                if let Some(certified) = &mut model.certified {
+                    certified.max_rows_per_subject = model.privacy.max_rows_per_subject;
+                }
+            }
             None => reader.unknown(&format!("{path}.data"), "data set", &model.data, config.data.keys().map(String::as_str)),
         }
     }
     for (name, data) in &mut config.data {
-        budget(reader, name, data, config.models.iter().filter(|(_, m)| m.data == *name));
+        budget(reader, name, data, config.models.iter().filter(|(_, m)| m.data == *name && !m.is_removable()));
     }
     special(reader, config);
     if config.mode == Mode::Release {
@@ -174,6 +180,9 @@ fn plan(reader: &mut Reader<'_>, path: &str, privacy: &mut Privacy, data: &DataS
             "each row is a unit of its own: it has one row",
             "remove it, or name the column that says whose row it is",
         );
+    }
+    if privacy.unsaid {
+        return;
     }
     // `units` of a broken table is a stand-in.
     let units = data.units as f64;

@@ -1,7 +1,7 @@
 //! What to train, and what it may reveal.
 
 use super::problem::Kind;
-use super::reader::{Fields, INSIDE_UNIT, POSITIVE, RATE};
+use super::reader::{Fields, INSIDE_UNIT, POSITIVE, RATE, UP_TO_HALF, UP_TO_TWO};
 use schemars::JsonSchema;
 use serde::Serialize;
 use toml::de::DeValue;
@@ -20,8 +20,13 @@ pub(crate) struct Model {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(range(min = 1)))]
     pub(crate) hidden: Vec<u64>,
-    /// The bound and how it is reached.
+    /// The bound and how it is reached; not for a `certified-logistic`.
+    #[serde(skip_serializing_if = "Privacy::is_unsaid")]
+    #[schemars(with = "Option<Privacy>")]
     pub(crate) privacy: Privacy,
+    /// For a `certified-logistic` alone: the guarantee of a removal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) certified: Option<Certified>,
 }
 
 /// The family of models.
@@ -32,6 +37,33 @@ pub(crate) enum ModelKind {
     Logistic,
     /// A feed-forward network.
     Mlp,
+    /// Logistic regression out of which a unit can be taken by (ε, δ)-certified removal. It has no differential privacy and is never released.
+    CertifiedLogistic,
+}
+
+/// `certified = { … }`: the guarantee of (ε, δ)-certified removal, and what reaches it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Certified {
+    /// ε of all removals until the model is trained again, in nats.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 2))]
+    pub(crate) epsilon: f64,
+    /// The δ that goes with it.
+    #[serde(default = "delta")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 0.5))]
+    pub(crate) delta: f64,
+    /// Standard deviation of the noise in the summed loss.
+    #[serde(default = "sigma")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub(crate) sigma: f64,
+    /// Strength of the regularisation a row.
+    #[serde(default = "lambda")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub(crate) lambda: f64,
+    /// Rows of one unit that take part. 5 if left out, 1 where `subject = "row"`.
+    #[serde(default = "max_rows_per_subject")]
+    #[schemars(range(min = 1))]
+    pub(crate) max_rows_per_subject: u64,
 }
 
 /// `privacy`: the bound on what the model can reveal about any one unit, and the plan that reaches it (DP-SGD).
@@ -69,6 +101,10 @@ pub(crate) struct Privacy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) learning_rate: Option<f64>,
+    /// True where none is written: the model has no such bound, and all but `max_rows_per_subject` is a stand-in.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(crate) unsaid: bool,
 }
 
 impl Model {
@@ -76,14 +112,57 @@ impl Model {
         fields.need("data", "name a data set: data = \"visits\" for [data.visits]");
         fields.need("purpose", "name a purpose: purpose = \"care\" for [purposes.care]");
         fields.need("kind", "write kind = \"logistic\" or kind = \"mlp\"");
-        fields.need("privacy", "write privacy = { epsilon = 2.0 }");
         let data = fields.text("data").unwrap_or_default();
         let purpose = fields.text("purpose").unwrap_or_default();
-        let kind = fields.choice("kind", &[("logistic", ModelKind::Logistic), ("mlp", ModelKind::Mlp)]);
+        let kinds = [("logistic", ModelKind::Logistic), ("mlp", ModelKind::Mlp), (REMOVABLE, ModelKind::CertifiedLogistic)];
+        let kind = fields.choice("kind", &kinds);
         let hidden = hidden(&mut fields, kind);
-        let privacy = fields.table("privacy").map_or_else(Privacy::default, Privacy::read);
+        let removable = kind == Some(ModelKind::CertifiedLogistic);
+        if removable {
+            fields.need("certified", "write certified = { epsilon = 1.0 }");
+        } else {
+            fields.need("privacy", "write privacy = { epsilon = 2.0 }");
+        }
+        let (path, said) = (fields.at("privacy"), fields.has("privacy"));
+        let mut privacy = fields.table("privacy").map_or_else(Privacy::default, Privacy::read);
+        if removable && said {
+            let message = "a model for removals has no differential privacy bound";
+            fields.reader.error(Kind::Contradiction, &path, message, "remove it, or write kind = \"logistic\"");
+        }
+        let (path, said) = (fields.at("certified"), fields.has("certified"));
+        let certified = fields.table("certified").map(Certified::read);
+        if !removable && said && kind.is_some() {
+            let message = "is for models of its own kind";
+            fields.reader.error(Kind::Contradiction, &path, message, format!("remove it, or write kind = \"{REMOVABLE}\""));
+        }
+        if let Some(certified) = certified.as_ref().filter(|_| removable) {
+            privacy = Privacy { unsaid: true, max_rows_per_subject: certified.max_rows_per_subject, ..Privacy::default() };
+        }
         fields.close();
-        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy }
+        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy, certified }
+    }
+
+    /// Whether it is a model for removals: it has no differential privacy bound, charges no budget and is never released.
+    pub(crate) fn is_removable(&self) -> bool {
+        self.kind == ModelKind::CertifiedLogistic
+    }
+}
+
+/// The kind of a model out of which units can be taken.
+const REMOVABLE: &str = "certified-logistic";
+
+impl Certified {
+    fn read(mut fields: Fields<'_, '_, '_>) -> Self {
+        fields.need("epsilon", "write epsilon = 1.0, or whatever bound you can answer for");
+        let certified = Self {
+            epsilon: fields.number("epsilon", UP_TO_TWO).unwrap_or(1.0),
+            delta: fields.number("delta", UP_TO_HALF).unwrap_or_else(delta),
+            sigma: fields.number("sigma", POSITIVE).unwrap_or_else(sigma),
+            lambda: fields.number("lambda", POSITIVE).unwrap_or_else(lambda),
+            max_rows_per_subject: fields.whole("max_rows_per_subject", 1).unwrap_or(Privacy::BY_SUBJECT),
+        };
+        fields.close();
+        certified
     }
 }
 
@@ -93,7 +172,7 @@ fn hidden(fields: &mut Fields<'_, '_, '_>, kind: Option<ModelKind>) -> Vec<u64> 
     let Some(at) = fields.get("hidden") else { return default };
     let widths = at.value.as_array().map(|items| items.iter().map(|v| whole(v.get_ref())).collect::<Option<Vec<_>>>());
     match widths {
-        _ if kind == Some(ModelKind::Logistic) => {
+        _ if matches!(kind, Some(ModelKind::Logistic | ModelKind::CertifiedLogistic)) => {
             fields.reader.error(Kind::Contradiction, &path, "a logistic model has no hidden layers", "remove it, or write kind = \"mlp\"");
             default
         }
@@ -122,9 +201,14 @@ impl Privacy {
             sample_rate: fields.number("sample_rate", RATE).unwrap_or_else(sample_rate),
             steps: fields.whole("steps", 1).unwrap_or_else(steps),
             learning_rate: fields.number("learning_rate", POSITIVE),
+            unsaid: false,
         };
         fields.close();
         privacy
+    }
+
+    fn is_unsaid(&self) -> bool {
+        self.unsaid
     }
 
     /// Stands for a `max_rows_per_subject` that is left out until the data set is known.
@@ -142,6 +226,7 @@ impl Default for Privacy {
             sample_rate: sample_rate(),
             steps: steps(),
             learning_rate: None,
+            unsaid: false,
         }
     }
 }
@@ -163,4 +248,10 @@ fn sample_rate() -> f64 {
 }
 fn steps() -> u64 {
     300
+}
+fn sigma() -> f64 {
+    10.0
+}
+fn lambda() -> f64 {
+    1e-3
 }

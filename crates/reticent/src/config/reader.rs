@@ -55,6 +55,10 @@ pub(super) const POSITIVE: Rule = Rule { holds: |x| x > 0.0, says: "above 0" };
 pub(super) const INSIDE_UNIT: Rule = Rule { holds: |x| x > 0.0 && x < 1.0, says: "above 0 and below 1" };
 /// A probability above 0.
 pub(super) const RATE: Rule = Rule { holds: |x| x > 0.0 && x <= 1.0, says: "above 0 and at most 1" };
+/// An ε of a removal: above it, its theorem does not hold.
+pub(super) const UP_TO_TWO: Rule = Rule { holds: |x| x > 0.0 && x <= 2.0, says: "above 0 and at most 2" };
+/// A δ of a removal.
+pub(super) const UP_TO_HALF: Rule = Rule { holds: |x| x > 0.0 && x <= 0.5, says: "above 0 and at most 0.5" };
 
 impl<'a> Reader<'a> {
     pub(super) fn new(text: &'a str, base: &'a Path) -> Self {

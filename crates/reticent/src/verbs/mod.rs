@@ -19,11 +19,13 @@ pub(crate) mod train;
 use crate::config::{Config, Model};
 use crate::failure::Failure;
 
-/// The model named, or the only one.
+/// The model named, or the only one; models for removals count only where there is no other.
 pub(crate) fn choose_model<'a>(config: &'a Config, named: Option<&str>) -> Result<(&'a str, &'a Model), Failure> {
     let names: Vec<&str> = config.models.keys().map(String::as_str).collect();
     let listed = names.join(", ");
-    let name = match (named, &names[..]) {
+    let released: Vec<&str> = config.models.iter().filter(|(_, m)| !m.is_removable()).map(|(n, _)| n.as_str()).collect();
+    let defaults = if released.is_empty() { &names } else { &released };
+    let name = match (named, &defaults[..]) {
         (Some(name), _) => name,
         (None, [only]) => only,
         (None, []) => return Err(Failure::usage("reticent.toml declares no model").hint("add `[models.NAME]`")),

@@ -57,6 +57,10 @@ impl Status {
         }
         let mut models = vec![];
         for name in workspace.config.models.keys().cloned().collect::<Vec<_>>() {
+            if workspace.config.models[&name].is_removable() {
+                text += &format!("model    {name}: {}\n", crate::certified::standing(&workspace, &name)?);
+                continue;
+            }
             let releases = releases_of(&mut workspace, &name)?;
             match releases.last() {
                 None => {

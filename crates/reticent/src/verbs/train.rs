@@ -1,5 +1,6 @@
 //! `train`: gate → budget → private training → last look → release.
 
+use crate::certified;
 use crate::cli::Common;
 use crate::config::Config;
 use crate::data_version::{load_latest, units};
@@ -76,6 +77,9 @@ impl Train {
         let mut workspace = Workspace::write(&common.dir)?;
         let (name, model) = choose_model(&workspace.config, self.model.as_deref())?;
         let (name, model) = (name.to_owned(), model.clone());
+        if model.is_removable() {
+            return certified::train(&mut workspace, &name, &model, &self.exclude.iter().copied().collect(), self.again);
+        }
         let released = releases_of(&mut workspace, &name)?;
         if let Some(last) = released.last().filter(|_| !self.again) {
             return Err(Failure::refused(format!("{} is released already", last.model))
@@ -297,6 +301,10 @@ fn machine() -> Result<String, Failure> {
 pub(crate) fn newest(workspace: &mut Workspace, name: &str) -> Result<(ModelManifest, Vec<u8>, i64), Failure> {
     let config: &Config = &workspace.config;
     debug_assert!(config.models.contains_key(name));
+    if config.models[name].is_removable() {
+        return Err(Failure::refused(format!("`{name}` is never released: {}", certified::STAMP))
+            .hint("train a model of another kind, with `privacy`, for use"));
+    }
     let found = workspace.ledger.events("model-released")?.into_iter().rev().find_map(|stored| match stored.event {
         Event::ModelReleased(release) if release.model.split('/').next() == Some(name) => Some((release, stored.seq)),
         _ => None,

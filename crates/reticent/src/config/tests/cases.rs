@@ -97,7 +97,7 @@ reticent.toml:37:28: models.risk.privacy.dleta: is not a known key
         "a key under the wrong heading",
         &[("kind = \"logistic\"", "kind = \"logistic\"\nepsilon = 2.0")],
         r#"reticent.toml:37:1: models.risk.epsilon: is not a known key
-  hint: known here are `data`, `hidden`, `kind`, `privacy` and `purpose`"#,
+  hint: known here are `certified`, `data`, `hidden`, `kind`, `privacy` and `purpose`"#,
     ),
     (
         "empty tables",

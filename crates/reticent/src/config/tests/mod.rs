@@ -113,6 +113,40 @@ fn a_budget_covers_the_largest_model() {
 }
 
 #[test]
+fn a_model_for_removals_says_so_and_has_no_privacy() {
+    let own = [(
+        "kind = \"logistic\"\nprivacy = { epsilon = 2.0, delta = 1e-5 }",
+        "kind = \"certified-logistic\"\ncertified = { epsilon = 1.0 }",
+    )];
+    let config = parse(&edited(&own)).unwrap();
+    let expected = Certified { epsilon: 1.0, delta: 1e-5, sigma: 10.0, lambda: 1e-3, max_rows_per_subject: 5 };
+    assert_eq!(config.models["risk"].certified, Some(expected));
+    assert_eq!((config.data["visits"].budget, config.models["risk"].privacy.max_rows_per_subject), (None, 5), "it charges no budget");
+    check(
+        "no settings, a bound it does not have",
+        &[("kind = \"logistic\"", "kind = \"certified-logistic\"")],
+        r#"reticent.toml:33:9: models.risk.certified: is missing
+  hint: write certified = { epsilon = 1.0 }
+reticent.toml:37:1: models.risk.privacy: a model for removals has no differential privacy bound
+  hint: remove it, or write kind = "logistic""#,
+    );
+    check(
+        "settings of another kind, out of range",
+        &[(
+            "kind = \"logistic\"",
+            "kind = \"logistic\"\ncertified = { epsilon = 3, delta = 0.6, sigma = 0, lambda = -1, max_rows_per_subject = 0 }",
+        )],
+        r#"reticent.toml:37:1: models.risk.certified: is for models of its own kind
+  hint: remove it, or write kind = "certified-logistic"
+reticent.toml:37:25: models.risk.certified.epsilon: must be above 0 and at most 2, not 3
+reticent.toml:37:36: models.risk.certified.delta: must be above 0 and at most 0.5, not 0.6
+reticent.toml:37:49: models.risk.certified.sigma: must be above 0, not 0
+reticent.toml:37:61: models.risk.certified.lambda: must be above 0, not -1
+reticent.toml:37:88: models.risk.certified.max_rows_per_subject: must be a whole number of at least 1"#,
+    );
+}
+
+#[test]
 fn the_schema_has_features_in_the_order_of_the_file() {
     let schema = parse(RIGHT).unwrap().data_schema("visits").unwrap();
     schema.check().unwrap();
@@ -210,6 +244,12 @@ purpose = "care"
 kind = "mlp"
 hidden = [16, 8]
 privacy = { epsilon = 2, delta = 1e-6, releases = 3, max_rows_per_subject = 2, max_grad_norm = 0.5, sample_rate = 1, steps = 10, learning_rate = 0.1 }
+
+[models.removable]
+data = "visits"
+purpose = "care"
+kind = "certified-logistic"
+certified = { epsilon = 1.5, delta = 1e-4, sigma = 5, lambda = 0.01, max_rows_per_subject = 3 }
 "#;
 
 #[test]
