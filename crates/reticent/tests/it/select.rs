@@ -1,20 +1,38 @@
 //! `select`: what columns cost on public rows, and that private rows are not asked.
 
-use crate::workspace::{CONFIG, Stage, Workspace, consents, rows};
+use crate::workspace::{CONFIG, Random, Stage, Workspace, consents, rows};
 use insta::assert_snapshot;
+
+/// 600 made-up people, one visit each, by the rule of [`rows`].
+fn public_rows() -> String {
+    let mut random = Random(2);
+    let mut text = String::from("visit,patient,age,sex,pressure,again,note\n");
+    for person in 0..600 {
+        let (age, sex, pressure) = (20 + random.below(70), ["f", "m"][random.below(2) as usize], 100 + random.below(80));
+        let again = if age + pressure + random.below(60) > 220 { "yes" } else { "no" };
+        text += &format!("{person},patient-{person},{age},{sex},{pressure},{again},text\n");
+    }
+    text
+}
 
 #[test]
 fn without_public_rows_it_is_refused() {
     let workspace = Workspace::at(Stage::Imported);
     let before = workspace.files();
-    assert_snapshot!(workspace.run(&["select"]).refusal(), @"");
+    assert_snapshot!(workspace.run(&["select"]).refusal(), @"
+    exit 3
+    error: choosing columns on private rows reveals something about them, and no budget is charged for that yet
+
+    hint: name rows that are public: `reticent select --public FILE`, a CSV file with the columns of reticent.toml
+    ");
     assert!(before == workspace.files(), "nothing is written");
 }
 
 #[test]
 fn columns_are_ranked_by_what_they_cost() {
     let workspace = Workspace::with(CONFIG, &rows(), &consents());
-    let file = workspace.file("visits.csv");
+    workspace.put("public.csv", &public_rows());
+    let file = workspace.file("public.csv");
     let args = ["select", "--public", file.to_str().unwrap(), "--reason", "made up for this test"];
     let answer = workspace.json(&args);
     let columns = answer["columns"].as_array().unwrap();
