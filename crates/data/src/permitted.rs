@@ -49,4 +49,13 @@ impl PermittedTable {
     pub fn filter(&self, keep: impl Fn(SubjectId) -> bool) -> Self {
         Self { table: self.table.filter(keep), permit: self.permit.clone() }
     }
+
+    /// The same rows with the features at these positions of the schema alone, in this order, under the same permit.
+    ///
+    /// # Panics
+    /// Where a position is none of the schema.
+    #[must_use]
+    pub fn with_columns(&self, kept: &[usize]) -> Self {
+        Self { table: self.table.with_columns(kept), permit: self.permit.clone() }
+    }
 }

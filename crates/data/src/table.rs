@@ -86,6 +86,22 @@ impl Table {
         self.select(&rows)
     }
 
+    /// The same rows with the features at these positions of the schema alone, in this order.
+    ///
+    /// # Panics
+    /// Where a position is none of the schema.
+    #[must_use]
+    pub fn with_columns(&self, kept: &[usize]) -> Self {
+        let columns = kept.iter().map(|&i| self.schema.columns[i].clone()).collect();
+        Self {
+            schema: Schema { columns, ..self.schema.clone() },
+            records: self.records.clone(),
+            subjects: self.subjects.clone(),
+            features: kept.iter().map(|&i| self.features[i].clone()).collect(),
+            target: self.target.clone(),
+        }
+    }
+
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let features = self.features.iter().map(|feature| match feature {
             Feature::Number(v) => Feature::Number(rows.iter().map(|&i| v[i]).collect()),

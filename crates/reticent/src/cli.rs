@@ -59,6 +59,10 @@ enum Verb {
     Budget(verbs::budget::BudgetVerb),
     /// Verify the transparency log
     Log(verbs::log::LogVerb),
+    /// Find personal data in a file, by kind and place, and write a redacted copy: no workspace needed
+    Scan(verbs::scan::Scan),
+    /// Show which columns a model could do without, measured on public rows
+    Select(verbs::select::Select),
     /// Account for a training run done anywhere: no workspace needed
     Account(verbs::account::Account),
     /// The whole way on real health data, in a folder of its own
@@ -113,6 +117,8 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),
         Verb::Log(verb) => verb.run(common),
+        Verb::Scan(verb) => verb.run(common),
+        Verb::Select(verb) => verb.run(common),
         Verb::Account(verb) => verb.run(common),
         Verb::Demo(verb) => verb.run(common),
     }

@@ -64,3 +64,31 @@ proptest! {
         prop_assert!((input - (2.0 * at.min(ulps) as f32 / ulps as f32 - 1.0)).abs() < 1e-6);
     }
 }
+
+/// A table without some columns is the table of the schema without them.
+#[test]
+fn columns_left_out_are_as_if_undeclared() {
+    let csv = "p,age,sex,y\na,30,f,no\nb,40,m,yes\na,50,f,yes\n";
+    let number = Column { name: "age".into(), domain: Domain::Range { min: 0.0, max: 100.0, missing: None }, special: None };
+    let level =
+        Column { name: "sex".into(), domain: Domain::Levels { levels: vec!["f".into(), "m".into()], missing: false }, special: None };
+    let schema = |columns: Vec<Column>| Schema {
+        dataset: "d".into(),
+        subject: SubjectRule::Column("p".into()),
+        unit: "person".into(),
+        record: None,
+        target: Target { column: "y".into(), classes: Classes::Levels(vec!["no".into(), "yes".into()]) },
+        columns,
+        dropped: Dropped::AllOthers,
+        missing: vec![],
+    };
+    let table =
+        |columns| import_csv(csv.as_bytes(), &schema(columns), &CsvOptions::default(), &PseudonymKey::from_bytes([1; 32])).unwrap().table;
+    let both = table(vec![number.clone(), level.clone()]);
+    for (kept, declared) in [(vec![1], vec![level.clone()]), (vec![0], vec![number.clone()]), (vec![1, 0], vec![level, number])] {
+        let (left, direct) = (both.with_columns(&kept), table(declared));
+        assert_eq!(left.schema(), direct.schema());
+        assert_eq!((encode(&left).inputs, encode(&left).width), (encode(&direct).inputs, encode(&direct).width));
+        assert_eq!((left.subjects(), left.target(), left.records()), (direct.subjects(), direct.target(), direct.records()));
+    }
+}

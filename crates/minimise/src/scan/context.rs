@@ -72,7 +72,7 @@ fn after(text: &str, end: usize) -> Option<&str> {
 }
 
 fn is_word(word: &str) -> bool {
-    !word.is_empty() && !(word.contains('<') || word.contains('>'))
+    !(word.is_empty() || word.contains('<') || word.contains('>'))
 }
 
 fn is_one(word: &str, words: &[&str]) -> bool {

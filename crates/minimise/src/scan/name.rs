@@ -443,7 +443,7 @@ fn in_address(text: &str, start: usize) -> bool {
 
 /// A house number stands right behind.
 fn numbered(text: &str, end: usize) -> bool {
-    let rest = text[end..].as_bytes();
+    let rest = &text.as_bytes()[end..];
     rest.len() > 1 && rest[0] == b' ' && rest[1].is_ascii_digit()
 }
 
@@ -502,8 +502,7 @@ fn capitalised(text: &str, at: usize) -> Option<usize> {
         return None;
     }
     let mut end = word_end(text, at);
-    loop {
-        let Some(joint) = char_at(text, end).filter(|c| matches!(c, '\'' | '-' | '’')) else { break };
+    while let Some(joint) = char_at(text, end).filter(|c| matches!(c, '\'' | '-' | '’')) {
         let next = end + joint.len_utf8();
         if !char_at(text, next).is_some_and(char::is_uppercase) || end - at > LONGEST {
             break;

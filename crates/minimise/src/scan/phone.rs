@@ -27,9 +27,9 @@ pub(super) fn at(text: &str, digits: usize, out: &mut Candidates<'_>) {
         return;
     }
     // The longest reading that has a strong shape, else the whole as a weak one.
-    for count in (1..=groups.ends.len()).rev() {
+    for count in (1..=groups.count).rev() {
         let Some(strength) = groups.shape(bytes, count, plus, open) else { continue };
-        let whole = count == groups.ends.len();
+        let whole = count == groups.count;
         let end = groups.ends[count - 1];
         let (end, extended) = if whole { extension(text, end) } else { (end, false) };
         let closed = if whole { !groups.cut && ends(text, end) } else { bytes[end] == b' ' };
@@ -45,8 +45,9 @@ pub(super) fn at(text: &str, digits: usize, out: &mut Candidates<'_>) {
 /// Runs of digits that one number could consist of.
 struct Groups {
     first: usize,
-    starts: Vec<usize>,
-    ends: Vec<usize>,
+    count: usize,
+    starts: [usize; Self::MOST + 1],
+    ends: [usize; Self::MOST + 1],
     /// It went on past what a number can hold.
     cut: bool,
 }
@@ -55,13 +56,14 @@ impl Groups {
     const MOST: usize = 7;
 
     fn read(bytes: &[u8], first: usize, mut open: bool) -> Option<Self> {
-        let mut groups = Self { first, starts: vec![], ends: vec![], cut: false };
+        let mut groups = Self { first, count: 0, starts: [0; Self::MOST + 1], ends: [0; Self::MOST + 1], cut: false };
         let mut at = first;
         loop {
             let end = run(bytes, at);
-            groups.starts.push(at);
-            groups.ends.push(end);
-            if groups.digits(groups.ends.len()) > 16 || groups.ends.len() > Self::MOST {
+            groups.starts[groups.count] = at;
+            groups.ends[groups.count] = end;
+            groups.count += 1;
+            if groups.digits() > 16 || groups.count > Self::MOST {
                 groups.cut = true;
                 break;
             }
@@ -93,17 +95,19 @@ impl Groups {
         (!open).then_some(groups)
     }
 
-    fn digits(&self, count: usize) -> usize {
-        (0..count).map(|g| self.ends[g] - self.starts[g]).sum()
+    fn digits(&self) -> usize {
+        self.lengths().iter().sum()
     }
 
-    fn lengths(&self, count: usize) -> Vec<usize> {
-        (0..count).map(|g| self.ends[g] - self.starts[g]).collect()
+    /// Digits of each group; zeros after the last.
+    fn lengths(&self) -> [usize; Self::MOST + 1] {
+        std::array::from_fn(|g| self.ends[g] - self.starts[g])
     }
 
     /// How telling the first `count` groups are; `None` where they are no phone number.
     fn shape(&self, bytes: &[u8], count: usize, plus: bool, open: bool) -> Option<f64> {
-        let lengths = self.lengths(count);
+        let lengths = self.lengths();
+        let lengths = &lengths[..count];
         let total: usize = lengths.iter().sum();
         let digit = |group: usize, place: usize| bytes[self.starts[group] + place];
         let first = &bytes[self.starts[0]..self.ends[0]];
@@ -113,7 +117,7 @@ impl Groups {
         if (first.starts_with(b"00") && first.len() <= 5) && (11..=16).contains(&total) && count >= 3 {
             return Some(STRUCTURAL);
         }
-        let american = match lengths[..] {
+        let american = match *lengths {
             [3, 3, 4] => Some(0),
             [1, 3, 3, 4] if first == b"1" => Some(1),
             _ => None,
@@ -123,7 +127,7 @@ impl Groups {
             let real = digit(area, 0) >= b'2' && digit(area + 1, 0) >= b'2';
             return Some(if real && (!spaced || area == 1) { STRUCTURAL } else { WEAK });
         }
-        if self.is_date_or_decimal(bytes, &lengths) || lengths.iter().any(|l| *l == 1 || *l > 8) && count > 1 {
+        if self.is_date_or_decimal(bytes, lengths) || lengths.iter().any(|l| *l == 1 || *l > 8) && count > 1 {
             return None;
         }
         if count == 1 {

@@ -13,6 +13,8 @@ pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod predict;
 pub(crate) mod report;
+pub(crate) mod scan;
+pub(crate) mod select;
 pub(crate) mod status;
 pub(crate) mod train;
 

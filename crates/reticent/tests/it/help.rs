@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 15] = [
+const VERBS: [&[&str]; 17] = [
     &["init"],
     &["check"],
     &["import"],
@@ -17,6 +17,8 @@ const VERBS: [&[&str]; 15] = [
     &["budget"],
     &["log"],
     &["log", "verify"],
+    &["scan"],
+    &["select"],
     &["account", "epsilon"],
     &["demo"],
 ];

@@ -12,4 +12,6 @@ mod kill;
 mod lock;
 mod network;
 mod own_data;
+mod scan;
+mod select;
 mod workspace;
