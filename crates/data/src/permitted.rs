@@ -49,4 +49,10 @@ impl PermittedTable {
     pub fn filter(&self, keep: impl Fn(SubjectId) -> bool) -> Self {
         Self { table: self.table.filter(keep), permit: self.permit.clone() }
     }
+
+    /// The same rows with the class of some units changed, under the same permit ([`Table::mislabelled`]).
+    #[must_use]
+    pub fn mislabelled(&self, units: &BTreeSet<SubjectId>) -> Self {
+        Self { table: self.table.mislabelled(units), permit: self.permit.clone() }
+    }
 }

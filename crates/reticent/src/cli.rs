@@ -57,6 +57,8 @@ enum Verb {
     Budget(verbs::budget::BudgetVerb),
     /// Verify the transparency log
     Log(verbs::log::LogVerb),
+    /// Measure what a model leaks, by attacks
+    Audit(verbs::audit::AuditVerb),
     /// Account for a training run done anywhere: no workspace needed
     Account(verbs::account::Account),
     /// The whole way on real health data, in a folder of its own
@@ -110,6 +112,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),
         Verb::Log(verb) => verb.run(common),
+        Verb::Audit(verb) => verb.run(common),
         Verb::Account(verb) => verb.run(common),
         Verb::Demo(verb) => verb.run(common),
     }
