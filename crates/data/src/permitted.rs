@@ -58,4 +58,10 @@ impl PermittedTable {
     pub fn with_columns(&self, kept: &[usize]) -> Self {
         Self { table: self.table.with_columns(kept), permit: self.permit.clone() }
     }
+
+    /// The same rows with the class of some units changed, under the same permit ([`Table::mislabelled`]).
+    #[must_use]
+    pub fn mislabelled(&self, units: &BTreeSet<SubjectId>) -> Self {
+        Self { table: self.table.mislabelled(units), permit: self.permit.clone() }
+    }
 }

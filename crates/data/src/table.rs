@@ -102,6 +102,14 @@ impl Table {
         }
     }
 
+    /// The same rows with the class of some units changed to the next one (the last to the first): canaries that an audit plants.
+    #[must_use]
+    pub fn mislabelled(&self, units: &std::collections::BTreeSet<SubjectId>) -> Self {
+        let classes = self.schema.classes() as u32;
+        let flip = |(id, class): (&SubjectId, &u32)| if units.contains(id) { (class + 1) % classes } else { *class };
+        Self { target: self.subjects.iter().zip(&self.target).map(flip).collect(), ..self.clone() }
+    }
+
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         let features = self.features.iter().map(|feature| match feature {
             Feature::Number(v) => Feature::Number(rows.iter().map(|&i| v[i]).collect()),

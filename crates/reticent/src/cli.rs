@@ -63,6 +63,8 @@ enum Verb {
     Scan(verbs::scan::Scan),
     /// Show which columns a model could do without, measured on public rows
     Select(verbs::select::Select),
+    /// Measure what a model leaks, by attacks
+    Audit(verbs::audit::AuditVerb),
     /// Account for a training run done anywhere: no workspace needed
     Account(verbs::account::Account),
     /// The whole way on real health data, in a folder of its own
@@ -119,6 +121,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Log(verb) => verb.run(common),
         Verb::Scan(verb) => verb.run(common),
         Verb::Select(verb) => verb.run(common),
+        Verb::Audit(verb) => verb.run(common),
         Verb::Account(verb) => verb.run(common),
         Verb::Demo(verb) => verb.run(common),
     }

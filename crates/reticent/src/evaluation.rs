@@ -6,7 +6,7 @@ use crate::config::{Config, Model, ModelKind};
 use crate::failure::Failure;
 use crate::output::Progress;
 use crate::privacy::{architecture, default_learning_rate, plan_for_one};
-use crate::verbs::train::{SPLIT_SEED, TEST_FRACTION};
+use crate::verbs::train::{ModelManifest, SPLIT_SEED};
 use reticent_data::{Domain, Feature, PermittedTable, Split, Table, encode, split_by_unit};
 use reticent_train::{Auc, Binding, Classifier, NotPrivateSeed, Plan, RunKey, Scores, fit_plain, fit_private, macro_auc_interval};
 use serde::Serialize;
@@ -67,9 +67,10 @@ pub(crate) fn evaluate(
     model: &Model,
     table: &PermittedTable,
     released: &Classifier,
-    plan: &Plan,
+    manifest: &ModelManifest,
 ) -> Result<Evaluation, Failure> {
-    let split = split_by_unit(table, TEST_FRACTION, SPLIT_SEED);
+    let plan = &manifest.plan;
+    let split = split_by_unit(table, manifest.test_fraction, SPLIT_SEED);
     if split.test.table().rows() == 0 {
         return Err(Failure::usage("no unit is held out for the test").hint("a data set of a few units cannot be evaluated: bring more"));
     }

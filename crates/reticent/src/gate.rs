@@ -5,10 +5,11 @@ use crate::data_version::{DataVersion, units};
 use crate::failure::Failure;
 use crate::output::{say, thousands};
 use crate::privacy;
+use crate::verbs::train::ModelManifest;
 use crate::workspace::{Workspace, now};
 use reticent_data::PermittedTable;
 use reticent_govern::Event;
-use reticent_proof::{Count, Decision, Permit, Policy, Reason, Refusal, Request, Use, decide};
+use reticent_proof::{Count, Decision, Ground, Permit, Policy, Reason, Refusal, Request, Use, decide};
 use std::collections::BTreeSet;
 
 /// What a purpose and a data set declare, as the gate needs it.
@@ -72,6 +73,48 @@ pub(crate) fn admit(
         }
     };
     Ok(Admitted { table: PermittedTable::new(table, &version, permit)?, decision, event, beyond_cap })
+}
+
+/// The reasons that were excluded by choice when a model was last trained on this version: what measures the model leaves the same units out.
+pub(crate) fn chosen_for(workspace: &mut Workspace, data_version: &str) -> Result<BTreeSet<Reason>, Failure> {
+    let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev();
+    let found = decisions.filter_map(|stored| match stored.event {
+        Event::GateDecided { decision, chosen }
+            if decision.allowed && decision.request.use_ == Use::Training && decision.request.data_version == data_version =>
+        {
+            Some(chosen)
+        }
+        _ => None,
+    });
+    Ok(found.take(1).flatten().collect())
+}
+
+/// The units among which a released model's were, held-out ones included, as the gate admitted them when it was trained; the permit's
+/// digest shows that they are the same. `None` where what is on record does not give them again.
+pub(crate) fn admitted_when_trained(
+    workspace: &mut Workspace,
+    data: &DataVersion,
+    model: &Model,
+    manifest: &ModelManifest,
+) -> Result<Option<BTreeSet<String>>, Failure> {
+    let rows = units(&data.table.capped(manifest.plan.max_rows_per_unit));
+    if !matches!(manifest.permit, Ground::Decided { .. }) {
+        return Ok(Some(rows.into_keys().collect()));
+    }
+    for stored in workspace.ledger.events("gate-decided")?.into_iter().rev() {
+        let Event::GateDecided { decision, chosen } = stored.event else { continue };
+        if !decision.allowed || decision.request.use_ != Use::Training || decision.request.data_version != manifest.data_version {
+            continue;
+        }
+        let (dataset, request) = (&data.manifest.schema.dataset, &decision.request);
+        let policy = policy(&workspace.config, dataset, &model.purpose, &chosen.into_iter().collect());
+        let facts = workspace.ledger.facts(dataset, &request.data_version, &model.purpose, &rows, request.at)?;
+        let permit = decide(&policy, &facts, request).1;
+        if let Some(permit) = permit.filter(|p| p.digest() == manifest.permit_digest) {
+            return Ok(permit.allowed_units().map(|units| units.iter().cloned().collect()));
+        }
+    }
+    Ok(None)
 }
 
 /// A refusal of the gate for the person who asked.

@@ -5,11 +5,10 @@ use crate::data_version::load_latest;
 use crate::disk;
 use crate::evidence;
 use crate::failure::Failure;
-use crate::gate::admit;
+use crate::gate::{admit, chosen_for};
 use crate::output::{Answer, Progress, say};
 use crate::report::{EXPLAINED_LIMITS, Explained, percent, render_explained};
 use crate::verbs::choose_model;
-use crate::verbs::report::chosen_for;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
 use clap::Args;
@@ -68,7 +67,7 @@ impl Explain {
             return Err(Failure::refused(format!("{} was trained on other columns than {} holds", manifest.model, data.manifest.version))
                 .hint("train a release on the present columns: `reticent train --again`"));
         }
-        let chosen = chosen_for(&mut workspace, &manifest)?;
+        let chosen = chosen_for(&mut workspace, &manifest.data_version)?;
         let admitted = admit(&mut workspace, &data, &model, Use::Explanation, &chosen)?;
         let stamp = manifest.stamp.clone().or_else(|| admitted.table.permit().stamp());
         if let Some(stamp) = &stamp {

@@ -5,7 +5,7 @@ use crate::data_version::{DataVersion, load_latest};
 use crate::disk;
 use crate::evaluation::{self, Evaluation};
 use crate::failure::Failure;
-use crate::gate::{Admitted, admit};
+use crate::gate::{Admitted, admit, chosen_for};
 use crate::output::Answer;
 use crate::privacy::{Statement, bound, statement, up};
 use crate::report::{
@@ -19,11 +19,10 @@ use clap::Args;
 use reticent_accounting::filter::RenyiFilter;
 use reticent_accounting::{Delta, Epsilon, Order};
 use reticent_govern::Event;
-use reticent_proof::{Reason, Use};
+use reticent_proof::Use;
 use reticent_train::{Auc, load_weights};
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
 
 #[derive(Args)]
 #[command(
@@ -41,9 +40,9 @@ impl ReportVerb {
         let (name, model) = (name.to_owned(), model.clone());
         let (manifest, weights, released_at) = newest(&mut workspace, &name)?;
         let data = load_latest(&mut workspace, &model.data)?;
-        let chosen = chosen_for(&mut workspace, &manifest)?;
+        let chosen = chosen_for(&mut workspace, &manifest.data_version)?;
         let admitted = admit(&mut workspace, &data, &model, Use::Training, &chosen)?;
-        let evaluation = evaluation::evaluate(&workspace.config, &model, &admitted.table, &load_weights(&weights)?, &manifest.plan)?;
+        let evaluation = evaluation::evaluate(&workspace.config, &model, &admitted.table, &load_weights(&weights)?, &manifest)?;
         let evaluated = workspace.append(&Event::InternalEvaluation {
             version: data.manifest.version.clone(),
             models: evaluation.models,
@@ -94,20 +93,6 @@ impl ReportVerb {
         });
         Ok(Answer::new(text, json))
     }
-}
-
-/// The reasons that were excluded by choice when the released model was trained: the same rows are evaluated.
-pub(crate) fn chosen_for(workspace: &mut Workspace, manifest: &ModelManifest) -> Result<BTreeSet<Reason>, Failure> {
-    let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev();
-    let found = decisions.filter_map(|stored| match stored.event {
-        Event::GateDecided { decision, chosen }
-            if decision.allowed && decision.request.use_ == Use::Training && decision.request.data_version == manifest.data_version =>
-        {
-            Some(chosen)
-        }
-        _ => None,
-    });
-    Ok(found.take(1).flatten().collect())
 }
 
 struct Sources<'a> {

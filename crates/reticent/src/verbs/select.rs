@@ -150,6 +150,7 @@ fn plan(config: &Config, model: &Model) -> Plan {
         learning_rate: LEARNING_RATE,
         public_units: config.data[&model.data].units,
         architecture: architecture(model),
+        optimiser: reticent_train::Optimiser::default(),
     }
 }
 

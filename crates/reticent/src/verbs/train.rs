@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
 
 /// Share of the units held out for the test, and the public seed of the split.
-pub(crate) const TEST_FRACTION: f64 = 0.2;
+pub(crate) const TEST_FRACTION: f64 = 0.25;
 pub(crate) const SPLIT_SEED: u64 = 0;
 
 #[derive(Args)]
@@ -70,6 +70,14 @@ pub(crate) struct ModelManifest {
     pub(crate) unit: String,
     pub(crate) not_covered: Vec<String>,
     pub(crate) weights_sha256: String,
+    /// Share of the units that was held out for the test.
+    #[serde(default = "former_test_fraction")]
+    pub(crate) test_fraction: f64,
+}
+
+/// What manifests without the field were trained with.
+fn former_test_fraction() -> f64 {
+    0.2
 }
 
 impl Train {
@@ -146,6 +154,7 @@ impl Train {
             unit: privacy::unit_in_words(&workspace.config, &model.data, &unit),
             not_covered: privacy::not_covered(&workspace.config, &model.data),
             weights_sha256: hex::encode(Sha256::digest(&weights)),
+            test_fraction: TEST_FRACTION,
             plan,
         };
         let manifest_bytes = format!("{:#}\n", json!(manifest));

@@ -1,0 +1,62 @@
+//! A lower bound on ε from one run: canaries, each in or out by its own fair coin, and how well their coins are guessed from the model.
+
+use crate::audit::recipe::noised;
+use crate::failure::Failure;
+use crate::verbs::train::{ModelManifest, SPLIT_SEED};
+use rand::RngExt;
+use reticent_accounting::Delta;
+use reticent_audit::membership::{KnownRows, loss};
+use reticent_audit::{LowerBound, MemberScores, ceiling};
+use reticent_data::{PermittedTable, SubjectId, split_by_unit};
+use reticent_train::NotPrivateSeed;
+use std::collections::BTreeSet;
+
+/// More canaries would drown in one another: the model has few directions.
+const MOST_CANARIES: usize = 500;
+const FEWEST_CANARIES: usize = 10;
+/// 1 − confidence of the bound.
+pub(crate) const ALPHA: f64 = 0.05;
+/// Sets the canaries' draws apart from those of the shadow models.
+const RUN: u64 = u64::MAX;
+
+/// What the canaries showed.
+pub(crate) struct Canaries {
+    pub(crate) planted: usize,
+    pub(crate) scores: MemberScores,
+    pub(crate) bound: LowerBound,
+    /// The largest bound that this plan would have given with every guess right.
+    pub(crate) ceiling: f64,
+}
+
+/// Runs the plan once more in memory on the members and the canaries that are in: held-out units with a wrong label. `None` with too few units.
+pub(crate) fn measure(manifest: &ModelManifest, pool: &PermittedTable, seed: u64) -> Result<Option<Canaries>, Failure> {
+    let split = split_by_unit(pool, manifest.test_fraction, SPLIT_SEED);
+    let mut rng = NotPrivateSeed(seed ^ 0x6361_6e61).rng();
+    let mut held_out: Vec<SubjectId> = split.test.table().subjects().iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    for i in (1..held_out.len()).rev() {
+        held_out.swap(i, rng.random_range(0..=i));
+    }
+    held_out.truncate(MOST_CANARIES);
+    let canaries: BTreeSet<SubjectId> = held_out.into_iter().collect();
+    let planted = canaries.len();
+    if planted < FEWEST_CANARIES {
+        return Ok(None);
+    }
+    let inside: BTreeSet<SubjectId> = canaries.iter().copied().filter(|_| rng.random()).collect();
+    let rows = pool.mislabelled(&canaries);
+    let members: BTreeSet<SubjectId> = split.train.table().subjects().iter().copied().collect();
+    let trained_on = rows.filter(|id| inside.contains(&id) || members.contains(&id));
+    let model = noised(&manifest.plan, &trained_on, seed, RUN)?;
+    let known = KnownRows::new(&rows.filter(|id| canaries.contains(&id)), manifest.plan.max_rows_per_unit);
+    let target = move |inputs: &[f32], width: usize| model.probabilities(inputs, width);
+    let scores = loss(&known, &target)?.sides(|id| Some(inside.contains(id)))?;
+    let guesses = plan_of_guesses(planted);
+    let bound = LowerBound::one_run(&scores, Delta::new(manifest.delta)?, ALPHA, &guesses, seed)?;
+    let ceiling = ceiling::one_run(planted, ALPHA / guesses.len() as f64)?;
+    Ok(Some(Canaries { planted, scores, bound, ceiling }))
+}
+
+/// Fixed before any score is seen: the surest tenth, and all.
+pub(crate) fn plan_of_guesses(canaries: usize) -> Vec<usize> {
+    vec![(canaries / 10).max(1), canaries]
+}

@@ -1,0 +1,200 @@
+//! The audit of a released model: three targets, three attacks each, canaries, and what all of it is held against.
+
+mod canary;
+mod recipe;
+mod show;
+
+pub(crate) use show::{finding_json, finding_text, json, numbers, text};
+
+use crate::failure::Failure;
+use crate::output::Progress;
+use crate::verbs::train::ModelManifest;
+use canary::Canaries;
+use recipe::Recipe;
+use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::lira::{Variance, log_likelihood_ratios};
+use reticent_audit::membership::{CONFIDENCE_THRESHOLD, KnownRows, confidence, loss, phi};
+use reticent_audit::shadow::{balanced_matrix, shadow_phi};
+use reticent_audit::{Attack, Error, Finding, MemberScores, Scores, Stated, controls};
+use reticent_data::{PermittedTable, SubjectId};
+use std::sync::Mutex;
+
+/// All that was measured.
+pub(crate) struct Audit {
+    pub(crate) targets: Vec<Attacked>,
+    /// The lower bound from planted canaries, and the largest it could have been.
+    pub(crate) canaries: Option<Finding>,
+    pub(crate) planted: usize,
+    pub(crate) shadows: usize,
+    pub(crate) seed: u64,
+    /// Models trained for this and thrown away.
+    pub(crate) models: u64,
+    /// What was left out, or could not be told.
+    pub(crate) gaps: Vec<String>,
+    /// LiRA's scores on the released model, for a question about one unit.
+    pub(crate) private: (Scores<SubjectId>, MemberScores),
+}
+
+/// One target under all attacks.
+pub(crate) struct Attacked {
+    pub(crate) name: &'static str,
+    pub(crate) about: String,
+    pub(crate) findings: Vec<Finding>,
+    scores: Scores<SubjectId>,
+    sides: MemberScores,
+}
+
+/// Attacks the released model, its twin and one that is meant to leak. `pool` holds the units that the gate admits now and that were
+/// admitted when the model was trained.
+pub(crate) fn audit_model(
+    manifest: &ModelManifest,
+    weights: &[u8],
+    pool: &PermittedTable,
+    shadows: usize,
+    seed: u64,
+    mut gaps: Vec<String>,
+) -> Result<Audit, Failure> {
+    let mut progress = Progress::new("shadow models", 3 * shadows as u64 + 3);
+    let mut done = 0;
+    let mut tick = || {
+        done += 1;
+        progress.at(done);
+    };
+    // The released plan's own ε, not that of its reserves: one release is attacked.
+    let stated =
+        Stated { epsilon: Epsilon::new(manifest.epsilon)?, delta: Delta::new(manifest.delta)?, event: Some(manifest.plan.event()) };
+    let mut targets = vec![];
+    let mut models = 0;
+    for name in ["private", "baseline", "overfit"] {
+        let recipe = match name {
+            "private" => recipe::private(manifest, weights, pool, seed)?,
+            "baseline" => recipe::baseline(manifest, pool)?,
+            _ => recipe::overfit(manifest, pool, seed)?,
+        };
+        tick();
+        models += recipe.trained + shadows as u64;
+        let stated = (name == "private").then_some(&stated);
+        targets.push(attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?);
+    }
+    let measured = canary::measure(manifest, pool, seed)?;
+    models += u64::from(measured.is_some());
+    let planted = measured.as_ref().map_or(0, |c| c.planted);
+    if measured.is_none() {
+        gaps.push("a lower bound on ε: too few held-out units to plant as canaries".into());
+    }
+    let canaries = measured.map(|canaries| canary_finding(canaries, &stated, seed)).transpose()?;
+    let first = &targets[0];
+    let private = (first.scores.clone(), first.sides.clone());
+    Ok(Audit { targets, canaries, planted, shadows, seed, models, gaps, private })
+}
+
+fn attack(
+    recipe: &Recipe<'_>,
+    unit: &str,
+    shadows: usize,
+    seed: u64,
+    stated: Option<&Stated>,
+    gaps: &mut Vec<String>,
+    tick: &mut (dyn FnMut() + Send),
+) -> Result<Attacked, Failure> {
+    let known = KnownRows::new(&recipe.pool, recipe.cap);
+    let is_member = |id: &SubjectId| Some(recipe.members.contains(id));
+    let confident = confidence(&known, &*recipe.target)?.sides(is_member).map_err(Failure::from)?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let matrix = balanced_matrix(known.ids().len(), shadows, seed)?;
+    let tick = Mutex::new(tick);
+    let shadow = shadow_phi(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), &mut || {
+        (tick.lock().expect("no thread panics while it holds this"))();
+    })?;
+    let ratios = log_likelihood_ratios(&phi(&known, &*recipe.target)?, &shadow, &matrix, Variance::Global)?;
+    let scores = Scores::new(known.ids().to_vec(), ratios)?;
+    let sides = scores.sides(is_member)?;
+    let losses = loss(&known, &*recipe.target)?.sides(is_member)?;
+
+    let classes = recipe.pool.table().schema().classes();
+    let constant = move |inputs: &[f32], width: usize| vec![1.0 / classes as f64; inputs.len() / width * classes];
+    let mut checks =
+        vec![controls::random_membership(&sides, seed)?, controls::constant_model(&confidence(&known, &constant)?.sides(is_member)?)];
+    let member: Vec<bool> = known.ids().iter().map(|id| recipe.members.contains(id)).collect();
+    match controls::blind_baseline(&known.mean_inputs(), &member, seed) {
+        Ok(control) => checks.insert(0, control),
+        Err(Error::OneSided { .. }) => {
+            gaps.push(format!("{}: whether members differ by themselves: fewer than 10 units on a side", recipe.name))
+        }
+        Err(other) => return Err(other.into()),
+    }
+    let row = "black box: probabilities for rows and labels that the attacker knows; queries do not depend on answers";
+    let shadowed = "black box: probabilities; the attacker also knows the recipe and rows of the same kind to train shadow models on";
+    let attack = |name: &str, variant: String, threat: &str| Attack {
+        name: name.into(),
+        variant,
+        threat_model: threat.into(),
+        unit: unit.into(),
+        seed,
+    };
+    let all = [
+        (attack("confidence", "mean of p(true class) over a unit's rows".into(), row), confident, Some(CONFIDENCE_THRESHOLD)),
+        (attack("loss", "mean of ln p(true class) over a unit's rows".into(), row), losses, None),
+        (
+            attack(
+                "lira",
+                format!("{}; {shadows} shadow models on random halves of all units attacked", Variance::Global.describe()),
+                shadowed,
+            ),
+            sides.clone(),
+            None,
+        ),
+    ];
+    let finding = |(attack, sides, threshold): (Attack, MemberScores, Option<f64>)| {
+        Finding::new(attack, &sides, checks.clone(), threshold, None, stated, not_tested())
+    };
+    let findings = all.into_iter().map(finding).collect::<Result<_, _>>()?;
+    Ok(Attacked { name: recipe.name, about: recipe.about.clone(), findings, scores, sides })
+}
+
+fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Finding, Failure> {
+    let attack = Attack {
+        name: "canaries".into(),
+        variant: format!(
+            "one run of the same plan with {} held-out units under a wrong label, each in by a fair coin; scored by loss; guesses in {:?} (Steinke, Nasr and Jagielski 2023)",
+            canaries.planted,
+            canary::plan_of_guesses(canaries.planted)
+        ),
+        threat_model: "black box on the final model; the auditor plants the canaries".into(),
+        unit: "canary".into(),
+        seed,
+    };
+    let checks = vec![controls::random_membership(&canaries.scores, seed)?];
+    let lower = Some((canaries.bound, canaries.ceiling));
+    Ok(Finding::new(attack, &canaries.scores, checks, None, lower, Some(stated), not_tested())?)
+}
+
+/// What no audit of this kind can see.
+fn not_tested() -> Vec<String> {
+    [
+        "attacks that see gradients or every step of the training",
+        "attackers who know more of the recipe, train more shadow models or ask more often",
+        "groups of units together; reconstruction of values; attributes",
+        "the released run itself for the lower bound: it is measured on another run of the same plan",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::File { .. } => Self::usage(format!("the file of scores cannot be used; nothing was measured\n{error}"))
+                .hint("columns: `score` (a number, higher: more likely a member), `member` (0, 1, true, false), perhaps `unit` or `id`"),
+            Error::Shadows { .. } => Self::usage(error.to_string()),
+            Error::OutOfRange { .. } | Error::Accounting(_) => Self::usage(error.to_string()),
+            Error::OneSided { .. } => {
+                Self::usage(error.to_string()).hint("an audit compares units that the model was trained on with others that it was not")
+            }
+            _ => Self::failed(error.to_string()),
+        }
+    }
+}
+
+/// `--alpha` of every lower bound here.
+pub(crate) const ALPHA: f64 = canary::ALPHA;

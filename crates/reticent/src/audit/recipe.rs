@@ -1,0 +1,130 @@
+//! What is attacked, and the recipe its shadow models follow: the released model, its twin without privacy, and one that is meant to leak.
+
+use crate::failure::Failure;
+use crate::verbs::train::{ModelManifest, SPLIT_SEED};
+use rand::RngExt;
+use reticent_audit::{Target, shadow};
+use reticent_data::{PermittedTable, SubjectId, split_by_unit};
+use reticent_train::{Architecture, Binding, Classifier, NotPrivateSeed, Plan, RunKey, fit_plain, fit_private, load_weights};
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+/// The twin without privacy, and its shadows: full-batch steps until the loss is nearly flat.
+const TWIN_STEPS: u64 = 200;
+const TWIN_LEARNING_RATE: f64 = 4.0;
+/// The model that is meant to leak: a wide hidden layer, one row a unit, long training, some labels wrong.
+const LEAKY_MEMBERS: usize = 400;
+const LEAKY_WIDTH: usize = 256;
+const LEAKY_STEPS: u64 = 400;
+const LEAKY_LEARNING_RATE: f64 = 4.0;
+const LEAKY_MISLABELLED: f64 = 0.3;
+
+type Fit<'a> = Box<dyn Fn(&PermittedTable, u64) -> Result<Box<dyn Target>, String> + Sync + 'a>;
+
+/// A model to attack, with what it takes to make others like it.
+pub(crate) struct Recipe<'a> {
+    /// `private`, `baseline`, `overfit`.
+    pub(crate) name: &'static str,
+    /// What it is, in words.
+    pub(crate) about: String,
+    /// Members and non-members, with the labels that the attacker knows.
+    pub(crate) pool: PermittedTable,
+    pub(crate) members: BTreeSet<SubjectId>,
+    /// Rows of a unit that training and attack look at.
+    pub(crate) cap: NonZeroUsize,
+    pub(crate) target: Box<dyn Target>,
+    /// Trains a shadow model.
+    pub(crate) fit: Fit<'a>,
+    /// Models trained to make the target; the shadows come on top.
+    pub(crate) trained: u64,
+}
+
+impl Recipe<'_> {
+    pub(crate) fn as_fit(&self) -> shadow::Fit<'_> {
+        &*self.fit
+    }
+}
+
+fn target(model: Classifier) -> Box<dyn Target> {
+    Box::new(move |inputs: &[f32], width: usize| model.probabilities(inputs, width))
+}
+
+fn ids(table: &PermittedTable) -> BTreeSet<SubjectId> {
+    table.table().subjects().iter().copied().collect()
+}
+
+/// The released model. Its shadows are private runs of the same plan whose keys are no secrets: nothing of them is released.
+pub(crate) fn private<'a>(manifest: &'a ModelManifest, weights: &[u8], pool: &PermittedTable, seed: u64) -> Result<Recipe<'a>, Failure> {
+    let split = split_by_unit(pool, manifest.test_fraction, SPLIT_SEED);
+    Ok(Recipe {
+        name: "private",
+        about: format!("{}, as released", manifest.model),
+        pool: pool.clone(),
+        members: ids(&split.train),
+        cap: manifest.plan.max_rows_per_unit,
+        target: target(load_weights(weights)?),
+        fit: Box::new(move |data, shadow| noised(&manifest.plan, data, seed, shadow).map(target).map_err(|e| e.to_string())),
+        trained: 0,
+    })
+}
+
+/// The same model trained without clipping and noise on the same rows.
+pub(crate) fn baseline<'a>(manifest: &'a ModelManifest, pool: &PermittedTable) -> Result<Recipe<'a>, Failure> {
+    let split = split_by_unit(pool, manifest.test_fraction, SPLIT_SEED);
+    let plan = &manifest.plan;
+    Ok(Recipe {
+        name: "baseline",
+        about: "its twin without privacy, on the same rows".into(),
+        pool: pool.clone(),
+        members: ids(&split.train),
+        cap: plan.max_rows_per_unit,
+        target: target(fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?),
+        fit: Box::new(|data, _| fit_plain(plan, data, TWIN_STEPS, TWIN_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
+        trained: 1,
+    })
+}
+
+/// A model that is meant to leak: it shows that the attack finds what is there. A random part of the units, members or not, carries a
+/// wrong label.
+pub(crate) fn overfit<'a>(manifest: &ModelManifest, pool: &PermittedTable, seed: u64) -> Result<Recipe<'a>, Failure> {
+    let split = split_by_unit(pool, manifest.test_fraction, SPLIT_SEED);
+    let mut rng = NotPrivateSeed(seed ^ 0x6f76_6572).rng();
+    let mut members: Vec<SubjectId> = ids(&split.train).into_iter().collect();
+    for i in (1..members.len()).rev() {
+        members.swap(i, rng.random_range(0..=i));
+    }
+    members.truncate(LEAKY_MEMBERS.min(split.test.table().unit_count().max(1)));
+    let members: BTreeSet<SubjectId> = members.into_iter().collect();
+    let outside = ids(&split.test);
+    let mislabelled: BTreeSet<SubjectId> = members.union(&outside).copied().filter(|_| rng.random::<f64>() < LEAKY_MISLABELLED).collect();
+    let pool = pool.filter(|id| members.contains(&id) || outside.contains(&id)).mislabelled(&mislabelled);
+    let plan = Plan {
+        max_rows_per_unit: NonZeroUsize::MIN,
+        architecture: Architecture::Mlp { hidden: vec![LEAKY_WIDTH] },
+        learning_rate: LEAKY_LEARNING_RATE,
+        ..manifest.plan.clone()
+    };
+    let own = fit_plain(&plan, &pool.filter(|id| members.contains(&id)), LEAKY_STEPS, LEAKY_LEARNING_RATE)?;
+    Ok(Recipe {
+        name: "overfit",
+        about: format!(
+            "meant to leak: an MLP of {LEAKY_WIDTH} on one row of few units, {:.0}% of them mislabelled",
+            LEAKY_MISLABELLED * 100.0
+        ),
+        pool,
+        members,
+        cap: NonZeroUsize::MIN,
+        target: target(own),
+        fit: Box::new(move |data, _| fit_plain(&plan, data, LEAKY_STEPS, LEAKY_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
+        trained: 1,
+    })
+}
+
+/// A run of the plan for internal evaluation. Its key is made from public numbers: nothing of it is released, and no bound is claimed for it.
+pub(crate) fn noised(plan: &Plan, data: &PermittedTable, seed: u64, run: u64) -> Result<Classifier, reticent_train::Error> {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&run.to_le_bytes());
+    let binding = Binding { plan: plan.digest(), permit: String::new(), data: "audit".into(), machine: String::new() };
+    fit_private(plan, data, &RunKey::from_bytes(key), &binding, &mut |_| {})
+}

@@ -1,0 +1,234 @@
+//! An audit as text and as JSON. Controls first; the area under the curve beside the rates at few false alarms, never alone.
+
+use crate::audit::{ALPHA, Audit};
+use crate::output::thousands;
+use crate::privacy::up;
+use crate::verbs::train::ModelManifest;
+use reticent_audit::controls::Control;
+use reticent_audit::roc::TprAt;
+use reticent_audit::{Finding, LowerBound, Method, Verdict};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// The whole audit for a person.
+pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
+    let mut text =
+        format!("audit of {}, unit: {}; {} shadow models a target, seed {}\n", manifest.model, manifest.unit, audit.shadows, audit.seed);
+    text += "\ncontrols\n";
+    for target in &audit.targets {
+        for control in &target.findings[0].controls {
+            text += &format!("  {:<9} {}\n", target.name, control_text(control));
+        }
+    }
+    for target in &audit.targets {
+        text += &format!(
+            "\n{}: {}; {} members, {} others\n",
+            target.name,
+            target.about,
+            thousands(target.findings[0].members as u64),
+            thousands(target.findings[0].non_members as u64)
+        );
+        text += &format!("  {:<11} {:<24} {:<42} {}\n", "attack", "AUC (95%)", "TPR at 1% FPR (95%)", "allowed by the proof");
+        for finding in &target.findings {
+            text += &format!("  {:<11} {:<24} {:<42} {}\n", finding.attack.name, area(finding), rate(finding, 0.01), allowed(finding));
+            if let Verdict::Invalid { why } = &finding.verdict {
+                text += &format!("              INVALID: {why}\n");
+            }
+        }
+    }
+    if let Some(finding) = &audit.canaries {
+        text += &format!("\nlower bound on ε, from {} planted canaries in another run of the same plan\n", thousands(audit.planted as u64));
+        text += &bounds(finding);
+    }
+    for gap in &audit.gaps {
+        text += &format!("not measured: {gap}\n");
+    }
+    for gap in &audit.targets[0].findings[0].not_tested {
+        text += &format!("not tested: {gap}\n");
+    }
+    text + "These are exact values of private rows: no ε covers them.\n"
+}
+
+/// One finding for a person: an audit of a file of scores.
+pub(crate) fn finding_text(finding: &Finding, unit: &str) -> String {
+    let mut text = format!("{} members, {} others, by {unit}\n", thousands(finding.members as u64), thousands(finding.non_members as u64));
+    for control in &finding.controls {
+        text += &format!("control    {}\n", control_text(control));
+    }
+    text += &format!("AUC        {}\n", area(finding));
+    for at in &finding.tpr_at {
+        let (name, value) = rate_text(at);
+        text += &format!("{name:<10} {value}\n");
+    }
+    text += &bounds(finding);
+    for gap in &finding.not_tested {
+        text += &format!("not tested: {gap}\n");
+    }
+    text
+}
+
+fn bounds(finding: &Finding) -> String {
+    let mut text = String::new();
+    if let Some(bound) = &finding.lower_bound {
+        text += &format!("  measured   {}\n", lower(bound));
+    }
+    if let (Some(upper), Some(delta)) = (finding.epsilon_upper, finding.delta) {
+        text += &format!("  stated     {}, add or remove one unit\n", crate::privacy::bound(upper, delta));
+    }
+    if let (Some(ceiling), Some(bound)) = (finding.epsilon_ceiling, &finding.lower_bound) {
+        text +=
+            &format!("  at best    ε ≥ {} at δ = {:e}: what this audit would show with every guess right\n", down(ceiling), bound.delta());
+    }
+    text + &format!("  verdict    {}\n", verdict(&finding.verdict))
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Contradicted { .. } => {
+            "CONTRADICTED: the measured lower bound lies above the stated upper bound; do not release before the fault is found".into()
+        }
+        Verdict::Consistent { .. } => "consistent: this audit does not contradict the stated bound, and could have".into(),
+        Verdict::Inconclusive { power, upper } => format!(
+            "inconclusive: even with every guess right this audit shows no more than {}, below the stated {}",
+            down(*power),
+            up(*upper)
+        ),
+        Verdict::NothingToCompare => "none: there are not both a measured and a stated bound".into(),
+        Verdict::Invalid { why } => format!("INVALID: a control failed: {why}"),
+    }
+}
+
+fn lower(bound: &LowerBound) -> String {
+    let how = match bound.method() {
+        Method::OneRun { canaries, guesses, right } => {
+            format!(
+                "one run, {} of {} guesses right about {} units",
+                thousands(*right as u64),
+                thousands(*guesses as u64),
+                thousands(*canaries as u64)
+            )
+        }
+        Method::ClopperPearson { true_positives, members, false_positives, non_members } => {
+            format!("independent runs, {true_positives} of {members} members and {false_positives} of {non_members} others called members")
+        }
+    };
+    format!("ε ≥ {} at δ = {:e}, {:.0}% confidence ({how})", down(bound.epsilon()), bound.delta(), bound.confidence() * 100.0)
+}
+
+/// Three decimals, never above the number.
+fn down(value: f64) -> String {
+    format!("{:.3}", (value * 1000.0).floor() / 1000.0)
+}
+
+fn control_text(control: &Control) -> String {
+    let passed = if control.passed { "passes" } else { "FAILS" };
+    let range = if control.lowest == control.highest {
+        format!("{:.3} expected", control.lowest)
+    } else if control.lowest <= 0.0 {
+        format!("at most {:.3}", control.highest)
+    } else {
+        format!("{:.3} to {:.3}", control.lowest, control.highest)
+    };
+    format!("{passed}: {}: AUC {:.3} ({range})", control.name, control.auc)
+}
+
+fn area(finding: &Finding) -> String {
+    let area = finding.area;
+    format!("{:.3} ({:.3} to {:.3})", area.auc, area.lower, area.upper)
+}
+
+fn rate(finding: &Finding, fpr: f64) -> String {
+    finding.at(fpr).map_or_else(String::new, |at| rate_text(&at).1)
+}
+
+fn rate_text(at: &TprAt) -> (String, String) {
+    let percent = |v: f64| format!("{:.1}%", v * 100.0);
+    match *at {
+        TprAt::Measured { fpr, tpr, lower, upper, negatives } => (
+            format!("TPR at {}%", fpr * 100.0),
+            format!("{} ({} to {}) of {} others", percent(tpr), percent(lower), percent(upper), thousands(negatives as u64)),
+        ),
+        TprAt::Refused { fpr, needs_negatives, negatives } => (
+            format!("TPR at {}%", fpr * 100.0),
+            format!("refused: needs {} others, has {}", thousands(needs_negatives as u64), thousands(negatives as u64)),
+        ),
+    }
+}
+
+fn allowed(finding: &Finding) -> String {
+    let at = finding.allowed.iter().find(|a| a.fpr == 0.01);
+    at.map_or_else(String::new, |a| format!("at most {:.1}%", (a.by_mechanism.unwrap_or(a.by_epsilon) * 1000.0).ceil() / 10.0))
+}
+
+/// The whole audit for a program.
+pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
+    let mut targets = Map::new();
+    let mut checks = Map::new();
+    for target in &audit.targets {
+        let mut attacks = Map::new();
+        attacks.insert("about".into(), json!(target.about));
+        attacks.insert("members".into(), json!(target.findings[0].members));
+        attacks.insert("non_members".into(), json!(target.findings[0].non_members));
+        for finding in &target.findings {
+            attacks.insert(finding.attack.name.clone(), finding_json(finding));
+        }
+        checks.insert(target.name.into(), json!(target.findings[0].controls));
+        targets.insert(target.name.into(), attacks.into());
+    }
+    let canaries = audit.canaries.as_ref();
+    targets.insert(
+        "canaries".into(),
+        canaries.map_or(Value::Null, |f| {
+            let mut value = finding_json(f);
+            value["planted"] = json!(audit.planted);
+            value
+        }),
+    );
+    targets.insert("epsilon_lower".into(), json!(canaries.and_then(|f| f.lower_bound.as_ref()).map(LowerBound::epsilon)));
+    targets.insert("epsilon_upper".into(), json!(manifest.epsilon));
+    targets.insert("epsilon_ceiling".into(), json!(canaries.and_then(|f| f.epsilon_ceiling)));
+    targets.insert("delta".into(), json!(manifest.delta));
+    targets.insert("confidence".into(), json!(1.0 - ALPHA));
+    targets.insert("verdict".into(), json!(canaries.map(|f| &f.verdict)));
+    json!({
+        "model": manifest.model, "unit": manifest.unit, "neighbours": manifest.neighbours, "stamp": manifest.stamp,
+        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models,
+        "not_measured": audit.gaps, "not_tested": audit.targets[0].findings[0].not_tested,
+    })
+}
+
+/// A finding with the keys that documents cite beside all of it.
+pub(crate) fn finding_json(finding: &Finding) -> Value {
+    let mut value = json!(finding);
+    value["auc"] = json!(finding.area.auc);
+    value["auc_interval"] = json!([finding.area.lower, finding.area.upper]);
+    value["tpr_at_1pct_fpr"] = match finding.at(0.01) {
+        Some(TprAt::Measured { tpr, lower, upper, negatives, .. }) => {
+            json!({ "tpr": tpr, "lower": lower, "upper": upper, "negatives": negatives })
+        }
+        Some(TprAt::Refused { needs_negatives, .. }) => json!({ "refused": format!("needs {needs_negatives} negatives") }),
+        None => Value::Null,
+    };
+    value
+}
+
+/// The numbers that documents cite, by name.
+pub(crate) fn numbers(audit: &Audit, manifest: &ModelManifest) -> BTreeMap<String, f64> {
+    let mut numbers = BTreeMap::from([("epsilon_upper".to_owned(), manifest.epsilon), ("delta".to_owned(), manifest.delta)]);
+    for target in &audit.targets {
+        for finding in &target.findings {
+            let name = format!("{}.{}", target.name, finding.attack.name);
+            numbers.insert(format!("{name}.auc"), finding.area.auc);
+            numbers.insert(format!("{name}.auc_lower"), finding.area.lower);
+            numbers.insert(format!("{name}.auc_upper"), finding.area.upper);
+            if let Some(TprAt::Measured { tpr, .. }) = finding.at(0.01) {
+                numbers.insert(format!("{name}.tpr_at_1pct_fpr"), tpr);
+            }
+        }
+    }
+    if let Some(finding) = &audit.canaries {
+        numbers.extend(finding.lower_bound.as_ref().map(|b| ("epsilon_lower".to_owned(), b.epsilon())));
+        numbers.extend(finding.epsilon_ceiling.map(|c| ("epsilon_ceiling".to_owned(), c)));
+    }
+    numbers
+}

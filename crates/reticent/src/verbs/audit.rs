@@ -1,0 +1,225 @@
+//! `audit`: measure what a model leaks, by attacks.
+
+use crate::audit::{self, ALPHA, Audit};
+use crate::cli::Common;
+use crate::data_version::load_latest;
+use crate::evidence;
+use crate::failure::Failure;
+use crate::gate::{admit, admitted_when_trained, chosen_for};
+use crate::output::{Answer, say};
+use crate::verbs::choose_model;
+use crate::verbs::train::{ModelManifest, newest};
+use crate::workspace::Workspace;
+use clap::{Args, Subcommand};
+use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::roc::TprAt;
+use reticent_audit::{Attack, Error, Finding, LowerBound, Stated, Threshold, ceiling, controls, scores_file};
+use reticent_govern::Event;
+use reticent_proof::Use;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct AuditVerb {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Attack a released model beside its twin without privacy and one that is meant to leak
+    #[command(
+        after_help = "Membership inference by unit (confidence, loss, LiRA) with controls, and a lower bound on ε from canaries planted in another run of the same\nplan. Shadow models are internal evaluation: permitted by the gate, recorded, covered by no ε, weights never written."
+    )]
+    Model {
+        /// The model [default: the only one]
+        model: Option<String>,
+        /// Also say what the attack makes of one unit, by its id in the source
+        #[arg(long, value_name = "ID")]
+        subject: Option<String>,
+        /// Shadow models for each target, an even number
+        #[arg(long, default_value_t = 16, value_name = "N")]
+        shadows: usize,
+        /// Seed of all draws of the audit
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Plant secrets in messages, train small language models on them, and ask for the secrets
+    Text(crate::verbs::audit_text::AuditText),
+    /// Analyse scores that any tool wrote: no workspace needed
+    #[command(
+        after_help = "The CSV file has columns `score` (higher: more likely a member) and `member` (0, 1, true, false), perhaps `unit` or `id`: the score of a unit\nis the mean over its lines. A lower bound on ε rests on how membership was drawn: say it with --design.\nExample: reticent audit scores scores.csv --epsilon 2 --delta 1e-5"
+    )]
+    Scores {
+        /// CSV file with the scores
+        file: PathBuf,
+        /// The stated upper bound to hold the scores against
+        #[arg(long)]
+        epsilon: Option<f64>,
+        /// Its δ
+        #[arg(long, default_value = "1e-5")]
+        delta: f64,
+        /// Whose scores these are: of one model, each unit in or out by its own fair coin; or each from a run of its own
+        #[arg(long, value_enum, default_value_t = Design::OneRun)]
+        design: Design,
+        /// Seed of the controls and of ties
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
+/// How membership was drawn.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Design {
+    OneRun,
+    IndependentRuns,
+}
+
+impl AuditVerb {
+    pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
+        match &self.verb {
+            Verb::Model { model, subject, shadows, seed } => of_model(common, model.as_deref(), subject.as_deref(), *shadows, *seed),
+            Verb::Scores { file, epsilon, delta, design, seed } => of_scores(file, *epsilon, *delta, *design, *seed),
+            Verb::Text(verb) => verb.run(common),
+        }
+    }
+}
+
+fn of_model(common: &Common, model: Option<&str>, subject: Option<&str>, shadows: usize, seed: u64) -> Result<Answer, Failure> {
+    // Refused before anything is recorded.
+    reticent_audit::shadow::balanced_matrix(0, shadows, seed)?;
+    let mut workspace = Workspace::write(&common.dir)?;
+    let (name, model) = choose_model(&workspace.config, model)?;
+    let (name, model) = (name.to_owned(), model.clone());
+    let (manifest, weights, _) = newest(&mut workspace, &name)?;
+    let data = load_latest(&mut workspace, &model.data)?;
+    if data.manifest.version != manifest.data_version {
+        return Err(Failure::refused(format!(
+            "{} was trained on {}, and {} is the newest: who was a member cannot be told from it",
+            manifest.model, manifest.data_version, data.manifest.version
+        ))
+        .hint("train a further release on the newest version, and audit that: `reticent train --again`"));
+    }
+    let chosen = chosen_for(&mut workspace, &manifest.data_version)?;
+    let admitted = admit(&mut workspace, &data, &model, Use::Audit, &chosen)?;
+    let mut gaps = vec![];
+    let pool = match admitted_when_trained(&mut workspace, &data, &model, &manifest)? {
+        Some(then) => admitted.table.filter(|id| then.contains(&id.to_string())),
+        None => {
+            gaps.push(
+                "membership of units whose basis or policy changed on record since the training: they are taken as it stands now".into(),
+            );
+            admitted.table
+        }
+    };
+    let audit = audit::audit_model(&manifest, &weights, &pool, shadows, seed, gaps)?;
+    workspace.append(&Event::InternalEvaluation {
+        version: data.manifest.version.clone(),
+        models: audit.models,
+        purpose: "audit: shadow models, twin, a model meant to leak, canaries".into(),
+    })?;
+    let mut json = audit::json(&audit, &manifest);
+    let event = evidence::record(&mut workspace, "audit", &manifest.model, &json, audit::numbers(&audit, &manifest))?;
+    json["evidence"] = json!(event);
+    let mut text = audit::text(&audit, &manifest);
+    if let Some(id) = subject {
+        // After the evidence is written: what is said about one unit is for whoever asked, and is not kept.
+        let (told, facts) = one_unit(&mut workspace, &model.data, id, &data.table, &audit, &manifest)?;
+        text += &format!("\n{told}");
+        json["subject"] = facts;
+    }
+    workspace.publish()?;
+    text += &format!("evidence: event {event}\n");
+    if let Some(stamp) = &manifest.stamp {
+        say(format!("warning: {}: {stamp}", manifest.model));
+    }
+    Ok(Answer::new(text, json))
+}
+
+/// What LiRA makes of one unit. The id is not repeated.
+fn one_unit(
+    workspace: &mut Workspace,
+    dataset: &str,
+    id: &str,
+    all: &reticent_data::Table,
+    audit: &Audit,
+    manifest: &ModelManifest,
+) -> Result<(String, Value), Failure> {
+    let pseudonym = workspace.pseudonym_key()?.subject(dataset, id);
+    if !all.subjects().contains(&pseudonym) {
+        let told =
+            format!("one unit: no row of {} belongs to this id, so there is nothing to ask the model about\n", manifest.data_version);
+        return Ok((told, json!({ "known": false })));
+    }
+    let (scores, sides) = &audit.private;
+    let Some(score) = scores.of(&pseudonym) else {
+        let told = "one unit: its rows are in the workspace and may not be used for an audit: withdrawn, restricted or left out; it was not scored\n";
+        return Ok((told.into(), json!({ "known": true, "scored": false })));
+    };
+    // At 1% of false alarms where that can be measured, else at 10%, else where both sides are equally likely.
+    let rate = [0.01, 0.1].into_iter().find(|&fpr| matches!(sides.tpr_at(fpr), Ok(TprAt::Measured { .. })));
+    let decision = sides.decision(rate.map_or(0.0, |fpr| sides.threshold_at(fpr)));
+    let called = score >= decision.threshold;
+    let told = format!(
+        "one unit: LiRA {} it a member of {}\n  at this threshold it calls {:.1}% of the members and {:.1}% of the others members; this is no proof either way\n",
+        if called { "calls" } else { "does not call" },
+        manifest.model,
+        decision.tpr * 100.0,
+        decision.fpr * 100.0
+    );
+    let facts = json!({ "known": true, "scored": true, "called_member": called, "tpr": decision.tpr, "fpr": decision.fpr, "proof": false });
+    Ok((told, facts))
+}
+
+fn of_scores(file: &std::path::Path, epsilon: Option<f64>, delta: f64, design: Design, seed: u64) -> Result<Answer, Failure> {
+    let delta = Delta::new(delta)?;
+    let stated = match epsilon {
+        Some(epsilon) => Some(Stated { epsilon: Epsilon::new(epsilon)?, delta, event: None }),
+        None => None,
+    };
+    let open = std::fs::File::open(file).map_err(|e| crate::disk::io("read", file, &e))?;
+    let read = scores_file::read(std::io::BufReader::new(open))?;
+    let scores = &read.scores;
+    let (members, others) = (scores.members(), scores.non_members());
+    let mut gaps = vec!["whether members differ by themselves: the file holds no inputs for a blind baseline".to_owned()];
+    let lower = match design {
+        Design::OneRun => {
+            let all = members + others;
+            let guesses: Vec<usize> = [all / 10, all].into_iter().filter(|&g| g > 0).collect();
+            match LowerBound::one_run(scores, delta, ALPHA, &guesses, seed) {
+                Ok(bound) => Some((bound, ceiling::one_run(all, ALPHA / guesses.len() as f64)?)),
+                Err(error @ Error::NotFairCoins { .. }) => {
+                    gaps.push(format!("a lower bound on ε: {error}"));
+                    None
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Design::IndependentRuns if members > 1 && others > 1 => {
+            let bound = LowerBound::clopper_pearson(scores, delta, ALPHA, &Threshold::Split { seed })?;
+            Some((bound, ceiling::clopper_pearson(members.div_ceil(2), others.div_ceil(2), ALPHA)?))
+        }
+        Design::IndependentRuns => {
+            gaps.push("a lower bound on ε: two units on each side are needed to choose a threshold on one half".into());
+            None
+        }
+    };
+    let (variant, assumes) = match design {
+        Design::OneRun => ("scores of one model", "each unit was in or out by its own fair coin"),
+        Design::IndependentRuns => ("scores of independent runs", "each score is from a run of its own"),
+    };
+    gaps.push(format!("what a lower bound assumes: {assumes}"));
+    let unit = if read.by_unit { "unit" } else { "line" };
+    let attack = Attack {
+        name: "scores from a file".into(),
+        variant: variant.into(),
+        threat_model: "whatever the tool that made the scores had".into(),
+        unit: unit.into(),
+        seed,
+    };
+    let checks = vec![controls::random_membership(scores, seed)?];
+    let finding = Finding::new(attack, scores, checks, None, lower, stated.as_ref(), gaps)?;
+    let json = json!({ "lines": read.lines, "finding": audit::finding_json(&finding), "controls": finding.controls,
+        "audit": { "epsilon_lower": finding.lower_bound.as_ref().map(LowerBound::epsilon), "epsilon_upper": finding.epsilon_upper, "epsilon_ceiling": finding.epsilon_ceiling } });
+    Ok(Answer::new(audit::finding_text(&finding, unit), json))
+}
