@@ -49,6 +49,8 @@ enum Verb {
     Train(verbs::train::Train),
     /// Score new rows with a trained model
     Predict(verbs::predict::Predict),
+    /// Take one unit out of everything, retrain without it, sign a record of what was removed and what is left
+    Forget(verbs::forget::Forget),
     /// Draw report.html: flow, bound, utility, groups, what is not covered
     Report(verbs::report::ReportVerb),
     /// Show where the workspace stands and what to do next
@@ -106,6 +108,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Assess(verb) => verb.run(common),
         Verb::Train(verb) => verb.run(common),
         Verb::Predict(verb) => verb.run(common),
+        Verb::Forget(verb) => verb.run(common),
         Verb::Report(verb) => verb.run(common),
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),

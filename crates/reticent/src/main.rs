@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod data_version;
 mod disk;
+mod erasure;
 mod evaluation;
 mod evidence;
 mod failure;
@@ -14,6 +15,7 @@ mod gate;
 mod output;
 mod privacy;
 mod report;
+mod suppression;
 mod verbs;
 mod workspace;
 

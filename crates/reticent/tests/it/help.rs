@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 15] = [
+const VERBS: [&[&str]; 17] = [
     &["init"],
     &["check"],
     &["import"],
@@ -12,6 +12,8 @@ const VERBS: [&[&str]; 15] = [
     &["assess"],
     &["train"],
     &["predict"],
+    &["forget"],
+    &["forget", "verify"],
     &["report"],
     &["status"],
     &["budget"],
