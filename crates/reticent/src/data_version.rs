@@ -130,6 +130,13 @@ pub(crate) fn delete_tables_before(workspace: &mut Workspace, dataset: &str) -> 
     Ok(())
 }
 
+/// Deletes the tables that an interrupted import left and no event tells of: nobody would look for anybody there.
+pub(crate) fn delete_unrecorded_tables(workspace: &mut Workspace, dataset: &str) -> Result<(), Failure> {
+    let on_disk = tables_on_disk(workspace, dataset)?;
+    let recorded: Vec<String> = versions(workspace, dataset)?.into_iter().map(|(version, _)| version).collect();
+    on_disk.iter().filter(|(version, _)| !recorded.contains(version)).try_for_each(|(_, file)| disk::shred(file))
+}
+
 /// Puts a version's files in place. Files first, event last: a version that is on record is whole, and one that is not is written over.
 pub(crate) fn store(workspace: &Workspace, manifest: &Manifest, table: &Table) -> Result<(), Failure> {
     let place = folder(workspace, &manifest.version);

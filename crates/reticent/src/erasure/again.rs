@@ -1,13 +1,14 @@
 //! What was taken out stays out: interrupted erasures are finished, and what a restored backup brings back is taken out again.
 
 use super::{Intent, Request, begin, finish, intent_path, numbered, record_path};
-use crate::data_version::{rows_of, tables_on_disk};
+use crate::data_version::{delete_unrecorded_tables, rows_of, tables_on_disk};
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::suppression::Suppression;
 use crate::workspace::Workspace;
 use reticent_data::SubjectId;
+use reticent_govern::Event;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -27,6 +28,9 @@ pub(crate) fn empty_what_is_refused(workspace: &mut Workspace) -> Result<(), Fai
 
 /// Finishes interrupted erasures, then takes out again whoever came back.
 pub(crate) fn resume(workspace: &mut Workspace) -> Result<(), Failure> {
+    for dataset in workspace.config.data.keys().cloned().collect::<Vec<_>>() {
+        delete_unrecorded_tables(workspace, &dataset)?;
+    }
     for number in numbered(workspace, ".intent") {
         let path = intent_path(workspace, number);
         // Without its intent nobody knows any more who it was; with a record it is done.
@@ -88,7 +92,13 @@ fn returned(workspace: &mut Workspace) -> Result<Vec<(String, SubjectId, char)>,
     if list.is_empty() {
         return Ok(vec![]);
     }
-    let datasets: Vec<String> = workspace.config.data.keys().cloned().collect();
+    // Also those that reticent.toml declares no longer.
+    let mut datasets: BTreeSet<String> = workspace.config.data.keys().cloned().collect();
+    for stored in workspace.ledger.events("data-imported")? {
+        if let Event::DataImported { version, .. } = stored.event {
+            datasets.extend(version.split('/').next().map(str::to_owned));
+        }
+    }
     let mut found = vec![];
     for subject in workspace.ledger.subjects()? {
         let on_list = datasets.iter().find_map(|d| Some((d.clone(), list.ground(d, &subject)?)));
@@ -111,7 +121,7 @@ fn returned_files(workspace: &mut Workspace) -> Result<Vec<PathBuf>, Failure> {
         .events("data-reduced")?
         .into_iter()
         .filter_map(|stored| match stored.event {
-            reticent_govern::Event::DataReduced { from, .. } => Some(from),
+            Event::DataReduced { from, .. } => Some(from),
             _ => None,
         })
         .collect();

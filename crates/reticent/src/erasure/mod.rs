@@ -11,6 +11,7 @@ pub(crate) use again::{empty_what_is_refused, is_due, reapply_to_data, resume};
 use crate::data_version::{self, reduce, rows_of, tables_on_disk};
 use crate::disk;
 use crate::failure::{Failure, Kind};
+use crate::output::say;
 use crate::privacy;
 use crate::suppression::Suppression;
 use crate::verbs::train::{Charge, chosen_for, releases_of, train_model};
@@ -161,11 +162,12 @@ fn retrain(workspace: &mut Workspace, intent: &Intent) -> Result<Vec<ModelChange
                 let chosen = chosen_for(workspace, release)?;
                 match train_model(workspace, &name, &model, &chosen, Charge::Reserve) {
                     Ok(trained) => change(Some(trained.manifest.model), retrained.into()),
-                    // A rule stands against it: the erasure is done all the same.
-                    Err(why) if why.kind != Kind::Failed => {
-                        change(None, format!("recalled; not trained again: {}", why.message.replace('\n', " ")))
+                    // Whatever stands against it, the erasure is done all the same; a run that drew noise can be taken up by `train`.
+                    Err(why) => {
+                        say(why.to_string());
+                        let told = if why.kind == Kind::Failed { "the training failed".into() } else { why.message.replace('\n', " ") };
+                        change(None, format!("recalled; not trained again: {told}"))
                     }
-                    Err(why) => return Err(why),
                 }
             }
         };

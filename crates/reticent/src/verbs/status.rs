@@ -56,11 +56,16 @@ impl Status {
             }
         }
         let mut models = vec![];
+        let recalled = workspace.ledger.recalled()?;
         for name in workspace.config.models.keys().cloned().collect::<Vec<_>>() {
             let releases = releases_of(&mut workspace, &name)?;
             match releases.last() {
                 None => {
                     text += &format!("model    {name}: not trained\n");
+                    next.get_or_insert("reticent train".into());
+                }
+                Some(last) if recalled.contains(&last.model) => {
+                    text += &format!("model    {}: recalled\n", last.model);
                     next.get_or_insert("reticent train".into());
                 }
                 Some(last) => text += &format!("model    {}\n", last.model),
