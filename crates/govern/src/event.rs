@@ -119,7 +119,7 @@ pub enum Event {
     },
     /// Something was measured or written down as evidence; the whole of it is a file beside the ledger.
     EvidenceRecorded {
-        /// What kind: `audit`, `text-audit`, `explanation`, `scan`, `selection`, `certified-removal`.
+        /// What kind: `audit`, `text-audit`, `explanation`, `scan`, `selection` and the like.
         topic: String,
         /// What it is about: a model, a data version, a file name.
         about: String,

@@ -1,9 +1,10 @@
 //! Versions of a data set on disk: `.reticent/data/NAME/vN/{table.parquet, manifest.json}`.
 
 use crate::disk;
+use crate::erasure;
 use crate::failure::Failure;
 use crate::workspace::Workspace;
-use reticent_data::{Manifest, Table, rows_digest};
+use reticent_data::{Manifest, SubjectId, Table, rows_digest};
 use reticent_govern::Event;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,10 +28,121 @@ pub(crate) fn latest_manifest(workspace: &mut Workspace, dataset: &str) -> Resul
 
 /// The newest version on record and the digest of its rows.
 fn newest(workspace: &mut Workspace, dataset: &str) -> Result<Option<(String, String)>, Failure> {
-    Ok(workspace.ledger.events("data-imported")?.into_iter().rev().find_map(|stored| match stored.event {
-        Event::DataImported { version, rows_digest, .. } if version.split('/').next() == Some(dataset) => Some((version, rows_digest)),
-        _ => None,
-    }))
+    Ok(versions(workspace, dataset)?.pop())
+}
+
+/// Every version on record and the digest of its rows, oldest first.
+fn versions(workspace: &mut Workspace, dataset: &str) -> Result<Vec<(String, String)>, Failure> {
+    let mut all = vec![];
+    for kind in ["data-imported", "data-reduced"] {
+        for stored in workspace.ledger.events(kind)? {
+            let (Event::DataImported { version, rows_digest, .. } | Event::DataReduced { version, rows_digest, .. }) = stored.event else {
+                continue;
+            };
+            if version.split('/').next() == Some(dataset) {
+                all.push((stored.seq, version, rows_digest));
+            }
+        }
+    }
+    all.sort_unstable();
+    Ok(all.into_iter().map(|(_, version, rows_digest)| (version, rows_digest)).collect())
+}
+
+/// The name of the next version.
+pub(crate) fn next_version(workspace: &mut Workspace, dataset: &str) -> Result<String, Failure> {
+    Ok(format!("{dataset}/v{}", versions(workspace, dataset)?.len() + 1))
+}
+
+/// Tables of a data set that lie on the disk: the version's name and the file; the newest on record is last.
+pub(crate) fn tables_on_disk(workspace: &mut Workspace, dataset: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let newest = newest(workspace, dataset)?.map(|(version, _)| version);
+    let home = workspace.hidden("data").join(dataset);
+    let mut found = vec![];
+    for entry in std::fs::read_dir(&home).into_iter().flatten() {
+        let folder = entry.map_err(|e| disk::io("list", &home, &e))?.path();
+        let version = format!("{dataset}/{}", folder.file_name().unwrap_or_default().to_string_lossy());
+        for name in ["table.parquet", "table.parquet.tmp"] {
+            if folder.join(name).exists() {
+                found.push((version.clone(), folder.join(name)));
+            }
+        }
+    }
+    found.sort_by_key(|(version, file)| (Some(version) == newest.as_ref(), file.clone()));
+    Ok(found)
+}
+
+/// Rows of the units for which `gone` holds, in a table on the disk. One that cannot be read any more counts none.
+pub(crate) fn rows_of(workspace: &Workspace, version: &str, gone: impl Fn(SubjectId) -> bool) -> Result<u64, Failure> {
+    let Ok(manifest) = read_manifest(workspace, version) else { return Ok(0) };
+    let path = folder(workspace, version).join("table.parquet");
+    if !path.exists() {
+        return Ok(0);
+    }
+    let table = reticent_data::read_parquet(&path, &manifest.schema)?;
+    Ok(table.subjects().iter().filter(|id| gone(**id)).count() as u64)
+}
+
+/// Writes the newest version again without the units for which `gone` holds, as a version of its own, where it holds any; then deletes the
+/// tables before it. The manifests stay: they hold counts and salted digests.
+pub(crate) fn reduce(workspace: &mut Workspace, dataset: &str, gone: impl Fn(SubjectId) -> bool) -> Result<Option<Manifest>, Failure> {
+    let Some((from, _)) = newest(workspace, dataset)? else { return Ok(None) };
+    let before = read_manifest(workspace, &from)?;
+    let table = reticent_data::read_parquet(&folder(workspace, &from).join("table.parquet"), &before.schema)?;
+    let table = {
+        let kept = table.filter(|id| !gone(id));
+        if kept.rows() == table.rows() { None } else { Some(kept) }
+    };
+    let newest = match table {
+        None => before,
+        Some(kept) => {
+            let counted = units(&kept);
+            let keys = workspace.ledger.subject_keys(&counted.keys().cloned().collect::<Vec<_>>())?;
+            let manifest = Manifest {
+                version: next_version(workspace, dataset)?,
+                imported_at: jiff::Timestamp::now().to_string(),
+                counts: reticent_data::Counts { records: kept.rows() as u64, units: counted.len() as u64, ..before.counts },
+                rows_digest: hex::encode(rows_digest(&kept, |id| &keys[&id.to_string()])),
+                ..before
+            };
+            store(workspace, &manifest, &kept)?;
+            workspace.append(&Event::DataReduced {
+                version: manifest.version.clone(),
+                from,
+                records: manifest.counts.records,
+                units: manifest.counts.units,
+                rows_digest: manifest.rows_digest.clone(),
+            })?;
+            manifest
+        }
+    };
+    delete_tables_before(workspace, dataset)?;
+    Ok(Some(newest))
+}
+
+/// Deletes every table of a data set but the newest on record.
+pub(crate) fn delete_tables_before(workspace: &mut Workspace, dataset: &str) -> Result<(), Failure> {
+    let Some((newest, _)) = newest(workspace, dataset)? else { return Ok(()) };
+    for (version, file) in tables_on_disk(workspace, dataset)? {
+        if version != newest || file.extension().is_some_and(|e| e == "tmp") {
+            disk::shred(&file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the tables that an interrupted import left and no event tells of: nobody would look for anybody there.
+pub(crate) fn delete_unrecorded_tables(workspace: &mut Workspace, dataset: &str) -> Result<(), Failure> {
+    let on_disk = tables_on_disk(workspace, dataset)?;
+    let recorded: Vec<String> = versions(workspace, dataset)?.into_iter().map(|(version, _)| version).collect();
+    on_disk.iter().filter(|(version, _)| !recorded.contains(version)).try_for_each(|(_, file)| disk::shred(file))
+}
+
+/// Puts a version's files in place. Files first, event last: a version that is on record is whole, and one that is not is written over.
+pub(crate) fn store(workspace: &Workspace, manifest: &Manifest, table: &Table) -> Result<(), Failure> {
+    let place = folder(workspace, &manifest.version);
+    disk::create_folder(&place)?;
+    reticent_data::write_parquet(table, &place.join("table.parquet"))?;
+    disk::write(&place.join("manifest.json"), format!("{:#}\n", serde_json::json!(manifest)).as_bytes())
 }
 
 pub(crate) fn read_manifest(workspace: &Workspace, version: &str) -> Result<Manifest, Failure> {
@@ -38,8 +150,9 @@ pub(crate) fn read_manifest(workspace: &Workspace, version: &str) -> Result<Mani
     serde_json::from_str(&disk::read_text(&path)?).map_err(|e| Failure::failed(format!("{} is damaged: {e}", path.display())))
 }
 
-/// Loads the newest version, refusing one that was imported under another schema than reticent.toml declares now.
+/// Loads the newest version, first taking out of it whoever is on the list of suppressed units, and refusing one that was imported under another schema than reticent.toml declares now.
 pub(crate) fn load_latest(workspace: &mut Workspace, dataset: &str) -> Result<DataVersion, Failure> {
+    erasure::reapply_to_data(workspace, dataset)?;
     let Some((version, recorded)) = newest(workspace, dataset)? else {
         return Err(Failure::usage(format!("the data set `{dataset}` has not been imported")).hint("run `reticent import`"));
     };

@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod data_version;
 mod disk;
+mod erasure;
 mod evaluation;
 mod evidence;
 mod failure;
@@ -17,6 +18,7 @@ mod leak;
 mod output;
 mod privacy;
 mod report;
+mod suppression;
 mod verbs;
 mod workspace;
 

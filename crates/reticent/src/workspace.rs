@@ -2,8 +2,10 @@
 
 use crate::config::{self, Config, Mode};
 use crate::disk;
+use crate::erasure;
 use crate::failure::Failure;
 use crate::output::say;
+use crate::suppression::Suppression;
 use reticent_data::PseudonymKey;
 use reticent_govern::{Actor, Event, Ledger, ReservationState};
 use reticent_proof::log::{Log, SignedCheckpoint, SigningKey};
@@ -18,7 +20,7 @@ pub(crate) struct Workspace {
     pub(crate) ledger: Ledger,
     pub(crate) actor: Actor,
     /// Held as long as the workspace is open for writing.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// Reads and checks `reticent.toml` alone.
@@ -39,8 +41,23 @@ impl Workspace {
         if !dir.join(".reticent/ledger.db").exists() {
             return Err(Failure::usage("nothing has happened in this workspace yet").hint("start with `reticent import`"));
         }
-        let ledger = Ledger::open(&dir.join(".reticent/ledger.db"))?;
-        let mut workspace = Self { dir, config, ledger, actor: actor(), _lock: None };
+        let open = |config| {
+            Ok::<_, Failure>(Self {
+                ledger: Ledger::open(&dir.join(".reticent/ledger.db"))?,
+                dir: dir.clone(),
+                config,
+                actor: actor(),
+                lock: None,
+            })
+        };
+        let mut workspace = open(config)?;
+        if erasure::is_due(&mut workspace)? {
+            // Whoever was taken out is taken out again before anything is read; a writer that is at it already is left to it.
+            let Self { config, ledger, .. } = workspace;
+            drop(ledger);
+            drop(Self::write(&dir)?);
+            workspace = open(config)?;
+        }
         workspace.check_checkpoint()?;
         Ok(workspace)
     }
@@ -51,12 +68,16 @@ impl Workspace {
         let config = read_config(&dir)?;
         let hidden = dir.join(".reticent");
         disk::create_private_folder(&hidden)?;
-        for folder in ["data", "models", "runs", "reports", "evidence", "log", "keys"] {
+        for folder in ["data", "models", "runs", "reports", "evidence", "erasures", "log", "keys"] {
             disk::create_folder(&hidden.join(folder))?;
         }
         let lock = lock(&hidden.join("lock"))?;
+        Suppression::prepare(&dir)?;
         let ledger = Ledger::open(&hidden.join("ledger.db"))?;
-        let mut workspace = Self { dir, config, ledger, actor: actor(), _lock: Some(lock) };
+        let mut workspace = Self { dir, config, ledger, actor: actor(), lock: Some(lock) };
+        if workspace.is_behind()? {
+            erasure::empty_what_is_refused(&mut workspace)?;
+        }
         workspace.check_checkpoint()?;
         if workspace.ledger.event_count()? == 0 {
             let mut name = [0; 8];
@@ -65,8 +86,19 @@ impl Workspace {
             workspace.ledger.append(&workspace.actor, &event)?;
         }
         workspace.finish_releases()?;
+        erasure::resume(&mut workspace)?;
         workspace.publish()?;
         Ok(workspace)
+    }
+
+    /// Whether this process may write.
+    pub(crate) fn is_writer(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Whether nobody writes at this moment.
+    pub(crate) fn is_unlocked(&self) -> bool {
+        File::open(self.hidden("lock")).is_ok_and(|file| file.try_lock().is_ok())
     }
 
     pub(crate) fn hidden(&self, path: impl AsRef<Path>) -> PathBuf {
@@ -144,13 +176,22 @@ impl Workspace {
         Ok(checkpoint)
     }
 
-    /// A ledger behind a signed checkpoint is yesterday's: its budget would be under-counted.
-    fn check_checkpoint(&mut self) -> Result<(), Failure> {
+    /// Events of the ledger, and entries under the newest signed checkpoint, where there is one.
+    fn sizes(&mut self) -> Result<(u64, Option<u64>), Failure> {
         let log = Log::open(self.hidden("log"))?;
         let signed = [log.checkpoint()?, self.held()?];
-        let events = self.ledger.event_count()?;
-        match signed.into_iter().flatten().map(|c| c.unverified().size).max() {
-            Some(size) if size > events => {
+        Ok((self.ledger.event_count()?, signed.into_iter().flatten().map(|c| c.unverified().size).max()))
+    }
+
+    fn is_behind(&mut self) -> Result<bool, Failure> {
+        let (events, signed) = self.sizes()?;
+        Ok(signed.is_some_and(|signed| signed > events))
+    }
+
+    /// A ledger behind a signed checkpoint is yesterday's: its budget would be under-counted.
+    fn check_checkpoint(&mut self) -> Result<(), Failure> {
+        match self.sizes()? {
+            (events, Some(size)) if size > events => {
                 Err(Failure::refused(format!("the ledger is behind its checkpoint: it holds {events} events where {size} were signed"))
                     .hint("this looks like a restored backup, which would under-count the budget: bring back the newer .reticent/ledger.db")
                     .facts(serde_json::json!({ "events": events, "signed": size })))

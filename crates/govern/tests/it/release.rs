@@ -91,6 +91,14 @@ fn a_basis_that_ended_while_training_blocks_the_release() {
 }
 
 #[test]
+fn withdrawn_consent_during_training_blocks_release() {
+    // Before the training began nobody knew; at the very moment of the release it counts.
+    for since in [11, 99, 100] {
+        check_blocked(BasisKind::Withdrawn, since, Reason::Withdrawn);
+    }
+}
+
+#[test]
 fn a_unit_without_a_record_blocks_the_release() {
     let (_folder, _path, mut ledger, _) = drawing();
     let trained = [("aa".to_owned(), 3), ("zz".to_owned(), 1)].into();

@@ -54,7 +54,11 @@ impl Consent {
         let version = load_latest(&mut workspace, &name)?;
         let key = workspace.pseudonym_key()?;
         let purposes: Vec<&str> = workspace.config.purposes.keys().map(String::as_str).collect();
-        let events = read_basis_csv(&text, &name, &purposes, |subject| key.subject(&name, subject).to_string())?;
+        let mut events = read_basis_csv(&text, &name, &purposes, |subject| key.subject(&name, subject).to_string())?;
+        let suppression = workspace.suppression()?;
+        let all = events.len();
+        events.retain(|e| !suppression.holds(&name, &e.subject));
+        let suppressed = (all - events.len()) as u64;
         let known = units(&version.table);
         let strangers = events.iter().filter(|e| !known.contains_key(&e.subject)).count() as u64;
         let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -68,7 +72,13 @@ impl Consent {
         if strangers > 0 {
             text += &format!(", {} about units that are not in {}", thousands(strangers), version.manifest.version);
         }
+        if suppressed > 0 {
+            text += &format!(", {} about units that were taken out before were left out", thousands(suppressed));
+        }
         text += &format!("; log of {} entries signed", thousands(checkpoint.unverified().size));
-        Ok(Answer::new(text, json!({ "dataset": name, "written": imported.written, "known": imported.known, "not_in_data": strangers })))
+        Ok(Answer::new(
+            text,
+            json!({ "dataset": name, "written": imported.written, "known": imported.known, "not_in_data": strangers, "suppressed": suppressed }),
+        ))
     }
 }

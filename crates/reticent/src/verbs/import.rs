@@ -1,14 +1,15 @@
 //! `import`: CSV to a checked, versioned table, quarantined until basis events are known.
 
 use crate::cli::Common;
-use crate::data_version::{folder, latest_manifest, units};
+use crate::data_version::{folder, latest_manifest, next_version, store, units};
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
 use crate::workspace::Workspace;
 use clap::Args;
-use reticent_data::{Counts, CsvOptions, Manifest, Source, import_csv, rows_digest, write_parquet};
+use reticent_data::{Counts, CsvOptions, Manifest, Source, import_csv, rows_digest};
 use reticent_govern::Event;
+use reticent_proof::Count;
 use serde_json::json;
 
 #[derive(Args)]
@@ -37,16 +38,16 @@ impl Import {
         let mut text = String::new();
         let mut imported = vec![];
         for name in names.iter().filter(|n| self.dataset.as_ref().is_none_or(|w| w == *n)) {
-            let (line, manifest) = self.import(&mut workspace, name)?;
+            let (line, manifest, suppressed) = self.import(&mut workspace, name)?;
             text += &line;
             imported.push(json!({ "version": manifest.version, "records": manifest.counts.records, "units": manifest.counts.units,
-                "folder": folder(&workspace, &manifest.version), "rows_digest": manifest.rows_digest }));
+                "folder": folder(&workspace, &manifest.version), "rows_digest": manifest.rows_digest, "suppressed": suppressed }));
         }
         workspace.publish()?;
         Ok(Answer::new(text, json!({ "imported": imported })))
     }
 
-    fn import(&self, workspace: &mut Workspace, name: &str) -> Result<(String, Manifest), Failure> {
+    fn import(&self, workspace: &mut Workspace, name: &str) -> Result<(String, Manifest, Count), Failure> {
         let schema = workspace.config.data_schema(name).map_err(|e| Failure::usage(e.to_string()).hint(e.hint))?;
         let data = workspace.config.data[name].clone();
         let path = workspace.dir.join(&data.file);
@@ -57,19 +58,37 @@ impl Import {
             bytes: bytes.len() as u64,
             keyed_digest: hex::encode(key.keyed_digest(&[b"file", &bytes])),
         };
-        if let Some(last) = latest_manifest(workspace, name)?
-            && last.source == source
-            && last.schema == schema
-        {
-            return Ok((format!("{} is unchanged: {} records\n", last.version, thousands(last.counts.records)), last));
+        let suppression = workspace.suppression()?;
+        let same = latest_manifest(workspace, name)?.filter(|last| last.source == source && last.schema == schema);
+        // With somebody on the list the file is read again: it may hold them still, and that is worth telling.
+        if let Some(last) = same.clone().filter(|_| suppression.is_empty()) {
+            return Ok((unchanged(&last), last, Count::default()));
         }
         let options = CsvOptions { delimiter: data.delimiter as u8, names: (!data.header).then(|| data.names.clone()), clamp: self.clamp };
         let statement = workspace.config.statement.clone();
         let imported = import_csv(&bytes[..], &schema, &options, &key)?;
-        let table = imported.table;
+        let table = imported.table.filter(|id| !suppression.holds_id(name, id));
+        let suppressed = Count {
+            units: (imported.table.unit_count() - table.unit_count()) as u64,
+            records: (imported.table.rows() - table.rows()) as u64,
+        };
+        let left_out = match suppressed.units {
+            0 => String::new(),
+            1 => format!("  left out: 1 unit that was taken out before, {} records\n", thousands(suppressed.records)),
+            units => {
+                format!("  left out: {} units that were taken out before, {} records\n", thousands(units), thousands(suppressed.records))
+            }
+        };
+        if table.rows() == 0 {
+            return Err(Failure::refused(format!("nobody is left in {}: all of its units were taken out before", source.file)));
+        }
         let counted = units(&table);
         let keys = workspace.ledger.subject_keys(&counted.keys().cloned().collect::<Vec<_>>())?;
-        let version = format!("{name}/v{}", next_version(workspace, name)?);
+        let digest = hex::encode(rows_digest(&table, |id| &keys[&id.to_string()]));
+        if let Some(last) = same.filter(|last| last.rows_digest == digest) {
+            return Ok((unchanged(&last) + &left_out, last, suppressed));
+        }
+        let version = next_version(workspace, name)?;
         let manifest = Manifest {
             schema_version: 1,
             version: version.clone(),
@@ -78,13 +97,9 @@ impl Import {
             source,
             schema,
             counts: Counts { records: table.rows() as u64, units: counted.len() as u64, clamped: imported.clamped },
-            rows_digest: hex::encode(rows_digest(&table, |id| &keys[&id.to_string()])),
+            rows_digest: digest,
         };
-        // Files first, event last: a version that is on record is whole, and one that is not is written over.
-        let place = folder(workspace, &version);
-        disk::create_folder(&place)?;
-        write_parquet(&table, &place.join("table.parquet"))?;
-        disk::write(&place.join("manifest.json"), format!("{:#}\n", json!(manifest)).as_bytes())?;
+        store(workspace, &manifest, &table)?;
         workspace.append(&Event::DataImported {
             version: version.clone(),
             records: manifest.counts.records,
@@ -105,14 +120,10 @@ impl Import {
             "{version}: {} records, {noun}{clamped}; quarantined until basis events are known\n",
             thousands(manifest.counts.records)
         );
-        Ok((line, manifest))
+        Ok((line + &left_out, manifest, suppressed))
     }
 }
 
-fn next_version(workspace: &mut Workspace, name: &str) -> Result<usize, Failure> {
-    let recorded = workspace.ledger.events("data-imported")?.into_iter().filter(|stored| match &stored.event {
-        Event::DataImported { version, .. } => version.split('/').next() == Some(name),
-        _ => false,
-    });
-    Ok(recorded.count() + 1)
+fn unchanged(last: &Manifest) -> String {
+    format!("{} is unchanged: {} records\n", last.version, thousands(last.counts.records))
 }

@@ -2,12 +2,14 @@
 
 use crate::cli::Common;
 use crate::disk;
+use crate::erasure;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
 use reticent_govern::{Event, ReservationState};
-use reticent_proof::log::{Problem, SignedCheckpoint, verify_against};
+use reticent_proof::log::{Problem, SignedCheckpoint, VerifyingKey, verify_against};
+use reticent_proof::record::verify_record;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -53,6 +55,7 @@ impl LogVerb {
         if damaged.is_empty() {
             findings.extend(changed_charges(&mut workspace)?);
             findings.extend(changed_files(&mut workspace)?);
+            findings.extend(changed_records(&workspace, &key));
         }
         let mut not_proved: Vec<String> = verification.not_proved.iter().map(ToString::to_string).collect();
         if checkpoint.is_none() {
@@ -178,4 +181,17 @@ fn changed_files(workspace: &mut Workspace) -> Result<Vec<String>, Failure> {
         }
     }
     Ok(findings)
+}
+
+/// Signed erasure records that do not verify.
+fn changed_records(workspace: &Workspace, key: &VerifyingKey) -> Vec<String> {
+    let mut findings = vec![];
+    for number in erasure::numbered(workspace, ".json") {
+        let why = match std::fs::read(erasure::record_path(workspace, number)) {
+            Ok(bytes) => verify_record(&bytes, key).err().map(|why| why.to_string()),
+            Err(why) => Some(why.to_string()),
+        };
+        findings.extend(why.map(|why| format!("erasures/{number}.json: {why}")));
+    }
+    findings
 }

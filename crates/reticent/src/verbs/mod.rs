@@ -9,6 +9,7 @@ pub(crate) mod check;
 pub(crate) mod consent;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod forget;
 pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod log;

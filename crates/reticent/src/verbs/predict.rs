@@ -22,6 +22,9 @@ pub(crate) struct Predict {
     /// The model [default: the only one]
     #[arg(long)]
     model: Option<String>,
+    /// What the scores are wanted for; refused where the model was trained for another purpose
+    #[arg(long)]
+    purpose: Option<String>,
 }
 
 impl Predict {
@@ -30,6 +33,10 @@ impl Predict {
         let (name, model) = choose_model(&workspace.config, self.model.as_deref())?;
         let (name, dataset) = (name.to_owned(), model.data.clone());
         let (manifest, weights, _) = newest(&mut workspace, &name)?;
+        if let Some(asked) = self.purpose.as_ref().filter(|asked| **asked != manifest.purpose) {
+            return Err(Failure::refused(format!("{} was trained for `{}`, not for `{asked}`", manifest.model, manifest.purpose))
+                .hint("use a model of that purpose, or train one"));
+        }
         if let Some(stamp) = &manifest.stamp {
             say(format!("warning: {}: {stamp}", manifest.model));
         }

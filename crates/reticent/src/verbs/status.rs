@@ -56,6 +56,7 @@ impl Status {
             }
         }
         let mut models = vec![];
+        let recalled = workspace.ledger.recalled()?;
         for name in workspace.config.models.keys().cloned().collect::<Vec<_>>() {
             if workspace.config.models[&name].is_removable() {
                 text += &format!("model    {name}: {}\n", crate::certified::standing(&workspace, &name)?);
@@ -65,6 +66,10 @@ impl Status {
             match releases.last() {
                 None => {
                     text += &format!("model    {name}: not trained\n");
+                    next.get_or_insert("reticent train".into());
+                }
+                Some(last) if recalled.contains(&last.model) => {
+                    text += &format!("model    {}: recalled\n", last.model);
                     next.get_or_insert("reticent train".into());
                 }
                 Some(last) => text += &format!("model    {}\n", last.model),

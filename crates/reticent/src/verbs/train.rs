@@ -2,20 +2,20 @@
 
 use crate::certified;
 use crate::cli::Common;
-use crate::config::Config;
+use crate::config::{Config, Model};
 use crate::data_version::{load_latest, units};
 use crate::disk;
 use crate::failure::Failure;
 use crate::gate::{self, Admitted, admit, policy};
 use crate::output::{Answer, Progress, say, thousands};
-use crate::privacy::{self, bound, statement, up};
+use crate::privacy::{self, Statement, bound, statement, up};
 use crate::verbs::choose_model;
 use crate::workspace::{Workspace, now};
 use clap::Args;
 use reticent_accounting::Order;
 use reticent_data::{Schema, split_by_unit};
 use reticent_govern::{Event, Outcome, Release, Reservation, ReservationState, RunRequest};
-use reticent_proof::{Ground, Permit, Reason, Request, Use};
+use reticent_proof::{Decision, Ground, Permit, Reason, Request, Use};
 use reticent_train::{Binding, Plan, RunKey, fit_private, save_weights};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -88,118 +88,25 @@ impl Train {
         if model.is_removable() {
             return certified::train(&mut workspace, &name, &model, &self.exclude.iter().copied().collect(), self.again);
         }
-        let released = releases_of(&mut workspace, &name)?;
-        if let Some(last) = released.last().filter(|_| !self.again) {
+        let recalled = workspace.ledger.recalled()?;
+        let last = releases_of(&mut workspace, &name)?.pop();
+        if let Some(last) = last.as_ref().filter(|last| !self.again && !recalled.contains(&last.model)) {
             return Err(Failure::refused(format!("{} is released already", last.model))
                 .hint("`reticent train --again` trains a further release, charged to the same budget"));
         }
-        let data = load_latest(&mut workspace, &model.data)?;
-        let chosen: BTreeSet<Reason> = self.exclude.iter().copied().collect();
-        let admitted = admit(&mut workspace, &data, &model, Use::Training, &chosen)?;
-        say(gate::lines(&admitted).trim_end());
-        let Admitted { table, decision, .. } = admitted;
-
-        let (epsilon, delta) = privacy::declared_budget(&workspace.config, &model.data)?;
-        let unit = workspace.config.data[&model.data].unit.clone();
-        let order = match workspace.ledger.budget(&model.data, &unit)? {
-            Some(open) => Order::new(open.order)?,
-            None => privacy::filter_order(&model, epsilon, delta)?,
-        };
-        let plan = privacy::plan(&workspace.config, &model, epsilon, order)?;
-        plan.check()?;
-        let actor = workspace.actor.clone();
-        workspace.ledger.open_budget(&actor, &model.data, &unit, epsilon, delta, order)?;
-
-        let release_name = format!("{name}/{}", released.len() + 1);
-        let permit = table.permit().clone();
-        let binding =
-            Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
-        let request = RunRequest {
-            run: new_run()?,
-            model: release_name.clone(),
-            dataset: model.data.clone(),
-            unit: unit.clone(),
-            binding: format!("{}/{}/{}/{}", binding.plan, binding.permit, binding.data, binding.machine),
-            plan: serde_json::to_string(&plan).expect("plain data has JSON"),
-            plan_digest: plan.digest(),
-            event: plan.event(),
-            held_runs: if released.is_empty() { model.privacy.releases - 1 } else { 0 },
-        };
-        let (reservation, key) = charge(&mut workspace, &request)?;
-        let run = reservation.run;
-        let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
-        let mut progress = Progress::new("training", plan.steps);
-        let classifier = fit_private(&plan, &split.train, &key, &binding, &mut |p| progress.at(p.step))?;
-        drop(progress);
-
-        let stamp = permit.stamp();
-        let metadata = HashMap::from([("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);
-        let weights = save_weights(&classifier, metadata)?;
-        let manifest = ModelManifest {
-            schema_version: 1,
-            model: release_name.clone(),
-            run: run.clone(),
-            trained_at: jiff::Timestamp::now().to_string(),
-            stamp: stamp.clone(),
-            statement: workspace.config.statement.clone(),
-            purpose: model.purpose.clone(),
-            data_version: data.manifest.version.clone(),
-            rows_digest: data.manifest.rows_digest.clone(),
-            permit: permit.ground().clone(),
-            permit_digest: permit.digest().into(),
-            schema: data.manifest.schema.clone(),
-            epsilon: reticent_accounting::pld::epsilon(&plan.event(), delta)?.upper.get(),
-            delta: delta.get(),
-            neighbours: "add or remove one unit".into(),
-            unit: privacy::unit_in_words(&workspace.config, &model.data, &unit),
-            not_covered: privacy::not_covered(&workspace.config, &model.data),
-            weights_sha256: hex::encode(Sha256::digest(&weights)),
-            test_fraction: TEST_FRACTION,
-            plan,
-        };
-        let manifest_bytes = format!("{:#}\n", json!(manifest));
-        let folder = workspace.hidden("runs").join(&run);
-        disk::write(&folder.join("model.safetensors"), &weights)?;
-        disk::write(&folder.join("manifest.json"), manifest_bytes.as_bytes())?;
-
-        let release = Release {
-            model: release_name.clone(),
-            run: run.clone(),
-            data_version: data.manifest.version.clone(),
-            purpose: model.purpose.clone(),
-            plan_digest: manifest.plan.digest(),
-            permit_digest: permit.digest().into(),
-            weights_sha256: manifest.weights_sha256.clone(),
-            manifest_sha256: hex::encode(Sha256::digest(&manifest_bytes)),
-        };
-        let gate_policy = policy(&workspace.config, &model.data, &model.purpose, &chosen);
-        let gate_request =
-            Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at: now() };
-        let gate = is_decided(&permit).then_some((&gate_policy, &gate_request));
-        match workspace.ledger.release(&actor, &release, &model.data, gate, &units(table.table()))? {
-            Outcome::Blocked(decision) => {
-                workspace.discard_run(&run)?;
-                workspace.publish()?;
-                let why = gate::refusal(&decision);
-                return Err(Failure::refused(format!("the release of {release_name} is blocked: a basis ended while it was trained; its weights are destroyed and the run stays charged\n{}", why.message))
-                    .hint("train again: the gate then leaves these units out")
-                    .facts(&*decision));
-            }
-            Outcome::Released(_) => workspace.settle_files(&run, &release_name)?,
-        }
-        let checkpoint = workspace.publish()?;
-        let budget = workspace.ledger.budget(&model.data, &unit)?.expect("opened above");
-        let stated = statement(&workspace.config, &budget)?.expect("charged above");
-        let trained = split.train.table();
-        let mut text = match &stamp {
-            Some(stamp) => format!("{release_name} is trained; {stamp}\n"),
-            None => format!("{release_name} is released\n"),
+        // In place of a recalled release, what was set aside for its retraining comes first.
+        let charge_to = if last.is_some_and(|last| recalled.contains(&last.model)) { Charge::ReserveOrBudget } else { Charge::Budget };
+        let trained = train_model(&mut workspace, &name, &model, &self.exclude.iter().copied().collect(), charge_to)?;
+        let Trained { manifest, decision, stated, records, units, .. } = &trained;
+        let mut text = match &manifest.stamp {
+            Some(stamp) => format!("{} is trained; {stamp}\n", manifest.model),
+            None => format!("{} is released\n", manifest.model),
         };
         text += &format!(
             "  {} records of {} units trained on, {} held out by unit for the test\n",
-            thousands(trained.rows() as u64),
-            thousands(trained.unit_count() as u64),
-            thousands(split.test.table().unit_count() as u64)
+            thousands(*records),
+            thousands(*units),
+            thousands(trained.held_out)
         );
         text += &format!("  this release: {}\n", bound(manifest.epsilon, manifest.delta));
         text += &format!(
@@ -209,14 +116,174 @@ impl Train {
             stated.unit,
             up(stated.epsilon_rdp)
         );
-        text += &format!("  log: {} entries signed\n", thousands(checkpoint.unverified().size));
+        text += &format!("  log: {} entries signed\n", thousands(trained.log_size));
         for gap in &stated.not_covered {
             text += &format!("  not covered: {gap}\n");
         }
-        let json = json!({ "model": release_name, "folder": workspace.hidden("models").join(&release_name), "stamp": stamp, "privacy": stated,
-            "manifest": manifest, "decision": decision, "trained": { "records": trained.rows(), "units": trained.unit_count() } });
+        let json = json!({ "model": manifest.model, "folder": workspace.hidden("models").join(&manifest.model), "stamp": manifest.stamp, "privacy": stated,
+            "manifest": manifest, "decision": decision, "trained": { "records": records, "units": units } });
         Ok(Answer::new(text, json))
     }
+}
+
+/// What a run is charged to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Charge {
+    /// The budget, with a reserve for the retrainings that the model declares.
+    Budget,
+    /// What an earlier run of the same plan set aside; refused where there is none.
+    Reserve,
+    /// The same, and the budget where there is none.
+    ReserveOrBudget,
+}
+
+/// A model that was released, and what may be said of it.
+pub(crate) struct Trained {
+    pub(crate) manifest: ModelManifest,
+    pub(crate) decision: Decision,
+    /// About all releases of its data set together.
+    pub(crate) stated: Statement,
+    pub(crate) records: u64,
+    pub(crate) units: u64,
+    /// Units held out for the test.
+    pub(crate) held_out: u64,
+    /// Entries of the log when it was released.
+    pub(crate) log_size: u64,
+}
+
+/// Trains and releases a model: gate, charge, noise key, training, last look.
+pub(crate) fn train_model(
+    workspace: &mut Workspace,
+    name: &str,
+    model: &Model,
+    chosen: &BTreeSet<Reason>,
+    charge_to: Charge,
+) -> Result<Trained, Failure> {
+    let released = releases_of(workspace, name)?;
+    let data = load_latest(workspace, &model.data)?;
+    let admitted = admit(workspace, &data, model, Use::Training, chosen)?;
+    say(gate::lines(&admitted).trim_end());
+    let Admitted { table, decision, .. } = admitted;
+
+    let (epsilon, delta) = privacy::declared_budget(&workspace.config, &model.data)?;
+    let unit = workspace.config.data[&model.data].unit.clone();
+    let order = match workspace.ledger.budget(&model.data, &unit)? {
+        Some(open) => Order::new(open.order)?,
+        None => privacy::filter_order(model, epsilon, delta)?,
+    };
+    let plan = privacy::plan(&workspace.config, model, epsilon, order)?;
+    plan.check()?;
+    let actor = workspace.actor.clone();
+    workspace.ledger.open_budget(&actor, &model.data, &unit, epsilon, delta, order)?;
+
+    let release_name = format!("{name}/{}", released.len() + 1);
+    let permit = table.permit().clone();
+    let binding =
+        Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
+    let request = RunRequest {
+        run: new_run()?,
+        model: release_name.clone(),
+        dataset: model.data.clone(),
+        unit: unit.clone(),
+        binding: format!("{}/{}/{}/{}", binding.plan, binding.permit, binding.data, binding.machine),
+        plan: serde_json::to_string(&plan).expect("plain data has JSON"),
+        plan_digest: plan.digest(),
+        event: plan.event(),
+        held_runs: if released.is_empty() { model.privacy.releases - 1 } else { 0 },
+    };
+    let (reservation, key) = charge(workspace, &request, charge_to)?;
+    let run = reservation.run;
+    let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
+    let mut progress = Progress::new("training", plan.steps);
+    let classifier = fit_private(&plan, &split.train, &key, &binding, &mut |p| progress.at(p.step))?;
+    drop(progress);
+
+    let stamp = permit.stamp();
+    let metadata = HashMap::from([("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);
+    let weights = save_weights(&classifier, metadata)?;
+    let manifest = ModelManifest {
+        schema_version: 1,
+        model: release_name.clone(),
+        run: run.clone(),
+        trained_at: jiff::Timestamp::now().to_string(),
+        stamp,
+        statement: workspace.config.statement.clone(),
+        purpose: model.purpose.clone(),
+        data_version: data.manifest.version.clone(),
+        rows_digest: data.manifest.rows_digest.clone(),
+        permit: permit.ground().clone(),
+        permit_digest: permit.digest().into(),
+        schema: data.manifest.schema.clone(),
+        epsilon: reticent_accounting::pld::epsilon(&plan.event(), delta)?.upper.get(),
+        delta: delta.get(),
+        neighbours: "add or remove one unit".into(),
+        unit: privacy::unit_in_words(&workspace.config, &model.data, &unit),
+        not_covered: privacy::not_covered(&workspace.config, &model.data),
+        weights_sha256: hex::encode(Sha256::digest(&weights)),
+        test_fraction: TEST_FRACTION,
+        plan,
+    };
+    let manifest_bytes = format!("{:#}\n", json!(manifest));
+    let folder = workspace.hidden("runs").join(&run);
+    disk::write(&folder.join("model.safetensors"), &weights)?;
+    disk::write(&folder.join("manifest.json"), manifest_bytes.as_bytes())?;
+
+    let release = Release {
+        model: release_name.clone(),
+        run: run.clone(),
+        data_version: data.manifest.version.clone(),
+        purpose: model.purpose.clone(),
+        plan_digest: manifest.plan.digest(),
+        permit_digest: permit.digest().into(),
+        weights_sha256: manifest.weights_sha256.clone(),
+        manifest_sha256: hex::encode(Sha256::digest(&manifest_bytes)),
+    };
+    let gate_policy = policy(&workspace.config, &model.data, &model.purpose, chosen);
+    let gate_request =
+        Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at: now() };
+    let gate = is_decided(&permit).then_some((&gate_policy, &gate_request));
+    match workspace.ledger.release(&actor, &release, &model.data, gate, &units(table.table()))? {
+        Outcome::Blocked(decision) => {
+            workspace.discard_run(&run)?;
+            workspace.publish()?;
+            let why = gate::refusal(&decision);
+            return Err(Failure::refused(format!("the release of {release_name} is blocked: a basis ended while it was trained; its weights are destroyed and the run stays charged\n{}", why.message))
+                .hint("train again: the gate then leaves these units out")
+                .facts(&*decision));
+        }
+        Outcome::Released(_) => workspace.settle_files(&run, &release_name)?,
+    }
+    let log_size = workspace.publish()?.unverified().size;
+    let budget = workspace.ledger.budget(&model.data, &unit)?.expect("opened above");
+    let stated = statement(&workspace.config, &budget)?.expect("charged above");
+    let trained = split.train.table();
+    Ok(Trained {
+        manifest,
+        decision,
+        stated,
+        records: trained.rows() as u64,
+        units: trained.unit_count() as u64,
+        held_out: split.test.table().unit_count() as u64,
+        log_size,
+    })
+}
+
+/// The reasons that were chosen to exclude when a release was trained: its retraining chooses the same.
+pub(crate) fn chosen_for(workspace: &mut Workspace, release: &Release) -> Result<BTreeSet<Reason>, Failure> {
+    let released = workspace.ledger.events("model-released")?;
+    let at = released.iter().find(|s| matches!(&s.event, Event::ModelReleased(r) if r.model == release.model)).map_or(i64::MAX, |s| s.seq);
+    let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev().filter(|s| s.seq < at);
+    let found = decisions.filter_map(|stored| match stored.event {
+        Event::GateDecided { decision, chosen }
+            if decision.request.use_ == Use::Training
+                && decision.request.data_version == release.data_version
+                && decision.request.purpose == release.purpose =>
+        {
+            Some(chosen)
+        }
+        _ => None,
+    });
+    Ok(found.take(1).flatten().collect())
 }
 
 /// Releases of a model, oldest first.
@@ -235,7 +302,7 @@ fn is_decided(permit: &Permit) -> bool {
 }
 
 /// Charges the run before its noise key exists, or takes up an interrupted run of the same binding with the same key.
-fn charge(workspace: &mut Workspace, request: &RunRequest) -> Result<(Reservation, RunKey), Failure> {
+fn charge(workspace: &mut Workspace, request: &RunRequest, to: Charge) -> Result<(Reservation, RunKey), Failure> {
     let actor = workspace.actor.clone();
     let unfinished: Vec<Reservation> = workspace
         .ledger
@@ -266,7 +333,7 @@ fn charge(workspace: &mut Workspace, request: &RunRequest) -> Result<(Reservatio
             say(format!("going on with the interrupted run {}: it is charged already", reservation.run));
             (reservation, key)
         }
-        None => (workspace.ledger.reserve(&actor, request)?, None),
+        None => (reserve(workspace, request, to)?, None),
     };
     let key = match key {
         Some(key) => key,
@@ -280,6 +347,23 @@ fn charge(workspace: &mut Workspace, request: &RunRequest) -> Result<(Reservatio
         }
     };
     Ok((reservation, RunKey::from_bytes(*key)))
+}
+
+fn reserve(workspace: &mut Workspace, request: &RunRequest, to: Charge) -> Result<Reservation, Failure> {
+    let actor = workspace.actor.clone();
+    let name = request.model.split('/').next();
+    let budget = workspace.ledger.budget(&request.dataset, &request.unit)?;
+    let holder = budget
+        .into_iter()
+        .flat_map(|b| b.reservations)
+        .filter(|r| r.held_runs > 0 && r.model.split('/').next() == name && r.event == request.event)
+        .find(|r| !matches!(r.state, ReservationState::Reserved | ReservationState::Drawing));
+    match holder {
+        Some(holder) if to != Charge::Budget => Ok(workspace.ledger.reserve_retraining(&actor, request, &holder.run)?),
+        None if to == Charge::Reserve => Err(Failure::refused("nothing is set aside for a retraining of this plan")
+            .hint("`reticent train` trains a further release, charged to what is left of the budget")),
+        _ => Ok(workspace.ledger.reserve(&actor, request)?),
+    }
 }
 
 fn give_up(workspace: &mut Workspace, run: &str, reason: &str) -> Result<(), Failure> {
@@ -321,6 +405,10 @@ pub(crate) fn newest(workspace: &mut Workspace, name: &str) -> Result<(ModelMani
     let Some((release, seq)) = found else {
         return Err(Failure::usage(format!("no release of `{name}` exists")).hint("run `reticent train`"));
     };
+    if workspace.ledger.recalled()?.contains(&release.model) {
+        return Err(Failure::refused(format!("{} was recalled: it is served no longer", release.model))
+            .hint("`reticent train` trains a release in its place"));
+    }
     let folder = workspace.hidden("models").join(&release.model);
     let text = disk::read_text(&folder.join("manifest.json"))?;
     let path = folder.join("model.safetensors");

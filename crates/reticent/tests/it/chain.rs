@@ -167,6 +167,26 @@ fn a_changed_file_becomes_a_new_version_and_the_old_one_stays() {
     }
 }
 
+/// Private messages teach no model anything unless the purpose says so, and no legitimate interest reaches them.
+#[test]
+fn messages_are_not_trained_on_by_default() {
+    let workspace = Workspace::at(Stage::Assessed);
+    workspace.edit("reticent.toml", "events = \"consent.csv\"", "events = \"consent.csv\"\nprivate_messages = true");
+    let refused = workspace.run(&TRAIN);
+    assert_snapshot!(refused.refusal(), @"
+    exit 3
+    error: the gate refuses: the data set holds private messages, and the purpose does not say that models may learn from them
+
+    hint: where that is what people were told, write train_on_messages = true in the purpose
+    ");
+    assert!(workspace.budget().is_none(), "a refusal costs nothing");
+    workspace.edit("reticent.toml", "art6 = \"a\"", "art6 = \"f\"\ntrain_on_messages = true");
+    let refused = workspace.run(&TRAIN);
+    assert!(refused.stderr.contains("the data set holds private messages, which no legitimate interest covers"), "{}", refused.stderr);
+    workspace.edit("reticent.toml", "art6 = \"f\"", "art6 = \"a\"");
+    workspace.done(&TRAIN);
+}
+
 /// What leaves the folder stays usable: nothing in it says where it was.
 #[test]
 fn a_workspace_can_be_moved() {

@@ -12,6 +12,8 @@ const VERBS: [&[&str]; 17] = [
     &["assess"],
     &["train"],
     &["predict"],
+    &["forget"],
+    &["forget", "verify"],
     &["report"],
     &["status"],
     &["budget"],

@@ -7,6 +7,7 @@ mod certified;
 mod chain;
 mod damage;
 mod demo;
+mod forget;
 mod help;
 mod kill;
 mod lock;

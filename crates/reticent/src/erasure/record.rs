@@ -1,0 +1,129 @@
+//! The signed record of an erasure: what was removed, what is left, and the log entry that says so.
+
+use super::{Done, Intent, record_path};
+use crate::data_version::{folder, latest_manifest, rows_of};
+use crate::disk;
+use crate::failure::Failure;
+use crate::verbs::train::releases_of;
+use crate::workspace::Workspace;
+use reticent_data::{PseudonymKey, SubjectRule};
+use reticent_govern::Erased;
+use reticent_proof::log::Log;
+use reticent_proof::record::{Erasure, Left, LogEntry, ModelChange, Store, Suppression, sign_record};
+
+/// Looks into every store again, signs what was found, and keeps it under `.reticent/erasures`.
+pub(super) fn write(workspace: &mut Workspace, intent: &Intent, erased: Erased, models: Vec<ModelChange>) -> Result<Done, Failure> {
+    let newest = latest_manifest(workspace, &intent.dataset)?;
+    let key = workspace.signing_key()?;
+    let proof = Log::open(workspace.hidden("log"))?.prove(erased.seq as u64 - 1)?;
+    let mut after: Vec<(String, String)> = newest.iter().map(|m| (m.version.clone(), m.rows_digest.clone())).collect();
+    for standing in models.iter().filter_map(|m| m.after.as_deref()) {
+        let name = standing.split('/').next().unwrap_or_default();
+        let release = releases_of(workspace, name)?.into_iter().find(|r| r.model == standing);
+        after.extend(release.map(|r| (r.model, r.weights_sha256)));
+    }
+    let erasure = Erasure {
+        request: intent.number,
+        at: jiff::Timestamp::now().to_string(),
+        subject_commitment: commitment(intent)?,
+        reason: intent.ground,
+        stores: stores(workspace, intent, erased, newest.as_ref().map(|m| m.version.as_str()))?,
+        events: erased.events,
+        models,
+        recalled: intent.releases.iter().map(|r| r.model.clone()).collect(),
+        suppression: Suppression { kept: true, why: "so that a later import, or a restored backup, leaves the unit out".into() },
+        recipients_notified: vec![],
+        exceptions: vec![],
+        left: left(workspace, intent),
+        does_not_prove: vec![
+            "that what was released before revealed nothing: its bound holds for the unit that was taken out as for every other".into(),
+        ],
+        log: LogEntry::new(workspace.ledger.opening(erased.seq)?, &proof),
+        removal: None,
+    };
+    let named: Vec<(&str, &str)> = after.iter().map(|(name, digest)| (name.as_str(), digest.as_str())).collect();
+    let file = sign_record(erasure.clone(), &named, &key).map_err(|e| Failure::failed(format!("the record cannot be signed: {e}")))?;
+    let path = record_path(workspace, intent.number);
+    disk::write(&path, &file)?;
+    Ok(Done { path, erasure })
+}
+
+/// HMAC of the pseudonym under the salt.
+fn commitment(intent: &Intent) -> Result<String, Failure> {
+    let mut salt = [0; 32];
+    hex::decode_to_slice(&intent.salt, &mut salt).map_err(|_| Failure::failed("the intent of the erasure is damaged"))?;
+    let salted = PseudonymKey::from_bytes(salt);
+    Ok(hex::encode(salted.keyed_digest(&[b"erased subject", intent.dataset.as_bytes(), intent.pseudonym.as_bytes()])))
+}
+
+/// Every store with what was in it, read again.
+fn stores(workspace: &mut Workspace, intent: &Intent, erased: Erased, newest: Option<&str>) -> Result<Vec<Store>, Failure> {
+    let unit = intent.pseudonym;
+    let mut stores = vec![Store {
+        store: "ledger: events emptied, the unit's key destroyed".into(),
+        rows: erased.events,
+        verified_absent: !workspace.ledger.subjects()?.contains(&unit.to_string()),
+    }];
+    for (version, &rows) in &intent.tables {
+        let gone = !folder(workspace, version).join("table.parquet").exists();
+        stores.push(Store { store: format!("table {version}: deleted"), rows, verified_absent: gone });
+    }
+    if let Some(version) = newest {
+        let absent = rows_of(workspace, version, |id| id == unit)? == 0;
+        stores.push(Store { store: format!("table {version}: the newest"), rows: 0, verified_absent: absent });
+    }
+    for release in &intent.releases {
+        let gone = !workspace.hidden("models").join(&release.model).join("model.safetensors").exists();
+        stores.push(Store { store: format!("weights of {}: deleted", release.model), rows: 0, verified_absent: gone });
+    }
+    let gone = !workspace.dir.join("report.html").exists() && !workspace.hidden("reports/report.json").exists();
+    stores.push(Store { store: "report.html and what it was made from: deleted".into(), rows: 0, verified_absent: gone });
+    Ok(stores)
+}
+
+/// What this program does not reach, or keeps on purpose.
+pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
+    let data = workspace.config.data.get(&intent.dataset);
+    let mut all: Vec<(String, &str)> = vec![];
+    if let Some(data) = data {
+        all.push((data.file.clone(), "the source file is yours: remove the rows there"));
+        if let Some(events) = &data.events {
+            all.push((events.clone(), "the file of events is yours: remove the lines there"));
+        }
+    }
+    all.push((
+        "an entry of reticent.suppressed".into(),
+        "a keyed digest, kept so that a later import or a restored backup leaves the unit out: treat it as personal data",
+    ));
+    if data.is_some_and(|d| !matches!(d.subject, SubjectRule::Column(_))) {
+        all.push((
+            "whoever stands in the same place of a changed source file".into(),
+            "units are recognised by their place in the file: after lines were removed there, the entry meets another unit",
+        ));
+    }
+    all.push((
+        "numbers, times, kinds and commitments of the emptied events, in ledger and log".into(),
+        "the log would not verify without them; the commitments open to nobody, because nonces and key are destroyed",
+    ));
+    all.push((
+        "counts of units and records before and after, in ledger, manifests and this record".into(),
+        "they differ by this unit: shared together, they tell that one was taken out",
+    ));
+    all.push((
+        "evidence and evaluations made before, .reticent/evidence among them".into(),
+        "aggregates over all units, not computed again",
+    ));
+    for release in &intent.releases {
+        all.push((
+            format!("copies of {} that others have", release.model),
+            "recalled here; whoever has a copy still has it, under its stated bound",
+        ));
+    }
+    all.push(("backups and copies of this folder".into(), "not within reach; a restored one is cleaned when it is opened"));
+    all.push((
+        "blocks of the file system".into(),
+        "files were overwritten and removed: what the storage keeps beneath is not within reach",
+    ));
+    all.push(("the history of the shell, where the subject was typed".into(), "not written by this program"));
+    all.into_iter().map(|(what, why)| Left { what, why: why.into() }).collect()
+}
