@@ -35,6 +35,7 @@ const REMOVAL: &str = "certified-removal";
 struct Kept {
     schema_version: u32,
     model: String,
+    dataset: String,
     stamp: String,
     provenance: Provenance,
     /// The evidence of the training, written again where a process stopped before it was recorded.
@@ -85,7 +86,7 @@ fn write(workspace: &Workspace, model: &str, kept: &Kept) -> Result<(), Failure>
     let path = path(workspace, model);
     disk::create_private_folder(path.parent().expect("a file in a folder"))?;
     let text = Zeroizing::new(serde_json::to_vec(kept).expect("plain data has JSON"));
-    disk::write(&path, &text)?;
+    disk::write_private(&path, &text)?;
     // The folders above may be new as well.
     path.ancestors().skip(1).take(2).try_for_each(disk::sync_folder).map_err(|e| disk::io("flush", &path, &e))
 }
@@ -149,6 +150,7 @@ pub(crate) fn train(
     let kept = Kept {
         schema_version: 1,
         model: name.into(),
+        dataset: model.data.clone(),
         stamp: STAMP.into(),
         provenance,
         training,
@@ -208,10 +210,27 @@ pub(crate) fn standing(workspace: &Workspace, name: &str) -> Result<String, Fail
     })
 }
 
+/// Models for removals that are kept in the workspace, whether reticent.toml still declares them or not: each may hold a unit.
+#[allow(dead_code, reason = "the verb that takes requests calls it")]
+pub(crate) fn kept_models(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let folder = workspace.hidden("certified");
+    if !folder.exists() {
+        return Ok(vec![]);
+    }
+    let failed = |e: std::io::Error| disk::io("read", &folder, &e);
+    let mut names = vec![];
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        names.extend(entry.file_name().into_string().ok().filter(|name| path(workspace, name).exists()));
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Takes a unit out of a model for removals. Call it while the unit's rows are still in the newest data version: the step needs them.
 ///
 /// `pseudonym` is the unit's in `dataset`; `commitment` a salted commitment to the request, 64 hexadecimal digits, a different one for each.
-/// None where the model is of another kind or data set, is not trained, or does not hold the unit. Otherwise
+/// `name` is one of [`kept_models`]. None where the model is of another data set, is not trained, or does not hold the unit. Otherwise
 /// `{ outcome: "removed" | "retrain-required", model, why, record, evidence }`. With `removed` the record is one that
 /// [`verify_removal`] accepts. With `retrain-required` the model's weights are gone from the workspace: the budget would have been exceeded, or
 /// rows that the step needs may no longer be used or are gone.
@@ -225,12 +244,11 @@ pub(crate) fn forget_unit(
     pseudonym: &str,
     commitment: &str,
 ) -> Result<Option<Value>, Failure> {
-    let Some(model) = workspace.config.models.get(name).filter(|m| m.is_removable() && m.data == dataset).cloned() else { return Ok(None) };
     if let Some((event, mut body)) = recorded(workspace, name, commitment)? {
         body["evidence"] = json!(event);
         return Ok(Some(body));
     }
-    let Some(mut kept) = read(workspace, name)? else { return Ok(None) };
+    let Some(mut kept) = read(workspace, name)?.filter(|kept| kept.dataset == dataset) else { return Ok(None) };
     let unit: SubjectId = pseudonym.parse()?;
     let state = match &kept.standing {
         Standing::Withdrawn { commitment: last, .. } if last == commitment => {
@@ -243,7 +261,12 @@ pub(crate) fn forget_unit(
         _ => return Ok(None),
     };
     let before = kept.standing.record().clone();
-    kept.standing = match take_out(workspace, &model, state, unit, commitment)? {
+    let declared = workspace.config.models.get(name).filter(|m| m.is_removable() && m.data == dataset).cloned();
+    let taken_out = match declared {
+        Some(model) => take_out(workspace, &model, state, unit, commitment)?,
+        None => Err("reticent.toml declares it no more".into()),
+    };
+    kept.standing = match taken_out {
         Ok(fitted) => {
             let record = Box::new(checked(&fitted, &kept.provenance)?);
             Standing::Trained { state: Box::new(fitted.state()), record }

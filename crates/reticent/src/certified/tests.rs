@@ -184,12 +184,28 @@ fn a_spent_budget_means_training_again() {
     assert!(verify_removal(&record).unwrap().spent <= record.budget);
 }
 
+/// A model that reticent.toml declares no more still holds people.
+#[test]
+fn a_model_that_is_declared_no_more_is_withdrawn() {
+    let folder = usual();
+    let subject = held(&mut open(&folder))[0].clone();
+    let config = fs::read_to_string(folder.path().join("reticent.toml")).unwrap();
+    fs::write(folder.path().join("reticent.toml"), config.replace("[models.removable]", "[models.renamed]")).unwrap();
+    let mut workspace = open(&folder);
+    assert_eq!(kept_models(&workspace).unwrap(), ["removable"]);
+    let answer = forget(&mut workspace, &subject, 1).unwrap();
+    assert_eq!((answer["outcome"].as_str(), answer["why"].as_str()), (Some("retrain-required"), Some("reticent.toml declares it no more")));
+    assert!(!kept(&folder).contains("\"weights\""));
+}
+
 #[test]
 fn a_changed_state_is_refused() {
     let folder = usual();
     let mut workspace = open(&folder);
     let subject = held(&mut workspace)[0].clone();
     let path = path(&workspace, "removable");
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("\"weights\":[", "\"weights\":[0.5,", 1)).unwrap();
     let unit = pseudonym(&mut workspace, &subject);
