@@ -68,7 +68,7 @@ fn head(a: &Assessment, title: &str, cite: &impl Fn(i64) -> Markup) -> Markup {
             }
         }
         p.lead {
-            "This assessment is " strong { (a.state.words()) } @if let Some(event) = a.opened { (cite(event)) } ". "
+            "This assessment is " strong { (a.state.words()) } @if let Some(event) = a.decision.as_ref().map(|d| d.event).or(a.opened) { (cite(event)) } ". "
             @if a.state == State::Reopened { "The decision below rested on other facts than those declared now and does not stand for them. " }
             @if a.to_be_completed.is_empty() { "Every required part is there. " } @else { (a.to_be_completed.len()) " of its parts are to be completed. " }
             "A small number such as #12 is the ledger event that a line was read from; what is declared comes from reticent.toml and has none."
@@ -104,17 +104,19 @@ fn screening(a: &Assessment) -> Markup {
 }
 
 fn parts(a: &Assessment, cite: &impl Fn(i64) -> Markup) -> Markup {
-    let missing = Part::ALL.into_iter().filter(|p| !a.parts.iter().any(|w| w.part == p.name()));
+    let known = Part::ALL.into_iter().map(|part| (part.title(), part.is_required(), a.parts.iter().find(|w| w.part == part.name())));
+    let others = a.parts.iter().filter(|w| Part::ALL.iter().all(|part| part.name() != w.part));
     html! {
         p { "Written by people, as they wrote it. A number in these texts is their own and was not measured by the program." }
-        @for Written { title, text, author, event, at, .. } in &a.parts {
+        @for (title, required, written) in known.chain(others.map(|w| (w.title.as_str(), false, Some(w)))) {
             h3 { (capitalised(title)) }
-            p.scope { "Written by " (author) ", " (moment(at)) (cite(*event)) }
-            (prose(text))
-        }
-        @for part in missing {
-            h3 { (capitalised(part.title())) }
-            p.note { @if part.is_required() { "To be completed." } @else { "Nothing was written." } }
+            @match written {
+                Some(Written { text, author, event, at, .. }) => {
+                    p.scope { "Written by " (author) ", " (moment(at)) (cite(*event)) }
+                    (prose(text))
+                }
+                None => { p.note { @if required { "To be completed." } @else { "Nothing was written." } } }
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) fn screening(config: &Config, dataset: &str, purpose: &str) -> Screen
         criterion(
             "decisions by machine with legal or similar effect",
             yes(automated),
-            if automated { "declared under `art22`".into() } else { "`art22` of the purpose says none".into() },
+            if automated { "declared, on a ground of Art 22(2)".into() } else { "the purpose declares none".into() },
         ),
         for_people("systematic monitoring", "whether people are watched, and where, is not declared"),
         criterion(

@@ -117,7 +117,7 @@ pub(super) const NOT_SAID: [&str; 9] = [
     "anything about data, models or releases outside this workspace",
     "who advises and who decides in fact: two names differ, and the program knows no more of them",
     "that an erasure reached copies outside the listed stores",
-    "how many were erased between two versions of it: whoever holds both can tell that from their counts",
+    "that its counts hide an erasure: whoever holds it from before and after can tell from them how many were erased",
     "legal advice: nothing here is",
 ];
 
