@@ -231,7 +231,8 @@ const WORDS: [Word; 13] = [
     Word {
         never: &["certified", "certificate", "certificates"],
         // What is proved stands beside the word: an interval of numbers, or the removal with its (ε, δ) and its assumptions.
-        unless: &["certified interval", "certified bounds", "(certified: {", "(certified: 2", "(ε, δ)-certified"],
+        // With a hyphen it is the name of a topic of evidence, which says nothing of itself.
+        unless: &["certified interval", "certified bounds", "(certified: {", "(certified: 2", "(ε, δ)-certified", "certified-removal"],
         instead: "signed erasure record; (ε, δ)-certified removal, with its assumptions",
     },
     word(&["tamper-proof", "tamperproof", "tamper proof"], "tamper-evident, against a checkpoint held elsewhere"),
