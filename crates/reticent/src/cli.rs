@@ -43,7 +43,7 @@ enum Verb {
     Import(verbs::import::Import),
     /// Record consent, withdrawal, restriction and objection
     Consent(verbs::consent::Consent),
-    /// Open the impact assessment that must exist before training
+    /// Open, write, decide and render the impact assessment that must exist before training
     Assess(verbs::assess::Assess),
     /// Ask the gate, charge the budget, train under differential privacy, release
     Train(verbs::train::Train),

@@ -106,6 +106,8 @@ impl From<reticent_govern::Error> for Failure {
         match &error {
             Error::BudgetSpent { .. } => Self::refused(error.to_string()).hint("`reticent budget` shows every charge and reserve; to spend what is left, keep the terms in `[data.NAME.budget]` and lower the `epsilon` of the model"),
             Error::BudgetFixed { .. } => Self::refused(error.to_string()).hint("put the recorded terms back into reticent.toml: a budget that could be raised would bound nothing"),
+            Error::SameActor { .. } => Self::refused(error.to_string())
+                .hint("whoever advises as data-protection officer does not decide as controller: name two people (GDPR Art 38(6))"),
             Error::BasisRows(_) => Self::usage(format!("the file of events has wrong lines; nothing was imported\n{error}"))
                 .hint("columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example"),
             Error::Database(_) | Error::Damaged { .. } => Self::failed(error.to_string())

@@ -3,6 +3,7 @@
 //! One file per verb under `verbs/`; each returns an [`output::Answer`], which is printed as text or, with `--json`, as the same facts in
 //! JSON. This is the only place where results of the libraries become events of the ledger.
 
+mod assessment;
 mod audit;
 mod certified;
 mod cli;

@@ -50,7 +50,7 @@ pub(crate) use draft::{Answers, Asks, DraftError, DraftInput, Question, draft};
 pub(crate) use json_schema::json_schema;
 pub(crate) use model::{Certified, Model, ModelKind};
 pub(crate) use problem::{Kind, Problem, Problems, Severity};
-pub(crate) use purpose::{Controller, Purpose};
+pub(crate) use purpose::{Art22, Controller, Purpose};
 
 use reader::{Fields, Reader};
 use schemars::JsonSchema;

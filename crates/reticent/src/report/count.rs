@@ -92,7 +92,7 @@ impl<'de> Deserialize<'de> for Count {
 
 /// Withholds the smallest visible counts until the hidden ones cannot be had by subtraction from `total`: at least two
 /// are hidden, and they sum to 10 or more as far as `total` tells.
-pub(super) fn withhold<'a>(counts: impl Iterator<Item = &'a mut Count>, total: Option<u64>) {
+pub(crate) fn withhold<'a>(counts: impl Iterator<Item = &'a mut Count>, total: Option<u64>) {
     let mut counts: Vec<&mut Count> = counts.collect();
     loop {
         let hidden = counts.iter().filter(|c| c.exact().is_none()).count();

@@ -25,7 +25,7 @@ pub(crate) use attacks::{
     Attacked, AuditSection, Bins, Completion, Control, Estimate, ExposurePoint, ExposureSeries, MeasuredLower, ProvedUpper, RocCurve,
     RocPoint, TextSection, TextTraining, Verdict, Vulnerability,
 };
-pub(crate) use count::Count;
+pub(crate) use count::{Count, withhold};
 pub(crate) use explained::{Explained, LIMITS as EXPLAINED_LIMITS, percent, render_explained};
 #[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
 pub(crate) use minimised::{ScanFinding, ScanSection, SelectedColumn, SelectionSection};

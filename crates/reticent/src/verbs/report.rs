@@ -209,6 +209,13 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
                 .map(|p| CurvePoint { epsilon: p.epsilon, mean: p.mean, sd: p.sd, seeds: p.seeds, evidence: evaluated })
                 .collect(),
         },
+        scan: None,
+        selection: None,
+        audit: None,
+        text: None,
+        explanation: None,
+        erasure: None,
+        removal: None,
         subgroups: evaluation
             .groups
             .iter()

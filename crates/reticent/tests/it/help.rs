@@ -3,13 +3,17 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 17] = [
+const VERBS: [&[&str]; 21] = [
     &["init"],
     &["check"],
     &["import"],
     &["consent"],
     &["consent", "import"],
     &["assess"],
+    &["assess", "write"],
+    &["assess", "advise"],
+    &["assess", "decide"],
+    &["assess", "render"],
     &["train"],
     &["predict"],
     &["forget"],
