@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 15] = [
+const VERBS: [&[&str]; 16] = [
     &["init"],
     &["check"],
     &["import"],
@@ -12,6 +12,7 @@ const VERBS: [&[&str]; 15] = [
     &["assess"],
     &["train"],
     &["predict"],
+    &["explain"],
     &["report"],
     &["status"],
     &["budget"],

@@ -6,6 +6,7 @@ mod bad_input;
 mod chain;
 mod damage;
 mod demo;
+mod explain;
 mod help;
 mod kill;
 mod lock;
