@@ -1,1 +1,46 @@
 //! Measure what a model leaks: attacks give scores, and only an analysis turns scores into a finding or a lower bound.
+//!
+//! Three layers. What an attacker may do with a model is a trait ([`Target`], [`TextModel`]); an attack yields [`Scores`], one for each unit;
+//! an analysis of the two sides ([`MemberScores`]) yields a [`Finding`] with its controls, or a [`LowerBound`] on ε. Scores that any other
+//! tool wrote enter at the second layer ([`scores_file`]).
+//!
+//! An upper bound is proved, a [`LowerBound`] is measured at a stated confidence, an [`Estimate`] is neither: three types. A finding is held
+//! against a stated ε with one of the verdicts of [`Verdict`]; no verdict says that a model leaks nothing.
+//!
+//! ```
+//! use reticent_accounting::Delta;
+//! use reticent_audit::{LowerBound, MemberScores};
+//! // 1,000 canaries, each in or out by a fair coin; the attack finds out nine of ten.
+//! let side = |high: usize, low: usize| [vec![1.0; high], vec![0.0; low]].concat();
+//! let scores = MemberScores::new(side(450, 50), side(50, 450))?;
+//! assert_eq!(scores.auc(), 0.9);
+//! let bound = LowerBound::one_run(&scores, Delta::new(1e-5)?, 0.05, &[1000], 7)?;
+//! assert!((bound.epsilon() - 2.0206).abs() < 1e-4, "{}", bound.epsilon());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod binomial;
+pub mod ceiling;
+pub mod controls;
+mod error;
+mod finding;
+pub mod interval;
+pub mod lira;
+mod lower_bound;
+pub mod membership;
+pub mod roc;
+mod score;
+pub mod scores_file;
+pub mod shadow;
+mod target;
+pub mod text;
+pub mod vulnerability;
+
+#[cfg(test)]
+mod testing;
+
+pub use error::{Error, FileProblem, FileProblemKind};
+pub use finding::{Allowed, Attack, Finding, Predictive, Stated, Verdict};
+pub use lower_bound::{Estimate, LowerBound, Method, Multiplicity, Threshold, one_run_p_value};
+pub use score::{MemberScores, Scores};
+pub use target::{Target, TextModel};

@@ -77,14 +77,22 @@ pub struct Imported {
 
 /// Reads `subject,purpose,state,at[,notice,art6,art9,expires]`; `pseudonym` replaces the subject's own id.
 ///
-/// Times are RFC 3339 (`2026-05-01T08:00:00Z`) or dates (midnight UTC).
+/// Values may stand in quotation marks (RFC 4180). Times are RFC 3339 (`2026-05-01T08:00:00Z`) or dates (midnight UTC).
 ///
 /// # Errors
 /// [`Error::BasisRows`] with every wrong line: no value of a row is repeated in it.
 pub fn read_basis_csv(text: &str, dataset: &str, purposes: &[&str], pseudonym: impl Fn(&str) -> String) -> Result<Vec<BasisEvent>, Error> {
-    let mut lines = text.trim_start_matches('\u{feff}').lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-    let Some((_, header)) = lines.next() else { return Err(Error::BasisRows(vec![(1, "the file is empty".into())])) };
-    let names: Vec<&str> = header.split(',').map(str::trim).collect();
+    let text = text.trim_start_matches('\u{feff}');
+    // Lines that end so could not be told by number.
+    if text.replace("\r\n", "\n").contains('\r') {
+        return Err(Error::BasisRows(vec![(1, "a carriage return stands without a line feed".into())]));
+    }
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
+    let names: Vec<String> = reader.headers().map_err(|_| unreadable(1))?.iter().map(str::to_owned).collect();
+    if names.is_empty() {
+        return Err(Error::BasisRows(vec![(1, "the file is empty".into())]));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut wrong: Vec<(u64, String)> = vec![];
     for needed in ["subject", "purpose", "state", "at"] {
         if !names.contains(&needed) {
@@ -108,14 +116,15 @@ pub fn read_basis_csv(text: &str, dataset: &str, purposes: &[&str], pseudonym: i
         return Err(Error::BasisRows(wrong));
     }
     let mut events = vec![];
-    for (index, line) in lines {
-        let number = index as u64 + 1;
-        // Taken literally, a quoted id would name nobody, and a withdrawal would be lost.
-        if line.contains('"') {
-            wrong.push((number, "holds a quotation mark; values are written without".into()));
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(|e| unreadable(line(e.position(), text)))? {
+        let number = line(record.position(), text);
+        let cells: Vec<&str> = record.iter().collect();
+        // A quotation mark that opens and never closes would swallow the lines after it, and a withdrawal among them.
+        if cells.iter().any(|c| c.starts_with('"') || c.contains(char::is_control)) {
+            wrong.push((number, "holds a quotation mark or a line break that belongs to no value".into()));
             continue;
         }
-        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
         if cells.len() != names.len() {
             wrong.push((number, format!("has {} columns where the header has {}", cells.len(), names.len())));
             continue;
@@ -127,6 +136,17 @@ pub fn read_basis_csv(text: &str, dataset: &str, purposes: &[&str], pseudonym: i
         }
     }
     if wrong.is_empty() { Ok(events) } else { Err(Error::BasisRows(wrong)) }
+}
+
+fn unreadable(line: u64) -> Error {
+    Error::BasisRows(vec![(line, "is not CSV".into())])
+}
+
+/// The line on which a record starts; the parser's own count stops before the blank lines ahead of it.
+fn line(position: Option<&csv::Position>, text: &str) -> u64 {
+    let Some(position) = position else { return 1 };
+    let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
+    position.line() + rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).filter(|b| **b == b'\n').count() as u64
 }
 
 fn row<'a>(
@@ -192,6 +212,27 @@ fn seconds(text: &str) -> Option<i64> {
     date.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|z| z.timestamp().as_second())
 }
 
+/// A row of the table of bases.
+pub(crate) struct BasisRow {
+    pub(crate) seq: i64,
+    pub(crate) event: BasisEvent,
+}
+
+/// What makes two basis events the same.
+pub(crate) type BasisKey<'a> = (&'a str, &'a str, &'a str, &'static str, i64);
+
+impl BasisRow {
+    pub(crate) fn key(&self) -> BasisKey<'_> {
+        self.event.key()
+    }
+}
+
+impl BasisEvent {
+    pub(crate) fn key(&self) -> BasisKey<'_> {
+        (&self.dataset, &self.subject, &self.purpose, self.state.name(), self.since)
+    }
+}
+
 fn strictness(state: BasisState) -> u8 {
     match state {
         BasisState::Given => 0,
@@ -235,23 +276,49 @@ impl Ledger {
             ledger
                 .append_within(actor, &Event::BasisFileImported { dataset: dataset.into(), file: file.into(), events: imported.written })?;
             for event in new {
-                let seq = ledger.append_within(actor, &Event::Basis(event.clone()))?;
-                ledger.execute(
-                    sqlx::query("INSERT INTO basis VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-                        .bind(seq)
-                        .bind(event.dataset.clone())
-                        .bind(event.subject.clone())
-                        .bind(event.purpose.clone())
-                        .bind(event.state.name())
-                        .bind(event.since)
-                        .bind(event.art6.map(String::from))
-                        .bind(event.art9.map(String::from))
-                        .bind(event.notice.clone())
-                        .bind(event.expires),
-                )?;
+                ledger.append_within(actor, &Event::Basis(event.clone()))?;
             }
             Ok(imported)
         })
+    }
+
+    /// The row of the table of bases that an event gives; where one says the same of the same moment already, it stands.
+    pub(crate) fn add_to_basis(&mut self, seq: i64, event: &BasisEvent) -> Result<(), Error> {
+        let insert = sqlx::query("INSERT OR IGNORE INTO basis VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(seq)
+            .bind(event.dataset.clone())
+            .bind(event.subject.clone())
+            .bind(event.purpose.clone())
+            .bind(event.state.name())
+            .bind(event.since)
+            .bind(event.art6.map(String::from))
+            .bind(event.art9.map(String::from))
+            .bind(event.notice.clone())
+            .bind(event.expires);
+        self.execute(insert).map(drop)
+    }
+
+    /// The table of bases as it stands. A row that cannot be read back is given as one that fits no event.
+    pub(crate) fn basis_rows(&mut self) -> Result<Vec<BasisRow>, Error> {
+        let rows = self.rows(sqlx::query("SELECT * FROM basis ORDER BY seq"))?;
+        rows.iter()
+            .map(|row| {
+                let letter = |text: Option<String>| text.and_then(|t| t.chars().next());
+                let event = BasisEvent {
+                    dataset: row.try_get("dataset")?,
+                    subject: row.try_get("subject")?,
+                    purpose: row.try_get("purpose")?,
+                    state: BasisKind::from_name(row.try_get("state")?)
+                        .ok_or_else(|| Error::Damaged { seq: 0, why: "a basis event has an unknown state".into() })?,
+                    since: row.try_get("since")?,
+                    art6: letter(row.try_get("art6")?),
+                    art9: letter(row.try_get("art9")?),
+                    notice: row.try_get("notice")?,
+                    expires: row.try_get("expires")?,
+                };
+                Ok(BasisRow { seq: row.try_get("seq")?, event })
+            })
+            .collect()
     }
 
     /// The state of every unit of a data set for a purpose at `now`. Events that take effect later do not count, except that a basis

@@ -56,6 +56,8 @@ pub struct Reservation {
     pub held_runs: u64,
     /// How far the run is.
     pub state: ReservationState,
+    /// The run whose reserve it took, where it is a retraining.
+    pub from_run: Option<String>,
 }
 
 /// How far a charged run is.
@@ -217,24 +219,62 @@ impl Ledger {
             }
             let cost = filter.cost(&request.event)?;
             let held = cost * request.held_runs as f64;
-            ledger.execute(
-                sqlx::query("INSERT INTO reservations (run, model, dataset, unit, binding, plan, event, cost, held, held_runs, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-                    .bind(request.run.clone())
-                    .bind(request.model.clone())
-                    .bind(dataset.clone())
-                    .bind(unit.clone())
-                    .bind(request.binding.clone())
-                    .bind(request.plan.clone())
-                    .bind(serde_json::to_string(&request.event).expect("plain data has JSON"))
-                    .bind(cost)
-                    .bind(held)
-                    .bind(request.held_runs as i64)
-                    .bind(ReservationState::Reserved.name()),
-            )?;
             let (run, plan_digest) = (request.run.clone(), request.plan_digest.clone());
+            ledger.insert_reservation(request, cost, held, None)?;
             ledger.append_within(actor, &Event::BudgetReserved { run: run.clone(), dataset: dataset.clone(), plan_digest, cost, held })?;
             ledger.reservation(&run)
         })
+    }
+
+    /// Charges a retraining to what `from_run` set aside for it, in one durable transaction: one held run becomes a run of its own at equal
+    /// cost, and what the budget has spent stays what it was. No noise key may exist before this returns.
+    ///
+    /// # Errors
+    /// [`Error::NoRun`]; [`Error::WrongState`] where `from_run` is still under way; [`Error::NoReserve`]; [`Error::OtherPlan`] where the
+    /// mechanism, the data set or the unit is another.
+    pub fn reserve_retraining(&mut self, actor: &Actor, request: &RunRequest, from_run: &str) -> Result<Reservation, Error> {
+        self.write(|ledger| {
+            let holder = ledger.reservation(from_run)?;
+            if matches!(holder.state, ReservationState::Reserved | ReservationState::Drawing) {
+                return Err(Error::WrongState { run: from_run.into(), state: holder.state.name(), asked: "taking its reserve" });
+            }
+            if holder.held_runs == 0 {
+                return Err(Error::NoReserve { run: from_run.into() });
+            }
+            if request.event != holder.event || (&request.dataset, &request.unit) != (&holder.dataset, &holder.unit) {
+                return Err(Error::OtherPlan { run: from_run.into() });
+            }
+            let cost = holder.cost;
+            ledger.hold(from_run, cost, holder.held_runs - 1)?;
+            let request = RunRequest { held_runs: 0, ..request.clone() };
+            ledger.insert_reservation(&request, cost, 0.0, Some(from_run))?;
+            let event = Event::RetrainingReserved { run: request.run.clone(), from_run: from_run.into(), cost };
+            ledger.append_within(actor, &event)?;
+            ledger.reservation(&request.run)
+        })
+    }
+
+    /// Sets aside `runs` runs of `cost` each for `run`.
+    fn hold(&mut self, run: &str, cost: f64, runs: u64) -> Result<(), Error> {
+        let update = sqlx::query("UPDATE reservations SET held = ?, held_runs = ? WHERE run = ?");
+        self.execute(update.bind(cost * runs as f64).bind(runs as i64).bind(run.to_owned())).map(drop)
+    }
+
+    fn insert_reservation(&mut self, request: &RunRequest, cost: f64, held: f64, from_run: Option<&str>) -> Result<(), Error> {
+        let insert = sqlx::query("INSERT INTO reservations (run, model, dataset, unit, binding, plan, event, cost, held, held_runs, state, from_run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(request.run.clone())
+            .bind(request.model.clone())
+            .bind(request.dataset.clone())
+            .bind(request.unit.clone())
+            .bind(request.binding.clone())
+            .bind(request.plan.clone())
+            .bind(serde_json::to_string(&request.event).expect("plain data has JSON"))
+            .bind(cost)
+            .bind(held)
+            .bind(request.held_runs as i64)
+            .bind(ReservationState::Reserved.name())
+            .bind(from_run.map(str::to_owned));
+        self.execute(insert).map(drop)
     }
 
     /// Notes that a noise key exists; only after this returns may noise be drawn.
@@ -260,6 +300,10 @@ impl Ledger {
             ledger.execute(
                 sqlx::query("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?").bind(charged).bind(run.to_owned()),
             )?;
+            if let (Some(from_run), ReservationState::Reserved) = (&found.from_run, found.state) {
+                let runs = ledger.reservation(from_run)?.held_runs;
+                ledger.hold(from_run, found.cost, runs + 1)?;
+            }
             ledger.advance(run, &[ReservationState::Reserved, ReservationState::Drawing], ReservationState::Abandoned, "giving it up")?;
             ledger.append_within(actor, &Event::RunAbandoned { run: run.into(), reason: reason.into(), charged }).map(drop)
         })
@@ -300,6 +344,7 @@ fn reservation(row: &SqliteRow) -> Result<Reservation, Error> {
         cost: row.try_get("cost")?,
         held: row.try_get("held")?,
         held_runs: held_runs as u64,
+        from_run: row.try_get("from_run")?,
         state: ReservationState::ALL.iter().find(|(_, n)| *n == state).ok_or_else(|| damaged("a reservation has an unknown state"))?.0,
     })
 }

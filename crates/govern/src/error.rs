@@ -92,6 +92,42 @@ pub enum Error {
         /// What was asked.
         asked: &'static str,
     },
+    /// Nothing is left of what a run had set aside.
+    #[error("run {run} has no reserve left")]
+    NoReserve {
+        /// The run.
+        run: String,
+    },
+    /// A reserve is for the same mechanism on the same budget only: another would cost, or reveal, something else.
+    #[error("the reserve of run {run} is for another plan, data set or unit")]
+    OtherPlan {
+        /// The run.
+        run: String,
+    },
+    /// No model was released under this name.
+    #[error("no release is called {model}")]
+    NoRelease {
+        /// The name.
+        model: String,
+    },
+    /// Whoever advises on an assessment does not decide on it.
+    #[error("{by} cannot both advise on an assessment and decide on it")]
+    SameActor {
+        /// Who.
+        by: String,
+    },
+    /// A caller has asked a model as often as it may be asked.
+    #[error("{model} may be asked {limit} times by one caller: {asked} more are asked for, {left} are left")]
+    QueriesSpent {
+        /// The model.
+        model: String,
+        /// How often in all.
+        limit: u64,
+        /// How many are asked for now.
+        asked: u64,
+        /// How many are left.
+        left: u64,
+    },
     /// The accountant refuses.
     #[error(transparent)]
     Accounting(#[from] AccountingError),

@@ -1,8 +1,10 @@
 //! What can happen, as it is written down. The meaning of a variant never changes; new facts get new variants.
 
+use crate::assessment::{AssessmentDecision, Section};
 use crate::basis::BasisEvent;
 use reticent_proof::Decision;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +128,7 @@ pub enum Event {
         /// SHA-256 of the file.
         sha256: String,
         /// The numbers that documents cite, by name.
-        numbers: std::collections::BTreeMap<String, f64>,
+        numbers: BTreeMap<String, f64>,
     },
     /// A report was written.
     ReportWritten {
@@ -134,6 +136,100 @@ pub enum Event {
         file: String,
         /// SHA-256 of the file.
         sha256: String,
+    },
+    /// A unit was taken out: counts, and no name.
+    SubjectErased {
+        /// Number of the request, from 1.
+        erasure: u64,
+        /// Data set.
+        dataset: String,
+        /// Rows of the unit in the tables.
+        rows: u64,
+        /// Events of the unit that were emptied.
+        events: u64,
+    },
+    /// A data version was written again without a unit; the tables before it are deleted.
+    DataReduced {
+        /// `visits/v2`.
+        version: String,
+        /// The version it was made from.
+        from: String,
+        /// Rows.
+        records: u64,
+        /// Units of privacy.
+        units: u64,
+        /// Salted digest of the rows.
+        rows_digest: String,
+    },
+    /// A release is served no longer.
+    ReleaseRecalled {
+        /// `risk/1`.
+        model: String,
+        /// Why.
+        reason: String,
+        /// Who decided.
+        by: String,
+    },
+    /// A run was charged to what another had set aside: the budget's total did not move.
+    RetrainingReserved {
+        /// The run.
+        run: String,
+        /// The run whose reserve it took.
+        from_run: String,
+        /// Rényi loss moved.
+        cost: f64,
+    },
+    /// A legitimate interest (Art 6(1)(f)) was assessed in its three steps.
+    LegitimateInterestAssessed {
+        /// Data set.
+        dataset: String,
+        /// Purpose.
+        purpose: String,
+        /// Whether the interest itself holds.
+        interest_holds: bool,
+        /// Whether the processing is necessary for it.
+        necessary: bool,
+        /// Whether the people's interests do not override it.
+        balanced: bool,
+        /// The reasoning.
+        text: String,
+        /// Who approved.
+        approved_by: String,
+        /// When it must be made again, seconds since 1970.
+        expires: i64,
+    },
+    /// People wrote parts of an impact assessment.
+    AssessmentUpdated {
+        /// Data set.
+        dataset: String,
+        /// Purpose.
+        purpose: String,
+        /// What they wrote, by name of the part.
+        sections: BTreeMap<String, Section>,
+    },
+    /// Somebody advised on an impact assessment.
+    AssessmentAdvised {
+        /// Data set.
+        dataset: String,
+        /// Purpose.
+        purpose: String,
+        /// Who.
+        by: String,
+        /// What they advise.
+        advice: String,
+    },
+    /// The controller decided on an impact assessment.
+    AssessmentDecided {
+        /// Data set.
+        dataset: String,
+        /// Purpose.
+        purpose: String,
+        /// Who; never somebody who advised.
+        by: String,
+        /// What.
+        decision: AssessmentDecision,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -193,6 +289,14 @@ impl Event {
             Self::InternalEvaluation { .. } => "internal-evaluation",
             Self::EvidenceRecorded { .. } => "evidence-recorded",
             Self::ReportWritten { .. } => "report-written",
+            Self::SubjectErased { .. } => "subject-erased",
+            Self::DataReduced { .. } => "data-reduced",
+            Self::ReleaseRecalled { .. } => "release-recalled",
+            Self::RetrainingReserved { .. } => "retraining-reserved",
+            Self::LegitimateInterestAssessed { .. } => "legitimate-interest-assessed",
+            Self::AssessmentUpdated { .. } => "assessment-updated",
+            Self::AssessmentAdvised { .. } => "assessment-advised",
+            Self::AssessmentDecided { .. } => "assessment-decided",
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the gate knows when it is asked.
 
 use crate::{Error, Event, Ledger};
-use reticent_proof::{Facts, UnitFacts};
+use reticent_proof::{Facts, LegitimateInterest, UnitFacts};
 use std::collections::BTreeMap;
 
 impl Ledger {
@@ -24,7 +24,21 @@ impl Ledger {
                 UnitFacts { unit: unit.clone(), records, basis: state.basis, restricted: state.restricted, objected: state.objected }
             })
             .collect();
-        Ok(Facts { data_version: version.into(), assessment, events_known, units })
+        let legitimate_interest = self.legitimate_interest(dataset, purpose)?;
+        Ok(Facts { data_version: version.into(), assessment, events_known, legitimate_interest, units })
+    }
+
+    /// The newest assessment of a legitimate interest, where all three of its steps held.
+    fn legitimate_interest(&mut self, dataset: &str, purpose: &str) -> Result<Option<LegitimateInterest>, Error> {
+        let newest = self.events("legitimate-interest-assessed")?.into_iter().rev().find_map(|stored| match stored.event {
+            Event::LegitimateInterestAssessed { dataset: d, purpose: p, interest_holds, necessary, balanced, expires, .. }
+                if d == dataset && p == purpose =>
+            {
+                Some((interest_holds && necessary && balanced, LegitimateInterest { event: stored.seq as u64, expires }))
+            }
+            _ => None,
+        });
+        Ok(newest.filter(|(holds, _)| *holds).map(|(_, assessed)| assessed))
     }
 
     /// Whether any basis event is known for a data set; until then it is quarantined.

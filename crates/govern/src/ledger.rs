@@ -1,19 +1,21 @@
 //! The ledger file: append, read back, check. One writer at a time; every write is one durable transaction.
 
+use crate::basis::BasisRow;
+use crate::erase::unaccounted;
 use crate::error::Error;
 use crate::event::{Actor, Event, StoredEvent};
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use reticent_proof::record::{commitment, log_entry};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Newest format of the ledger that this program reads and writes.
-pub const FORMAT: i64 = 1;
+pub const FORMAT: i64 = 2;
 
+/// Format 1; what came later is added to it, so that an old file and a new one are the same.
 const TABLES: &str = "
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, subject TEXT,
@@ -30,6 +32,13 @@ CREATE TABLE budgets (
 CREATE TABLE reservations (
     id INTEGER PRIMARY KEY, run TEXT NOT NULL UNIQUE, model TEXT NOT NULL, dataset TEXT NOT NULL, unit TEXT NOT NULL, binding TEXT NOT NULL,
     plan TEXT NOT NULL, event TEXT NOT NULL, cost REAL NOT NULL, held REAL NOT NULL, held_runs INTEGER NOT NULL, state TEXT NOT NULL);
+";
+
+/// From format 1 to 2: retrainings name the run whose reserve they took; callers of a model are counted.
+const SECOND: &str = "
+ALTER TABLE reservations ADD COLUMN from_run TEXT;
+CREATE TABLE queries (model TEXT NOT NULL, caller TEXT NOT NULL, spent INTEGER NOT NULL, PRIMARY KEY (model, caller));
+PRAGMA user_version = 2;
 ";
 
 /// The facts of one workspace.
@@ -63,15 +72,17 @@ impl Ledger {
         if found > FORMAT {
             return Err(Error::Newer { found, known: FORMAT });
         }
-        if found == 0 {
+        if found < FORMAT {
             ledger.write(|ledger| {
                 // Another process may have made the tables while this one waited for the lock.
                 let now: i64 = ledger.rows(sqlx::query("PRAGMA user_version"))?[0].try_get(0)?;
-                if now == 0 {
-                    for statement in TABLES.split(';').map(str::trim).filter(|s| !s.is_empty()) {
+                if now > FORMAT {
+                    return Err(Error::Newer { found: now, known: FORMAT });
+                }
+                for step in [TABLES, SECOND].into_iter().skip(now as usize) {
+                    for statement in step.split(';').map(str::trim).filter(|s| !s.is_empty()) {
                         ledger.execute(sqlx::query(statement))?;
                     }
-                    ledger.execute(sqlx::query("PRAGMA user_version = 1"))?;
                 }
                 Ok(())
             })?;
@@ -126,6 +137,9 @@ impl Ledger {
                 .bind(nonce.to_vec())
                 .bind(commitment.to_vec()),
         )?;
+        if let Event::Basis(basis) = event {
+            self.add_to_basis(seq, basis)?;
+        }
         Ok(seq)
     }
 
@@ -164,18 +178,25 @@ impl Ledger {
     /// [`Error::Database`].
     pub fn log_entries(&mut self, from: u64) -> Result<Vec<Vec<u8>>, Error> {
         let rows = self.rows(sqlx::query("SELECT seq, kind, commitment FROM events WHERE seq > ? ORDER BY seq").bind(from as i64))?;
-        rows.iter().map(|row| Ok(log_entry(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+        rows.iter().map(|row| Ok(log_entry(row.try_get(0)?, row.try_get(1)?, row.try_get::<&[u8], _>(2)?))).collect()
     }
 
-    /// Events of one kind, oldest first.
+    /// Events of one kind, oldest first; emptied ones say nothing and are left out.
     ///
     /// # Errors
     /// [`Error::Database`], [`Error::Damaged`].
     pub fn events(&mut self, kind: &str) -> Result<Vec<StoredEvent>, Error> {
-        self.rows(sqlx::query("SELECT * FROM events WHERE kind = ? ORDER BY seq").bind(kind.to_owned()))?.iter().map(stored).collect()
+        self.rows(
+            sqlx::query("SELECT * FROM events WHERE kind = ? AND NOT (kind = 'basis' AND subject IS NULL AND body = '') ORDER BY seq")
+                .bind(kind.to_owned()),
+        )?
+        .iter()
+        .map(stored)
+        .collect()
     }
 
-    /// Recomputes the commitment of every event and lists the numbers of those that differ, and of those missing in the sequence.
+    /// Recomputes the commitment of every event and lists the numbers of those that differ, of those missing in the sequence, of emptied ones
+    /// that no erasure accounts for, and of those that the table of bases does not tell as they are.
     ///
     /// # Errors
     /// [`Error::Database`], also where SQLite itself finds the file damaged.
@@ -184,6 +205,7 @@ impl Ledger {
             "SELECT e.*, k.key AS subject_key FROM events e LEFT JOIN subject_keys k ON k.subject = e.subject ORDER BY seq",
         ))?;
         let mut wrong = vec![];
+        let (mut emptied, mut erasures, mut bases) = (vec![], vec![], BTreeMap::new());
         let mut expected = 1;
         for row in &rows {
             let seq: i64 = row.try_get("seq")?;
@@ -194,18 +216,32 @@ impl Ledger {
             let (at, actor, body): (String, String, String) = (row.try_get("at")?, row.try_get("actor")?, row.try_get("body")?);
             let kind: String = row.try_get("kind")?;
             let (nonce, held): (Vec<u8>, Vec<u8>) = (row.try_get("nonce")?, row.try_get("commitment")?);
-            let named = serde_json::from_str::<Event>(&body).is_ok_and(|e| e.kind() == kind && e.subject() == subject.as_deref());
-            let opens = |key| commitment(&key, &nonce, seq, &at, &actor, &body)[..] == held[..];
-            let opens = match (&subject, row.try_get::<Option<Vec<u8>>, _>("subject_key")?) {
-                (None, _) => opens([0; 32]),
-                (Some(_), Some(key)) => key_from(key).is_ok_and(opens),
-                // The key was destroyed with the unit: its commitments stand, and can no longer be opened.
-                (Some(_), None) => true,
+            // Emptied with its unit: the commitment stands, and opens to nobody.
+            if kind == "basis" && subject.is_none() && body.is_empty() && nonce.is_empty() && held.len() == 32 {
+                emptied.push(seq);
+                continue;
+            }
+            let key = match (&subject, row.try_get::<Option<Vec<u8>>, _>("subject_key")?) {
+                (None, _) => Some([0; 32]),
+                (Some(_), key) => key.and_then(|key| key_from(key).ok()),
             };
-            if !opens || !named {
-                wrong.push(seq);
+            let opens = key.is_some_and(|key| commitment(&key, &nonce, seq, &at, &actor, &body)[..] == held[..]);
+            let event = serde_json::from_str::<Event>(&body).ok().filter(|e| e.kind() == kind && e.subject() == subject.as_deref());
+            match event.filter(|_| opens) {
+                None => wrong.push(seq),
+                Some(Event::SubjectErased { events, .. }) => erasures.push((seq, events)),
+                Some(Event::Basis(basis)) => drop(bases.insert(seq, basis)),
+                Some(_) => {}
             }
         }
+        wrong.extend(unaccounted(&emptied, &erasures));
+        let told = self.basis_rows()?;
+        // Every row is its event; every event has a row, or one that says the same of the same moment.
+        wrong.extend(told.iter().filter(|row| bases.get(&row.seq) != Some(&row.event)).map(|row| row.seq));
+        let keys: BTreeSet<_> = told.iter().map(BasisRow::key).collect();
+        wrong.extend(bases.iter().filter(|(_, event)| !keys.contains(&event.key())).map(|(seq, _)| *seq));
+        wrong.sort_unstable();
+        wrong.dedup();
         Ok(wrong)
     }
 
@@ -221,21 +257,6 @@ impl Ledger {
     }
 }
 
-/// HMAC-SHA-256 under the unit's key (zero where the event is nobody's) over a random nonce and everything the event says: nobody can
-/// test a guess against it without the nonce, and nobody at all once the key is gone.
-fn commitment(key: &[u8; 32], nonce: &[u8], seq: i64, at: &str, actor: &str, body: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    for part in [nonce, &seq.to_le_bytes(), at.as_bytes(), actor.as_bytes(), body.as_bytes()] {
-        mac.update(&(part.len() as u64).to_le_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-fn log_entry(seq: i64, kind: String, commitment: Vec<u8>) -> Vec<u8> {
-    format!("{{\"v\":1,\"seq\":{seq},\"kind\":\"{kind}\",\"commitment\":\"{}\"}}", hex::encode(commitment)).into_bytes()
-}
-
 fn stored(row: &SqliteRow) -> Result<StoredEvent, Error> {
     let seq: i64 = row.try_get("seq")?;
     let body: String = row.try_get("body")?;
@@ -245,7 +266,7 @@ fn stored(row: &SqliteRow) -> Result<StoredEvent, Error> {
     Ok(StoredEvent { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, event, commitment: hex::encode(commitment) })
 }
 
-fn key_from(bytes: Vec<u8>) -> Result<[u8; 32], Error> {
+pub(crate) fn key_from(bytes: Vec<u8>) -> Result<[u8; 32], Error> {
     bytes.try_into().map_err(|_| Error::Damaged { seq: 0, why: "a subject key has another length".into() })
 }
 

@@ -3,7 +3,7 @@
 use crate::budget::ReservationState;
 use crate::{Actor, Error, Event, Ledger, Release};
 use reticent_proof::{Decision, Policy, Request, decide};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What came of a release.
 #[derive(Debug)]
@@ -44,5 +44,32 @@ impl Ledger {
             ledger.advance(&release.run, &[ReservationState::Drawing], ReservationState::Released, "its release")?;
             ledger.append_within(actor, &Event::ModelReleased(release.clone())).map(Outcome::Released)
         })
+    }
+
+    /// Recalls a release: whoever asks for it is refused from now on. False where it was recalled before.
+    ///
+    /// # Errors
+    /// [`Error::NoRelease`].
+    pub fn recall(&mut self, actor: &Actor, model: &str, reason: &str, by: &str) -> Result<bool, Error> {
+        self.write(|ledger| {
+            let released = ledger.events("model-released")?.iter().any(|s| matches!(&s.event, Event::ModelReleased(r) if r.model == model));
+            if !released {
+                return Err(Error::NoRelease { model: model.into() });
+            }
+            if ledger.recalled()?.contains(model) {
+                return Ok(false);
+            }
+            let event = Event::ReleaseRecalled { model: model.into(), reason: reason.into(), by: by.into() };
+            ledger.append_within(actor, &event).map(|_| true)
+        })
+    }
+
+    /// Names of the releases that were recalled.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Damaged`].
+    pub fn recalled(&mut self) -> Result<BTreeSet<String>, Error> {
+        let recalled = self.events("release-recalled")?.into_iter();
+        Ok(recalled.filter_map(|s| if let Event::ReleaseRecalled { model, .. } = s.event { Some(model) } else { None }).collect())
     }
 }

@@ -24,6 +24,18 @@ pub struct Policy {
     pub special_columns: Vec<String>,
     /// Reasons for which a unit is left out and reported. Any other reason refuses the request.
     pub exclude: BTreeSet<Reason>,
+    /// Whether the rows hold private messages: legitimate interest is then refused, and training needs `train_on_messages`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub private_messages: bool,
+    /// Whether the purpose says that models may learn from private messages.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub train_on_messages: bool,
+}
+
+/// Flags that are not set are left out, so that an older policy keeps its digest.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What is on record when the question is asked.
@@ -35,8 +47,20 @@ pub struct Facts {
     pub assessment: Option<u64>,
     /// Whether any basis event is known for the data set; until then it is quarantined.
     pub events_known: bool,
+    /// The approved assessment behind a legitimate interest (Art 6(1)(f)), where one is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legitimate_interest: Option<LegitimateInterest>,
     /// One entry for each unit in the data, sorted by unit.
     pub units: Vec<UnitFacts>,
+}
+
+/// An assessment whose three steps (purpose, necessity, balancing) all held, and which somebody approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegitimateInterest {
+    /// Ledger number of the assessment.
+    pub event: u64,
+    /// When it must be made again, seconds since 1970.
+    pub expires: i64,
 }
 
 /// What is on record about one unit, for the purpose asked about.
@@ -197,8 +221,19 @@ pub enum Refusal {
     OtherPurpose,
     /// The purpose declares no Art 6 basis.
     NoBasisDeclared,
-    /// Legitimate interest (Art 6(1)(f)) needs an approved assessment, and none can be recorded yet.
+    /// Legitimate interest (Art 6(1)(f)) needs an approved assessment, and none is recorded.
     LegitimateInterestUnassessed,
+    /// The assessment of the legitimate interest has run out.
+    LegitimateInterestExpired,
+    /// Columns reveal a special category, and no legitimate interest covers those.
+    LegitimateInterestOverSpecial {
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// No legitimate interest covers private messages.
+    PrivateMessages,
+    /// Nothing is trained on private messages unless the purpose says so.
+    NoTrainDefault,
     /// No impact assessment was opened for this purpose and data set.
     NoAssessment,
     /// The data set is quarantined: no basis event is known for it.
@@ -242,12 +277,13 @@ pub struct Decision {
 ///
 /// ```
 /// use reticent_proof::*;
-/// let policy = Policy { purpose: "risk".into(), art6: Some('a'), art9: None, notices: ["v1".to_string()].into(), special_columns: vec![], exclude: [Reason::Withdrawn].into() };
+/// let policy = Policy { purpose: "risk".into(), art6: Some('a'), art9: None, notices: ["v1".to_string()].into(), special_columns: vec![], exclude: [Reason::Withdrawn].into(),
+///     private_messages: false, train_on_messages: false };
 /// let unit = |name: &str, state| UnitFacts {
 ///     unit: name.into(), records: 2, restricted: false, objected: false,
 ///     basis: Some(BasisFacts { state, art6: 'a', art9: None, notice: "v1".into(), since: 10, expires: None }),
 /// };
-/// let facts = Facts { data_version: "visits/v1".into(), assessment: Some(3), events_known: true, units: vec![unit("a", BasisState::Given), unit("b", BasisState::Withdrawn)] };
+/// let facts = Facts { data_version: "visits/v1".into(), assessment: Some(3), events_known: true, legitimate_interest: None, units: vec![unit("a", BasisState::Given), unit("b", BasisState::Withdrawn)] };
 /// let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 20 };
 /// let (decision, permit) = decide(&policy, &facts, &request);
 /// assert!(decision.allowed);
@@ -262,8 +298,12 @@ pub fn decide(policy: &Policy, facts: &Facts, request: &Request) -> (Decision, O
     }
     match policy.art6 {
         None => refusals.push(Refusal::NoBasisDeclared),
-        Some('f') => refusals.push(Refusal::LegitimateInterestUnassessed),
+        Some('f') => refusals.extend(interest(policy, facts, request.at)),
         Some(_) => {}
+    }
+    let shapes_a_model = matches!(request.use_, Use::Training | Use::Release | Use::Selection | Use::Removal);
+    if policy.private_messages && !policy.train_on_messages && shapes_a_model {
+        refusals.push(Refusal::NoTrainDefault);
     }
     if facts.assessment.is_none() {
         refusals.push(Refusal::NoAssessment);
@@ -307,6 +347,23 @@ pub fn decide(policy: &Policy, facts: &Facts, request: &Request) -> (Decision, O
     (decision, permit)
 }
 
+/// What stands against a legitimate interest.
+fn interest(policy: &Policy, facts: &Facts, now: i64) -> Vec<Refusal> {
+    let mut refusals = vec![];
+    match facts.legitimate_interest {
+        None => refusals.push(Refusal::LegitimateInterestUnassessed),
+        Some(assessed) if assessed.expires <= now => refusals.push(Refusal::LegitimateInterestExpired),
+        Some(_) => {}
+    }
+    if !policy.special_columns.is_empty() {
+        refusals.push(Refusal::LegitimateInterestOverSpecial { columns: policy.special_columns.clone() });
+    }
+    if policy.private_messages {
+        refusals.push(Refusal::PrivateMessages);
+    }
+    refusals
+}
+
 fn reason(policy: &Policy, unit: &UnitFacts, now: i64) -> Option<Reason> {
     let Some(basis) = &unit.basis else { return Some(Reason::NoRecord) };
     let tried = [
@@ -341,6 +398,8 @@ mod tests {
             notices: ["2026-1".to_owned()].into(),
             special_columns: vec!["disease".into()],
             exclude: Reason::ALL.into(),
+            private_messages: false,
+            train_on_messages: false,
         }
     }
 
@@ -362,7 +421,7 @@ mod tests {
     }
 
     fn facts(units: Vec<UnitFacts>) -> Facts {
-        Facts { data_version: "visits/v1".into(), assessment: Some(1), events_known: true, units }
+        Facts { data_version: "visits/v1".into(), assessment: Some(1), events_known: true, legitimate_interest: None, units }
     }
 
     fn request() -> Request {
@@ -421,6 +480,69 @@ mod tests {
         check_refusal(&policy(), &Facts { assessment: None, ..one() }, &request(), &Refusal::NoAssessment);
         check_refusal(&policy(), &Facts { events_known: false, ..one() }, &request(), &Refusal::Quarantined);
         check_refusal(&policy(), &facts(vec![]), &request(), &Refusal::NobodyLeft);
+    }
+
+    /// A purpose of legitimate interest, its assessment, and units to go with it.
+    fn interested() -> (Policy, Facts) {
+        let policy = Policy { art6: Some('f'), art9: None, special_columns: vec![], ..policy() };
+        let mut unit = unit("a");
+        unit.basis.as_mut().unwrap().art6 = 'f';
+        (policy, Facts { legitimate_interest: Some(LegitimateInterest { event: 4, expires: 501 }), ..facts(vec![unit]) })
+    }
+
+    #[test]
+    fn legitimate_interest_needs_an_approved_unexpired_assessment() {
+        let (policy, good) = interested();
+        assert!(decide(&policy, &good, &request()).0.allowed);
+        let refusals = |facts: &Facts| decide(&policy, facts, &request()).0.refusals;
+        assert_eq!(refusals(&Facts { legitimate_interest: None, ..good.clone() }), [Refusal::LegitimateInterestUnassessed]);
+        let expired = Some(LegitimateInterest { event: 4, expires: 500 });
+        assert_eq!(refusals(&Facts { legitimate_interest: expired, ..good.clone() }), [Refusal::LegitimateInterestExpired]);
+        // An Art 9 condition on record does not mend it.
+        let special = Policy { special_columns: vec!["disease".into()], art9: Some('a'), ..policy };
+        let refused = Refusal::LegitimateInterestOverSpecial { columns: vec!["disease".into()] };
+        assert_eq!(decide(&special, &good, &request()).0.refusals, [refused]);
+        // An objection ends it for the unit at once.
+        let mut objecting = good;
+        objecting.units.push(UnitFacts { unit: "b".into(), objected: true, ..objecting.units[0].clone() });
+        let (decision, permit) = decide(&interested().0, &objecting, &request());
+        assert_eq!((decision.excluded[&Reason::Objected].units, permit.unwrap().allowed_units().unwrap().len()), (1, 1));
+    }
+
+    #[test]
+    fn legitimate_interest_over_private_messages_is_denied_by_default() {
+        let (policy, facts) = interested();
+        for train_on_messages in [false, true] {
+            let policy = Policy { private_messages: true, train_on_messages, ..policy.clone() };
+            for use_ in [Use::Training, Use::Release, Use::Audit, Use::Explanation, Use::Selection, Use::Removal] {
+                check_refusal(&policy, &facts, &Request { use_, ..request() }, &Refusal::PrivateMessages);
+            }
+        }
+    }
+
+    #[test]
+    fn messages_are_not_trained_on_by_default() {
+        let messages = Policy { private_messages: true, ..policy() };
+        let one = facts(vec![unit("a")]);
+        for use_ in [Use::Training, Use::Release, Use::Selection, Use::Removal] {
+            let request = Request { use_, ..request() };
+            assert_eq!(decide(&messages, &one, &request).0.refusals, [Refusal::NoTrainDefault]);
+            assert!(decide(&Policy { train_on_messages: true, ..messages.clone() }, &one, &request).0.allowed);
+            // Without messages the flag says nothing.
+            assert!(decide(&policy(), &one, &request).0.allowed);
+        }
+    }
+
+    /// A policy or facts without the newer fields keep the digests that old decisions and permits hold.
+    #[test]
+    fn unset_flags_leave_digests_as_they_were() {
+        let json = serde_json::to_string(&policy()).unwrap();
+        let before = r#"{"purpose":"risk","art6":"a","art9":"a","notices":["2026-1"],"special_columns":["disease"],"exclude":["#;
+        assert!(json.starts_with(before) && json.ends_with(r#""no-art9-condition"]}"#), "{json}");
+        let json = serde_json::to_string(&facts(vec![])).unwrap();
+        assert_eq!(json, r#"{"data_version":"visits/v1","assessment":1,"events_known":true,"units":[]}"#);
+        assert_eq!(serde_json::from_str::<Facts>(&json).unwrap(), facts(vec![]));
+        assert_ne!(digest(&policy()), digest(&Policy { private_messages: true, ..policy() }));
     }
 
     #[test]

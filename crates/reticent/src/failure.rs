@@ -122,6 +122,12 @@ impl From<reticent_proof::log::Error> for Failure {
     }
 }
 
+impl From<reticent_audit::Error> for Failure {
+    fn from(error: reticent_audit::Error) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
 impl From<reticent_train::Error> for Failure {
     fn from(error: reticent_train::Error) -> Self {
         Self::failed(error.to_string())

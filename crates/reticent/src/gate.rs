@@ -21,6 +21,8 @@ pub(crate) fn policy(config: &Config, dataset: &str, purpose: &str, chosen: &BTr
         notices: declared.notices.clone(),
         special_columns: config.data[dataset].schema(dataset).special_columns(),
         exclude: declared.exclude.union(chosen).copied().collect(),
+        private_messages: config.data[dataset].private_messages,
+        train_on_messages: declared.train_on_messages,
     }
 }
 
@@ -95,8 +97,22 @@ fn words(refused: &Refusal) -> (String, String) {
         }
         Refusal::NoBasisDeclared => text("the purpose declares no legal basis (Art 6)", "set `art6` of the purpose in reticent.toml"),
         Refusal::LegitimateInterestUnassessed => text(
-            "legitimate interest (Art 6(1)(f)) needs an approved assessment, which cannot be recorded yet",
-            "use a purpose with another basis",
+            "legitimate interest (Art 6(1)(f)) needs an approved assessment of purpose, necessity and balance, and none is on record",
+            "record one, or use a purpose with another basis",
+        ),
+        Refusal::LegitimateInterestExpired => {
+            text("the assessment of the legitimate interest has run out", "assess it again, or use a purpose with another basis")
+        }
+        Refusal::LegitimateInterestOverSpecial { columns } => (
+            format!("the columns {} reveal a special category, which no legitimate interest covers", columns.join(", ")),
+            "drop the columns, or use a purpose with another basis".into(),
+        ),
+        Refusal::PrivateMessages => {
+            text("the data set holds private messages, which no legitimate interest covers", "use a purpose with another basis")
+        }
+        Refusal::NoTrainDefault => text(
+            "the data set holds private messages, and the purpose does not say that models may learn from them",
+            "where that is what people were told, write train_on_messages = true in the purpose",
         ),
         Refusal::NoAssessment => {
             text("no impact assessment is open for this purpose and data set", "open one with `reticent assess --plan`")

@@ -11,6 +11,7 @@ mod evaluation;
 mod evidence;
 mod failure;
 mod gate;
+mod leak;
 mod output;
 mod privacy;
 mod report;

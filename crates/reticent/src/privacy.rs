@@ -99,6 +99,7 @@ fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64
         learning_rate: privacy.learning_rate.unwrap_or_else(|| default_learning_rate(model.kind)),
         public_units: units,
         architecture: architecture(model),
+        optimiser: reticent_train::Optimiser::default(),
     }
 }
 
@@ -138,30 +139,32 @@ pub(crate) struct ReleaseStatement {
 
 /// The statement about a budget and all that was charged to it; `None` before the first charge.
 ///
-/// One run with what was held for its retraining is a plan fixed in advance, and PLD bounds it. As soon as a second run was charged, it may have
-/// been chosen after seeing what the first gave, and only the filter's bound holds for all of them together.
+/// One run with what was held for its retraining is a plan fixed in advance, and PLD bounds it, also once retrainings took their place in the
+/// reserve: how many there may be, and what each does, was settled before the first. As soon as a second run was charged beside it, that one may
+/// have been chosen after seeing what the first gave, and only the filter's bound holds for all of them together.
 pub(crate) fn statement(config: &Config, budget: &Budget) -> Result<Option<Statement>, Failure> {
     let delta = Delta::new(budget.delta)?;
     let filter = RenyiFilter::open(Epsilon::new(budget.epsilon)?, delta, Order::new(budget.order)?)?;
     let charged: Vec<&Reservation> = budget.reservations.iter().filter(|r| r.cost > 0.0).collect();
-    let fixed = charged.len() == 1;
+    let Some(last) = charged.last() else { return Ok(None) };
+    let fixed = is_fixed(&charged);
+    // What is set aside comes after everything that was drawn.
+    let drawn = charged.iter().map(|r| (r, drawn(r), r.cost));
+    let reserved = charged.iter().flat_map(|r| reserved(r).into_iter().map(move |kept| (r, kept, r.held / r.held_runs as f64)));
     let mut releases: Vec<ReleaseStatement> = vec![];
     let mut spent = 0.0;
-    for reservation in &charged {
+    for (reservation, (name, state), cost) in drawn.chain(reserved) {
         let alone = pld::epsilon(&reservation.event, delta)?.upper.get();
-        for (index, (name, state)) in charges(reservation).into_iter().enumerate() {
-            spent += if index == 0 { reservation.cost } else { reservation.held / reservation.held_runs as f64 };
-            let cumulative_epsilon = match (fixed, releases.is_empty()) {
-                (_, true) => alone,
-                (true, _) => pld::epsilon(&reservation.event.clone().times(index as u64 + 1), delta)?.upper.get(),
-                (false, _) => filter.epsilon_of(spent)?.get(),
-            };
-            releases.push(ReleaseStatement { name, run: reservation.run.clone(), state, epsilon: alone, cumulative_epsilon });
-        }
+        spent += cost;
+        let cumulative_epsilon = match (fixed, releases.len()) {
+            (_, 0) => alone,
+            (true, before) => pld::epsilon(&reservation.event.clone().times(before as u64 + 1), delta)?.upper.get(),
+            (false, _) => filter.epsilon_of(spent)?.get(),
+        };
+        releases.push(ReleaseStatement { name, run: reservation.run.clone(), state, epsilon: alone, cumulative_epsilon });
     }
-    let Some(last) = charged.last() else { return Ok(None) };
     let (epsilon_upper, epsilon_lower_numeric, epsilon_rdp) = if fixed {
-        let all = last.event.clone().times(1 + last.held_runs);
+        let all = last.event.clone().times(releases.len() as u64);
         let joint = pld::epsilon(&all, delta)?;
         (joint.upper.get(), joint.lower.get(), rdp::epsilon(&all, delta)?.epsilon.get())
     } else {
@@ -185,24 +188,33 @@ pub(crate) fn statement(config: &Config, budget: &Budget) -> Result<Option<State
     }))
 }
 
+/// One run charged for itself, and beside it only retrainings that took their place in its reserve.
+fn is_fixed(charged: &[&Reservation]) -> bool {
+    let mut roots = charged.iter().filter(|r| r.from_run.is_none());
+    let (Some(root), None) = (roots.next(), roots.next()) else { return false };
+    charged.iter().all(|r| r.run == root.run || (r.from_run.as_ref() == Some(&root.run) && r.event == root.event))
+}
+
 /// `reconstructed unit, ≤ 5 rows`.
 pub(crate) fn unit_in_words(config: &Config, dataset: &str, unit: &str) -> String {
     let cap = config.models.values().filter(|m| m.data == dataset).map(|m| m.privacy.max_rows_per_subject).max().unwrap_or(1);
     if cap == 1 { format!("{unit}, 1 row") } else { format!("{unit}, ≤ {cap} rows") }
 }
 
-fn charges(reservation: &Reservation) -> Vec<(String, String)> {
+/// The release of a run, and how far it is.
+fn drawn(reservation: &Reservation) -> (String, String) {
     let state = match reservation.state {
         ReservationState::Released => "released",
         ReservationState::Abandoned => "given up, charged in full",
         ReservationState::Reserved | ReservationState::Drawing => "under way",
     };
-    let mut all = vec![(reservation.model.clone(), state.to_owned())];
-    all.extend((0..reservation.held_runs).map(|i| {
-        let number = if reservation.held_runs == 1 { String::new() } else { format!(" {}", i + 1) };
-        (format!("{} retrained once{number}", reservation.model), "reserved".to_owned())
-    }));
-    all
+    (reservation.model.clone(), state.to_owned())
+}
+
+/// What is set aside for later.
+fn reserved(reservation: &Reservation) -> Vec<(String, String)> {
+    let numbered = |i: u64| if reservation.held_runs == 1 { String::new() } else { format!(" {}", i + 1) };
+    (0..reservation.held_runs).map(|i| (format!("{} retrained once{}", reservation.model, numbered(i)), "reserved".to_owned())).collect()
 }
 
 /// What no ε of this workspace covers.
@@ -236,4 +248,44 @@ pub(crate) fn bound(epsilon: f64, delta: f64) -> String {
 /// Three decimals, never below the number.
 pub(crate) fn up(epsilon: f64) -> String {
     format!("{:.3}", (epsilon * 1000.0).ceil() / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str, from_run: Option<&str>, noise: f64) -> Reservation {
+        let event = Mechanism::dp_sgd(NoiseMultiplier::new(noise).unwrap(), SamplingRate::new(0.1).unwrap(), 40);
+        let text = |t: &str| t.to_owned();
+        Reservation {
+            run: text(name),
+            model: format!("risk/{name}"),
+            dataset: text("visits"),
+            unit: text("person"),
+            binding: String::new(),
+            plan: String::new(),
+            event,
+            cost: 1.0,
+            held: 0.0,
+            held_runs: 0,
+            state: ReservationState::Released,
+            from_run: from_run.map(text),
+        }
+    }
+
+    #[test]
+    fn a_plan_is_fixed_with_its_own_retrainings_only() {
+        let (root, kept, other) = (run("1", None, 4.0), run("2", Some("1"), 4.0), run("3", None, 4.0));
+        for (runs, expected) in [
+            (vec![&root], true),
+            (vec![&root, &kept], true),
+            (vec![&root, &other], false),
+            (vec![&root, &kept, &other], false),
+            (vec![&kept], false),
+            (vec![&root, &run("2", Some("9"), 4.0)], false),
+            (vec![&root, &run("2", Some("1"), 5.0)], false),
+        ] {
+            assert_eq!(is_fixed(&runs), expected);
+        }
+    }
 }

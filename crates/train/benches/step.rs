@@ -29,6 +29,7 @@ fn main() {
         learning_rate: 0.05,
         public_units: BATCH as u64,
         architecture: Architecture::Logistic,
+        optimiser: reticent_train::Optimiser::default(),
     };
     let binding = Binding { plan: plan.digest(), permit: String::new(), data: String::new(), machine: String::new() };
     let key = RunKey::from_bytes([7; 32]);

@@ -26,6 +26,31 @@ pub struct Batch {
     pub cap: usize,
 }
 
+/// What a run learns from: units that can be drawn, and the rows of those drawn.
+pub(crate) trait Source {
+    /// Number of units.
+    fn len(&self) -> usize;
+
+    /// The rows of the units at these indices, padded; `None` where there are none.
+    fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch>;
+
+    /// Each unit on its own with probability `rate`, rounded down to a multiple of 2⁻⁵³: never more than accounted for.
+    fn poisson(&self, rate: SamplingRate, rng: &mut ChaCha20Rng) -> Vec<usize> {
+        let threshold = (rate.get() * (1_u64 << 53) as f64) as u64;
+        (0..self.len()).filter(|_| rng.next_u64() >> 11 < threshold).collect()
+    }
+}
+
+impl Source for UnitRows {
+    fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch> {
+        Self::batch(self, chosen, device)
+    }
+}
+
 impl UnitRows {
     /// Encodes a table and groups it by unit.
     #[must_use]
@@ -43,13 +68,6 @@ impl UnitRows {
     #[must_use]
     pub fn width(&self) -> usize {
         self.encoded.width
-    }
-
-    /// Each unit on its own with probability `rate`, rounded down to a multiple of 2⁻⁵³: never more than accounted for.
-    #[must_use]
-    pub(crate) fn poisson(&self, rate: SamplingRate, rng: &mut ChaCha20Rng) -> Vec<usize> {
-        let threshold = (rate.get() * (1_u64 << 53) as f64) as u64;
-        (0..self.units.len()).filter(|_| rng.next_u64() >> 11 < threshold).collect()
     }
 
     /// The padded rows of the units at these indices; `None` where there are none.

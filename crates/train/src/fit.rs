@@ -1,10 +1,12 @@
 //! The training loop: in private, and the plain twin it is compared with.
 
+use crate::batch::Source;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
 use crate::per_unit::{Privatized, Subtract, clipped_sum, loss};
-use crate::{Classifier, Error, Plan, UnitRows};
+use crate::{Batch, Classifier, Error, Optimiser, Plan, UnitRows};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Gradients, Tensor};
+use rand::seq::SliceRandom;
 use reticent_data::PermittedTable;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -20,6 +22,7 @@ pub struct Progress {
 
 const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
 const MOMENTUM: f64 = 0.9;
+const ADAM_SQUARE: f64 = 0.999;
 
 /// Trains by the plan under differential privacy and gives the average of the second half of its iterates (post-processing, which costs nothing).
 ///
@@ -34,13 +37,26 @@ pub fn fit_private(
     binding: &Binding,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
+    let schema = data.table().schema();
+    let rows = UnitRows::new(data, plan.max_rows_per_unit);
+    run_private(plan, &rows, fresh(plan, schema.width(), schema.classes()), key, binding, observe)
+}
+
+/// The private loop: draw units, clip and sum, add noise, step.
+pub(crate) fn run_private(
+    plan: &Plan,
+    rows: &impl Source,
+    start: Classifier,
+    key: &RunKey,
+    binding: &Binding,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
     plan.check()?;
     let device = Device::flex();
-    let rows = UnitRows::new(data, plan.max_rows_per_unit);
-    if rows.units().is_empty() {
+    if rows.len() == 0 {
         return Err(Error::NoUnits);
     }
-    let mut run = Run::<Privatized>::new(plan, data, plan.learning_rate, plan.steps);
+    let mut run = Run::<Privatized>::new(start, plan.optimiser, plan.learning_rate, plan.steps);
     for step in 0..plan.steps {
         let sampled = rows.poisson(plan.sample_rate, &mut key.stream(binding, "sample", step, ""));
         let batch = rows.batch(&sampled, &device);
@@ -50,6 +66,11 @@ pub fn fit_private(
         observe(Progress { step: step + 1, steps: plan.steps });
     }
     Ok(run.average())
+}
+
+/// A model before its first step; its weights are public.
+pub(crate) fn fresh(plan: &Plan, inputs: usize, classes: usize) -> Classifier {
+    Classifier::new(&plan.architecture, inputs, classes, INIT_SEED, &Device::flex().autodiff())
 }
 
 /// Trains without privacy on all units at each step: the twin a private model is compared with, for internal evaluation only.
@@ -63,15 +84,49 @@ pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: 
     let all: Vec<usize> = (0..rows.units().len()).collect();
     let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
-    let mut run = Run::<Exact>::new(plan, data, learning_rate, steps);
+    let schema = data.table().schema();
+    let mut run = Run::<Exact>::new(fresh(plan, schema.width(), schema.classes()), plan.optimiser, learning_rate, steps);
     for _ in 0..steps {
-        let gradients = loss(&run.model, &batch).backward();
-        let mut collected = Collect { gradients: &gradients, scale, values: BTreeMap::new() };
-        run.model.visit(&mut collected);
-        let exact = Exact(collected.values);
-        run.step(exact);
+        run.step(exact(&run.model, &batch, scale));
     }
     Ok(run.model)
+}
+
+/// One epoch after another over all units in a fixed random order, `batch` units at a time: without privacy.
+pub(crate) fn run_plain_epochs(
+    plan: &Plan,
+    rows: &impl Source,
+    start: Classifier,
+    (epochs, batch): (u64, usize),
+    seed: NotPrivateSeed,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
+    plan.check()?;
+    let device = Device::flex();
+    if rows.len() == 0 {
+        return Err(Error::NoUnits);
+    }
+    let steps = epochs * rows.len().div_ceil(batch) as u64;
+    let mut run = Run::<Exact>::new(start, plan.optimiser, plan.learning_rate, steps);
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    let mut rng = seed.rng();
+    for _ in 0..epochs {
+        order.shuffle(&mut rng);
+        for chosen in order.chunks(batch) {
+            let Some(batch) = rows.batch(chosen, &device) else { continue };
+            let count: f32 = batch.mask.clone().sum().into_scalar();
+            run.step(exact(&run.model, &batch, 1.0 / f64::from(count.max(1.0))));
+            observe(Progress { step: run.done, steps });
+        }
+    }
+    Ok(run.model)
+}
+
+fn exact(model: &Classifier, batch: &Batch, scale: f64) -> Exact {
+    let gradients = loss(model, batch).backward();
+    let mut collected = Collect { gradients: &gradients, scale, values: BTreeMap::new() };
+    model.visit(&mut collected);
+    Exact(collected.values)
 }
 
 /// What may move the weights of a run. A private run is a `Run<Privatized>`: nothing else fits.
@@ -94,11 +149,15 @@ impl Gradient for Exact {
     }
 }
 
-/// A model under way: SGD with momentum, and the running average of the second half.
+/// A model under way: its optimiser, and the running average of the second half.
 struct Run<G> {
     takes: PhantomData<G>,
     model: Classifier,
+    optimiser: Optimiser,
+    /// Running mean of the gradient.
     velocity: BTreeMap<ParamId, Vec<f64>>,
+    /// Running mean of its square, for Adam.
+    square: BTreeMap<ParamId, Vec<f64>>,
     /// Sum over the second half of (iterate − current model): kept as what to take off at the end.
     behind: BTreeMap<ParamId, Vec<f64>>,
     averaged: u64,
@@ -108,11 +167,9 @@ struct Run<G> {
 }
 
 impl<G: Gradient> Run<G> {
-    fn new(plan: &Plan, data: &PermittedTable, learning_rate: f64, steps: u64) -> Self {
-        let schema = data.table().schema();
-        let device = Device::flex().autodiff();
-        let model = Classifier::new(&plan.architecture, schema.width(), schema.classes(), INIT_SEED, &device);
-        Self { takes: PhantomData, model, velocity: BTreeMap::new(), behind: BTreeMap::new(), averaged: 0, done: 0, steps, learning_rate }
+    fn new(model: Classifier, optimiser: Optimiser, learning_rate: f64, steps: u64) -> Self {
+        let (velocity, square, behind) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { takes: PhantomData, model, optimiser, velocity, square, behind, averaged: 0, done: 0, steps, learning_rate }
     }
 
     fn step(&mut self, gradient: G) {
@@ -122,7 +179,19 @@ impl<G: Gradient> Run<G> {
             for (v, g) in velocity.iter_mut().zip(&gradient) {
                 *v = MOMENTUM * *v + (1.0 - MOMENTUM) * g;
             }
-            moves.insert(id, velocity.iter().map(|v| self.learning_rate * v).collect::<Vec<f64>>());
+            let step: Vec<f64> = match self.optimiser {
+                Optimiser::Momentum => velocity.iter().map(|v| self.learning_rate * v).collect(),
+                Optimiser::Adam => {
+                    let square = self.square.entry(id).or_insert_with(|| vec![0.0; gradient.len()]);
+                    for (s, g) in square.iter_mut().zip(&gradient) {
+                        *s = ADAM_SQUARE * *s + (1.0 - ADAM_SQUARE) * g * g;
+                    }
+                    let time = i32::try_from(self.done + 1).unwrap_or(i32::MAX);
+                    let (first, second) = (1.0 - MOMENTUM.powi(time), 1.0 - ADAM_SQUARE.powi(time));
+                    velocity.iter().zip(square).map(|(v, s)| self.learning_rate * (v / first) / ((*s / second).sqrt() + 1e-8)).collect()
+                }
+            };
+            moves.insert(id, step);
         }
         // Every earlier iterate in the average falls behind the model by this move.
         for (id, step) in &moves {

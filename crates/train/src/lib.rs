@@ -18,6 +18,7 @@
 //!     learning_rate: 1.0,
 //!     public_units: 5000,
 //!     architecture: Architecture::Logistic,
+//!     optimiser: reticent_train::Optimiser::default(),
 //! };
 //! plan.check()?;
 //! let epsilon = pld::epsilon(&plan.event(), Delta::new(1e-5)?)?;
@@ -36,6 +37,7 @@ mod noise;
 mod per_unit;
 mod plan;
 mod tape;
+mod text;
 
 pub use batch::{Batch, UnitRows};
 pub use error::Error;
@@ -45,7 +47,8 @@ pub use model::{Architecture, Classifier};
 pub use model_file::{load_weights, save_weights};
 pub use noise::{Binding, NotPrivateSeed, RunKey};
 pub use per_unit::{ClippedSum, Privatized, clipped_sum};
-pub use plan::Plan;
+pub use plan::{Optimiser, Plan};
+pub use text::{ByteModel, TextShape, fit_text_plain, fit_text_private};
 
 #[cfg(doctest)]
 mod must_not_compile;

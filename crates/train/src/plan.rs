@@ -32,6 +32,28 @@ pub struct Plan {
     pub public_units: u64,
     /// The model.
     pub architecture: Architecture,
+    /// How a noised gradient moves the weights.
+    #[serde(default, skip_serializing_if = "Optimiser::is_momentum")]
+    pub optimiser: Optimiser,
+}
+
+/// How a gradient moves the weights. It sees noised sums only, so that it costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Optimiser {
+    /// SGD with momentum 0.9.
+    #[default]
+    Momentum,
+    /// Adam (Kingma & Ba 2015, algorithm 1) with its default constants.
+    Adam,
+}
+
+impl Optimiser {
+    /// Plans from before there was a choice keep their digest.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_momentum(&self) -> bool {
+        *self == Self::Momentum
+    }
 }
 
 impl Plan {

@@ -128,6 +128,8 @@ fn a_permit_covers_its_units_and_its_version_alone() {
         notices: ["1".to_owned()].into(),
         special_columns: vec![],
         exclude: [Reason::Withdrawn].into(),
+        private_messages: false,
+        train_on_messages: false,
     };
     let unit = |person: usize| UnitFacts {
         unit: key().subject("visits", &format!("p{person}")).to_string(),
@@ -143,7 +145,13 @@ fn a_permit_covers_its_units_and_its_version_alone() {
         restricted: false,
         objected: false,
     };
-    let facts = Facts { data_version: "visits/v1".into(), assessment: Some(1), events_known: true, units: (0..5).map(unit).collect() };
+    let facts = Facts {
+        data_version: "visits/v1".into(),
+        assessment: Some(1),
+        events_known: true,
+        legitimate_interest: None,
+        units: (0..5).map(unit).collect(),
+    };
     let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 5 };
     let permit = decide(&policy, &facts, &request).1.unwrap();
     let found = PermittedTable::new(all.clone(), "visits/v1", permit.clone()).unwrap();

@@ -67,8 +67,14 @@ fn wrong_rows() {
         check_row(&format!("MARKER,risk,given,{at},v1,a,,"), "line 2: `at` is no date and no RFC 3339 time");
     }
     check_row("MARKER,risk,given,2026-05-01,v1,a,,never", "line 2: `expires` is no date and no RFC 3339 time");
-    // A withdrawal under a quoted id would be a withdrawal of nobody.
-    check_row("\"MARKER\",risk,withdrawn,2026-05-01,,,,", "line 2: holds a quotation mark; values are written without");
+    // Taken literally, or as opening a value over several lines, a stray quotation mark would lose a withdrawal.
+    let stray = "holds a quotation mark or a line break that belongs to no value";
+    check_row("MARKER,risk,withdrawn,2026-05-01,\"v1,,,\nann,risk,withdrawn,2026-05-01,v1,,,\n", &format!("line 2: {stray}"));
+    check_row("\"\"\"MARKER\"\"\",risk,withdrawn,2026-05-01,,,,", &format!("line 2: {stray}"));
+    check_row(
+        "\"MAR\nKER\",risk,withdrawn,2026-05-01,,,,\n,risk,withdrawn,2026-05-01,,,,",
+        &format!("line 2: {stray}\nline 4: `subject` is empty"),
+    );
     check_row("\nann,risk,withdrawn,2026-05-01,,,,\n\n,risk,withdrawn,2026-05-01,,,,", "line 5: `subject` is empty");
     check_row(
         "MARKER,x,y,z,v1,q,q,z\n,risk,given,2026-05-01,v1,a,,",
@@ -93,8 +99,8 @@ fn wrong_headers() {
     // A row where the header should be, another delimiter, line ends of another age: nothing of it is repeated.
     check("MARKER,risk,given,2026-05-01\n", &missing(&["subject", "purpose", "state", "at"]));
     check("subject;purpose;state;at\nMARKER;risk;given;2026-05-01\n", &missing(&["subject", "purpose", "state", "at"]));
-    check("subject,purpose,state,at\rMARKER,risk,given,2026-05-01\r", &missing(&["at"]));
-    check("at,subject,purpose,state,notice\rMARKER,x,risk,given,v1\r", "line 1: a column's name holds a control character");
+    check("subject,purpose,state,at\rMARKER,risk,given,2026-05-01\r", "line 1: a carriage return stands without a line feed");
+    check("subject,purpose,state,at,\"a\nb\"\n", "line 1: a column's name holds a control character");
 }
 
 #[test]
@@ -109,6 +115,11 @@ fn right_rows() {
     let withdrawn = BasisEvent { subject: "<bob>".into(), purpose: "care".into(), ..happened("", BasisKind::Withdrawn, 1_777_622_400) };
     // `date -u -d 2026-05-01 +%s`, `date -u -d 2027-05-01 +%s`, `date -d 2026-05-01T10:00:00+02:00 +%s`.
     assert_eq!(read(text).unwrap(), [given, withdrawn]);
+    // A comma, a blank and a doubled mark within quotation marks belong to the value.
+    let quoted =
+        read("\"subject\",purpose,state,at\n\"O'Hara, \"\"Ann\"\"\",\"risk\",\"withdrawn\",2026-05-01\nbo\"b,risk,withdrawn,2026-05-01\n")
+            .unwrap();
+    assert_eq!(quoted.iter().map(|e| e.subject.as_str()).collect::<Vec<_>>(), ["<O'Hara, \"Ann\">", "<bo\"b>"]);
     // Columns that only a given basis needs may be absent.
     assert_eq!(read("subject,purpose,state,at\nann,risk,objected,1960-01-01").unwrap()[0].since, -315_619_200);
 }

@@ -188,3 +188,86 @@ fn states_move_forward_only() {
     ledger.noise_key_created(&actor(), "r2").unwrap();
     assert_eq!(ledger.noise_key_created(&actor(), "r2").unwrap_err().to_string(), "run r2 is drawing: drawing noise is not possible");
 }
+
+/// A small run with two retrainings set aside, drawn and over.
+fn with_reserve(ledger: &mut Ledger) -> RunRequest {
+    open(ledger, "visits");
+    let event = Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 100);
+    let root = RunRequest { event, held_runs: 2, ..run("root", "visits") };
+    ledger.reserve(&actor(), &root).unwrap();
+    root
+}
+
+#[test]
+fn a_retraining_is_charged_to_the_reserve_and_the_budget_spends_nothing() {
+    let (_folder, _path, mut ledger) = fresh();
+    let root = with_reserve(&mut ledger);
+    let again = |name: &str| RunRequest { run: name.into(), ..root.clone() };
+    let refused = ledger.reserve_retraining(&actor(), &again("r1"), "root").unwrap_err().to_string();
+    assert_eq!(refused, "run root is reserved: taking its reserve is not possible");
+    ledger.noise_key_created(&actor(), "root").unwrap();
+    assert!(matches!(ledger.reserve_retraining(&actor(), &again("r1"), "root"), Err(Error::WrongState { state: "drawing", .. })));
+    ledger.abandon(&actor(), "root", "x").unwrap();
+    assert!(matches!(ledger.reserve_retraining(&actor(), &again("r1"), "root"), Err(Error::NoReserve { .. })), "given up: nothing is held");
+    assert!(matches!(ledger.reserve_retraining(&actor(), &again("r1"), "nobody"), Err(Error::NoRun { .. })));
+
+    let (_folder, path, mut ledger) = fresh();
+    with_reserve(&mut ledger);
+    ledger.noise_key_created(&actor(), "root").unwrap();
+    edit(&path, "UPDATE reservations SET state = 'released'");
+    let (before, cost) = (spent(&mut ledger), ledger.reservation("root").unwrap().cost);
+    let other = Mechanism::dp_sgd(NoiseMultiplier::new(4.0).unwrap(), SamplingRate::new(0.01).unwrap(), 101);
+    for wrong in [
+        RunRequest { event: other, ..again("r1") },
+        RunRequest { dataset: "claims".into(), ..again("r1") },
+        RunRequest { unit: "row".into(), ..again("r1") },
+    ] {
+        assert!(matches!(ledger.reserve_retraining(&actor(), &wrong, "root"), Err(Error::OtherPlan { .. })));
+    }
+    let first = ledger.reserve_retraining(&actor(), &again("r1"), "root").unwrap();
+    assert_eq!((first.cost, first.held, first.held_runs, first.from_run.as_deref()), (cost, 0.0, 0, Some("root")));
+    assert!((spent(&mut ledger) - before).abs() < 1e-12);
+    let root_now = ledger.reservation("root").unwrap();
+    assert_eq!((root_now.held, root_now.held_runs), (cost, 1));
+    // Given up before its key, it goes back; a second and a third time it can be taken, and no more.
+    ledger.abandon(&actor(), "r1", "the rows changed").unwrap();
+    let root_now = ledger.reservation("root").unwrap();
+    assert_eq!((root_now.held_runs, ledger.reservation("r1").unwrap().cost), (2, 0.0));
+    ledger.reserve_retraining(&actor(), &again("r2"), "root").unwrap();
+    ledger.noise_key_created(&actor(), "r2").unwrap();
+    ledger.abandon(&actor(), "r2", "its noise key is gone").unwrap();
+    assert_eq!(ledger.reservation("r2").unwrap().cost, cost, "noise may have been drawn: charged");
+    ledger.reserve_retraining(&actor(), &again("r3"), "root").unwrap();
+    assert!(matches!(ledger.reserve_retraining(&actor(), &again("r4"), "root"), Err(Error::NoReserve { .. })));
+    assert!((spent(&mut ledger) - before).abs() < 1e-12);
+    assert_eq!((ledger.events("retraining-reserved").unwrap().len(), ledger.events("budget-reserved").unwrap().len()), (3, 1));
+    assert_eq!(ledger.damaged().unwrap(), [] as [i64; 0]);
+}
+
+/// A file of format 1, as the program before wrote it, is read on with all that it holds.
+#[test]
+fn a_ledger_of_format_one_is_brought_up_to_two() {
+    let (_folder, path, mut ledger) = fresh();
+    with_reserve(&mut ledger);
+    let (events, reserved) = (ledger.log_entries(0).unwrap(), ledger.reservation("root").unwrap());
+    drop(ledger);
+    edit(&path, "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries; PRAGMA user_version = 1");
+    let mut ledger = Ledger::open(&path).unwrap();
+    assert_eq!((ledger.log_entries(0).unwrap(), ledger.reservation("root").unwrap()), (events, reserved));
+    assert_eq!(ledger.spend_queries("risk/1", "c", 1, 2).unwrap(), 1);
+    ledger.noise_key_created(&actor(), "root").unwrap();
+    edit(&path, "UPDATE reservations SET state = 'released'");
+    ledger
+        .reserve_retraining(&actor(), &RunRequest { run: "r1".into(), ..ledger_root(&mut Ledger::open(&path).unwrap()) }, "root")
+        .unwrap();
+    assert_eq!(ledger.damaged().unwrap(), [] as [i64; 0]);
+    // Opened again it is left alone.
+    drop(ledger);
+    let before = std::fs::read(&path).unwrap();
+    drop(Ledger::open(&path).unwrap());
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
+fn ledger_root(ledger: &mut Ledger) -> RunRequest {
+    RunRequest { event: ledger.reservation("root").unwrap().event, ..run("root", "visits") }
+}

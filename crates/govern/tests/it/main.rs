@@ -1,9 +1,12 @@
 //! The ledger as its promises say: nothing changed unseen, nothing lost that was acknowledged, nothing overspent, nobody used without a basis.
 
+mod assessment;
 mod basis;
 mod budget;
 mod crash;
+mod erase;
 mod ledger;
+mod queries;
 mod release;
 
 use reticent_govern::{Actor, BasisEvent, BasisKind, Ledger};

@@ -14,6 +14,8 @@ fn policy() -> Policy {
         notices: ["v1".to_owned()].into(),
         special_columns: vec![],
         exclude: Reason::ALL.into(),
+        private_messages: false,
+        train_on_messages: false,
     }
 }
 
@@ -128,4 +130,19 @@ fn a_run_that_is_not_reserved_or_drew_no_noise_is_not_released() {
     ledger.reserve(&actor(), &crate::budget::run("r", "visits")).unwrap();
     assert_eq!(release(&mut ledger, false).unwrap_err().to_string(), "run r is reserved: its release is not possible");
     assert!(ledger.events("model-released").unwrap().is_empty());
+}
+
+#[test]
+fn a_recalled_release_stays_recalled() {
+    let (_folder, path, mut ledger, _) = drawing();
+    let recall = |ledger: &mut Ledger| ledger.recall(&actor(), "risk/1", "an erasure", "officer");
+    assert_eq!(recall(&mut ledger).unwrap_err().to_string(), "no release is called risk/1");
+    release(&mut ledger, true).unwrap();
+    assert!(ledger.recalled().unwrap().is_empty());
+    assert!(recall(&mut ledger).unwrap());
+    assert!(!recall(&mut ledger).unwrap(), "once");
+    drop(ledger);
+    let mut ledger = Ledger::open(&path).unwrap();
+    assert_eq!(ledger.recalled().unwrap(), ["risk/1".to_owned()].into());
+    assert_eq!(ledger.events("release-recalled").unwrap().len(), 1);
 }

@@ -1,18 +1,21 @@
-//! `reticent-verify`: re-checks a transparency log with nothing but its files and a public key.
+//! `reticent-verify`: re-checks a transparency log or a signed erasure record with nothing but its files and a public key.
 //!
 //! No database, no network, no configuration. Exit codes: 0 verified, 1 findings, 2 usage.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use reticent_proof::log::{SignedCheckpoint, Verification, VerifyingKey, verify_dir};
+use reticent_proof::record::{MAX_BYTES, verify_record};
 
 const USAGE: &str = "\
 usage: reticent-verify log DIR --key VKEY|FILE [--checkpoint FILE] [--json]
+       reticent-verify record FILE --key VKEY|FILE [--json]
 
-Recomputes every file of the log in DIR from its entries and checks the checkpoint's signature.
+log     recomputes every file of the log in DIR from its entries and checks the checkpoint's signature
+record  checks the signed erasure record in FILE: signature, log entry, inclusion proof, counts, what is left
 
   --key VKEY|FILE    the log's public key (name+hash+base64), or a file that holds it
   --checkpoint FILE  a checkpoint of this log kept elsewhere: shows rollback and rewriting
@@ -42,8 +45,15 @@ fn main() -> ExitCode {
     code
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Verb {
+    Log,
+    Record,
+}
+
 struct Arguments {
-    dir: PathBuf,
+    verb: Verb,
+    path: PathBuf,
     key: VerifyingKey,
     held: Option<SignedCheckpoint>,
     json: bool,
@@ -52,38 +62,62 @@ struct Arguments {
 impl Arguments {
     fn parse(arguments: Vec<OsString>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
-        match arguments.next() {
-            Some(verb) if verb == "log" => {}
+        let verb = match arguments.next() {
+            Some(verb) if verb == "log" => Verb::Log,
+            Some(verb) if verb == "record" => Verb::Record,
             Some(verb) => return Err(format!("there is no `{}` to verify", verb.display())),
             None => return Err("say what to verify".to_owned()),
-        }
-        let (mut dir, mut key, mut held, mut json) = (None, None, None, false);
+        };
+        let (mut path, mut key, mut held, mut json) = (None, None, None, false);
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("`{}` needs a value", argument.display()));
             let taken = match argument.to_str() {
                 Some("--json") => std::mem::replace(&mut json, true),
                 Some("--key") => key.replace(read_key(&value()?)?).is_some(),
-                Some("--checkpoint") => held.replace(read_checkpoint(&value()?)?).is_some(),
+                Some("--checkpoint") if verb == Verb::Log => held.replace(read_checkpoint(&value()?)?).is_some(),
                 Some(flag) if flag.starts_with('-') => return Err(format!("there is no `{flag}`")),
-                _ => dir.replace(PathBuf::from(&argument)).is_some(),
+                _ => path.replace(PathBuf::from(&argument)).is_some(),
             };
             if taken {
                 return Err(format!("`{}` is one too many", argument.display()));
             }
         }
-        let dir = dir.ok_or("say which folder holds the log")?;
-        if !dir.is_dir() {
-            return Err(format!("`{}` is not a folder", dir.display()));
+        let path = path.ok_or(if verb == Verb::Log { "say which folder holds the log" } else { "say which file holds the record" })?;
+        if verb == Verb::Log && !path.is_dir() {
+            return Err(format!("`{}` is not a folder", path.display()));
         }
-        let key = key.ok_or("say with `--key` who should have signed the log")?;
-        Ok(Self { dir, key, held, json })
+        let key = key.ok_or("say with `--key` whose signature it should bear")?;
+        Ok(Self { verb, path, key, held, json })
     }
 
-    /// The text to print, and whether the log verified.
+    /// The text to print, and whether it verified.
     fn run(&self) -> Result<(String, bool), String> {
-        let verification = verify_dir(&self.dir, &self.key, self.held.as_ref());
+        if self.verb == Verb::Record {
+            return self.record();
+        }
+        let verification = verify_dir(&self.path, &self.key, self.held.as_ref());
         let text = if self.json { json(&verification)? } else { verification.to_string() };
         Ok((text, verification.verified()))
+    }
+
+    fn record(&self) -> Result<(String, bool), String> {
+        let unreadable = |e: std::io::Error| format!("`{}`: {e}", self.path.display());
+        let mut bytes = vec![];
+        std::fs::File::open(&self.path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+        let (mut value, text, good) = match verify_record(&bytes, &self.key) {
+            Ok(verified) => {
+                let lines = verified.checked.iter().map(|l| format!("  checked: {l}\n"));
+                let left = verified.erasure.left.iter().map(|l| format!("  left: {} ({})\n", l.what, l.why));
+                let gaps = verified.does_not_prove.iter().map(|l| format!("  does not prove: {l}\n"));
+                let text =
+                    format!("verified: erasure record {}\n", verified.erasure.request) + &lines.chain(left).chain(gaps).collect::<String>();
+                (serde_json::to_value(&verified).map_err(|e| e.to_string())?, text, true)
+            }
+            Err(why) => (serde_json::json!({ "findings": [why.to_string()] }), format!("not verified: {why}\n"), false),
+        };
+        value["schema_version"] = 1.into();
+        value["verified"] = good.into();
+        Ok((if self.json { format!("{value:#}\n") } else { text }, good))
     }
 }
 

@@ -58,8 +58,13 @@ impl SigningKey {
     /// The signature line's payload: key id, then the signature over `text`.
     pub(crate) fn sign_text(&self, text: &str) -> Vec<u8> {
         let mut payload = self.verifying_key().id().to_vec();
-        payload.extend_from_slice(&self.secret.sign(text.as_bytes()).to_bytes());
+        payload.extend_from_slice(&self.sign_bytes(text.as_bytes()));
         payload
+    }
+
+    /// The bare signature.
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> [u8; 64] {
+        self.secret.sign(bytes).to_bytes()
     }
 }
 
@@ -88,8 +93,11 @@ impl VerifyingKey {
 
     /// Checks a signature, refusing the malleable and small-order forms.
     pub(crate) fn accepts(&self, text: &str, signature: &[u8; 64]) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(signature);
-        self.public.verify_strict(text.as_bytes(), &signature).is_ok()
+        self.accepts_bytes(text.as_bytes(), signature)
+    }
+
+    pub(crate) fn accepts_bytes(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
+        self.public.verify_strict(bytes, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
     }
 }
 

@@ -1,3 +1,4 @@
 //! What the crate promises an outsider, tested from outside.
 
 mod log;
+mod record;

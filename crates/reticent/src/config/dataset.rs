@@ -50,6 +50,9 @@ pub(crate) struct DataSet {
     /// File of consent, refusal, withdrawal and objection, relative to `reticent.toml`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) events: Option<String>,
+    /// Whether the rows hold private messages: legitimate interest is then refused, and training needs `train_on_messages` of the purpose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) private_messages: bool,
     /// Columns by which results are shown: columns of levels, or numbers within `[0, 1]`.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
@@ -111,6 +114,7 @@ impl DataSet {
             target: target(&mut fields, &columns),
             bounds: fields.choice("bounds", &[("public", Bounds::Public), ("data", Bounds::Data)]).unwrap_or_default(),
             events: fields.text("events"),
+            private_messages: fields.flag("private_messages").unwrap_or_default(),
             groups: fields.texts("groups").unwrap_or_default(),
             budget: fields.table("budget").map(Budget::read),
             subject,

@@ -57,6 +57,9 @@ pub(crate) struct Purpose {
     #[serde(default)]
     #[schemars(with = "BTreeSet<super::shape::ReasonName>")]
     pub(crate) exclude: BTreeSet<Reason>,
+    /// Whether models may learn from private messages for this purpose; without it, data sets with `private_messages` are not trained on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) train_on_messages: bool,
 }
 
 /// Whether people are subject to decisions based solely on the model (GDPR Art 22).
@@ -100,6 +103,7 @@ impl Purpose {
             art22: fields.choice("art22", &[("none", Art22::None), ("a", Art22::A), ("b", Art22::B), ("c", Art22::C)]).unwrap_or_default(),
             notices: fields.texts("notices").unwrap_or_default().into_iter().collect(),
             exclude: reasons(&mut fields),
+            train_on_messages: fields.flag("train_on_messages").unwrap_or_default(),
         };
         fields.close();
         purpose

@@ -7,16 +7,28 @@
 //! Units: ε in nats. Every ε of the page stands at [`Privacy::delta`], for [`Privacy::neighbours`], and covers
 //! [`Privacy::releases`].
 
+mod answers;
+mod attacks;
 mod count;
 mod explained;
+mod minimised;
 mod number;
 mod page;
 mod plot;
 #[cfg(test)]
 mod tests;
 
+#[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
+pub(crate) use answers::{About, ErasedModel, ErasureSection, ExplanationSection, Left, ModelDone, RemovalSection, Store, Waterfall};
+#[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
+pub(crate) use attacks::{
+    Attacked, AuditSection, Bins, Completion, Control, Estimate, ExposurePoint, ExposureSeries, MeasuredLower, ProvedUpper, RocCurve,
+    RocPoint, TextSection, TextTraining, Verdict, Vulnerability,
+};
 pub(crate) use count::Count;
 pub(crate) use explained::{Explained, LIMITS as EXPLAINED_LIMITS, percent, render_explained};
+#[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
+pub(crate) use minimised::{ScanFinding, ScanSection, SelectedColumn, SelectionSection};
 pub(crate) use page::render;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +61,27 @@ pub(crate) struct Report {
     pub(crate) subgroups: Vec<Subgroup>,
     /// What the gate decided and why.
     pub(crate) gate: Gate,
+    /// What a scan for personal data found, where one was made.
+    #[serde(default)]
+    pub(crate) scan: Option<ScanSection>,
+    /// Which columns were chosen, where a choice was made.
+    #[serde(default)]
+    pub(crate) selection: Option<SelectionSection>,
+    /// Membership inference against the release and its twins, where it was made.
+    #[serde(default)]
+    pub(crate) audit: Option<AuditSection>,
+    /// Planted secrets in a text model, where they were looked for.
+    #[serde(default)]
+    pub(crate) text: Option<TextSection>,
+    /// One decision taken apart, where one was.
+    #[serde(default)]
+    pub(crate) explanation: Option<ExplanationSection>,
+    /// Erasures so far, where there are any.
+    #[serde(default)]
+    pub(crate) erasure: Option<ErasureSection>,
+    /// The newest removal without training anew, where there is one.
+    #[serde(default)]
+    pub(crate) removal: Option<RemovalSection>,
     /// The log's state when the page was made.
     pub(crate) log: Log,
     /// What was written, by digest.
@@ -398,6 +431,7 @@ impl Report {
             count::withhold(levels.iter_mut().map(|s| &mut s.records), None);
             count::withhold(levels.iter_mut().map(|s| &mut s.units), None);
         }
+        self.audit.iter_mut().for_each(AuditSection::conceal);
         self
     }
 }

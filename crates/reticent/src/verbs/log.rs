@@ -82,13 +82,40 @@ impl LogVerb {
 /// Budgets and charges, which are counted from their own tables, that differ from the events committed to.
 fn changed_charges(workspace: &mut Workspace) -> Result<Vec<String>, Failure> {
     let mut all = vec![];
-    for kind in ["budget-opened", "budget-reserved", "noise-key-created", "run-abandoned", "release-blocked", "model-released"] {
+    for kind in [
+        "budget-opened",
+        "budget-reserved",
+        "retraining-reserved",
+        "noise-key-created",
+        "run-abandoned",
+        "release-blocked",
+        "model-released",
+    ] {
         all.extend(workspace.ledger.events(kind)?);
     }
     all.sort_by_key(|stored| stored.seq);
     let (mut opened, mut charged) = (BTreeMap::new(), BTreeMap::new());
+    // What each run set aside: the cost of one, and for how many; and whose reserve a run took.
+    let (mut reserves, mut taken) = (BTreeMap::<String, (f64, f64)>::new(), BTreeMap::new());
     for stored in all {
+        match &stored.event {
+            Event::BudgetReserved { run, cost, held, .. } => drop(reserves.insert(run.clone(), (*cost, (held / cost).round()))),
+            Event::RetrainingReserved { run, from_run, .. } => {
+                hold(&mut charged, &mut reserves, from_run, -1.0);
+                taken.insert(run.clone(), from_run.clone());
+            }
+            // One that drew no noise goes back to where it came from.
+            Event::RunAbandoned { run, .. }
+                if charged.get(run).is_some_and(|c: &(f64, f64, ReservationState)| c.2 == ReservationState::Reserved) =>
+            {
+                if let Some(from_run) = taken.get(run) {
+                    hold(&mut charged, &mut reserves, from_run, 1.0);
+                }
+            }
+            _ => {}
+        }
         match stored.event {
+            Event::RetrainingReserved { run, cost, .. } => drop(charged.insert(run, (cost, 0.0, ReservationState::Reserved))),
             Event::BudgetOpened { dataset, unit, epsilon, delta, order } => drop(opened.insert((dataset, unit), (epsilon, delta, order))),
             Event::BudgetReserved { run, cost, held, .. } => drop(charged.insert(run, (cost, held, ReservationState::Reserved))),
             Event::RunAbandoned { run, charged: cost, .. } => drop(charged.insert(run, (cost, 0.0, ReservationState::Abandoned))),
@@ -115,19 +142,35 @@ fn changed_charges(workspace: &mut Workspace) -> Result<Vec<String>, Failure> {
     Ok(findings)
 }
 
+/// Moves `runs` runs into or out of what a run set aside.
+fn hold(charged: &mut BTreeMap<String, (f64, f64, ReservationState)>, reserves: &mut BTreeMap<String, (f64, f64)>, run: &str, runs: f64) {
+    if let (Some(charge), Some((cost, held))) = (charged.get_mut(run), reserves.get_mut(run)) {
+        *held += runs;
+        charge.1 = *cost * *held;
+    }
+}
+
 fn set(charged: &mut BTreeMap<String, (f64, f64, ReservationState)>, run: &str, state: ReservationState) {
     if let Some(charge) = charged.get_mut(run) {
         charge.2 = state;
     }
 }
 
-/// Files of released models that differ from what was released.
+/// Files of released models that differ from what was released; the weights of a recalled one must be gone.
 fn changed_files(workspace: &mut Workspace) -> Result<Vec<String>, Failure> {
     let mut findings = vec![];
+    let recalled = workspace.ledger.recalled()?;
     for stored in workspace.ledger.events("model-released")? {
         let Event::ModelReleased(release) = stored.event else { continue };
+        let gone = recalled.contains(&release.model);
         for (file, digest) in [("model.safetensors", &release.weights_sha256), ("manifest.json", &release.manifest_sha256)] {
             let path = workspace.hidden("models").join(&release.model).join(file);
+            if gone && file == "model.safetensors" {
+                if path.exists() {
+                    findings.push(format!("models/{}/{file}: was recalled and is still there (event {})", release.model, stored.seq));
+                }
+                continue;
+            }
             let found = std::fs::read(&path).map(|bytes| hex::encode(Sha256::digest(bytes)));
             if found.as_ref().ok() != Some(digest) {
                 findings.push(format!("models/{}/{file}: is not what was released (event {})", release.model, stored.seq));

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod assess;
+pub(crate) mod audit_text;
 pub(crate) mod budget;
 pub(crate) mod check;
 pub(crate) mod consent;

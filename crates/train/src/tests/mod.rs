@@ -82,6 +82,7 @@ fn plan() -> Plan {
         learning_rate: 0.5,
         public_units: 40,
         architecture: Architecture::Logistic,
+        optimiser: crate::Optimiser::default(),
     }
 }
 

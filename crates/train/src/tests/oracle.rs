@@ -70,6 +70,21 @@ fn check_oracle(model: &Classifier, units: &[Unit], classes: usize, cap: usize, 
     assert!(off <= slow.allowed, "cap {cap}, clip {max_grad_norm}: off by {off:e}, {:e} allowed", slow.allowed);
 }
 
+/// Layers wide enough for the ghost form (their gradient is larger than what a unit's rows leave on the tape), and one layer of each form.
+#[test]
+fn clipped_sum_equals_one_unit_at_a_time_in_both_forms() {
+    let mut rng = seeded(15);
+    for cap in 1..=3 {
+        for hidden in [vec![], vec![14], vec![14, 2]] {
+            for max_grad_norm in [0.05, 0.8, 50.0] {
+                let widths: Vec<usize> = [24].into_iter().chain(hidden.clone()).chain([11]).collect();
+                let model = random_model(&mut rng, &widths);
+                check_oracle(&model, &random_units(&mut rng, 5, 24, 11, cap), 11, cap, max_grad_norm);
+            }
+        }
+    }
+}
+
 #[test]
 fn clipped_sum_equals_one_unit_at_a_time() {
     let mut rng = seeded(11);
@@ -91,9 +106,9 @@ fn clipped_sum_equals_one_unit_at_a_time() {
 fn pitfall_22_no_contribution_exceeds_the_bound_near_it() {
     let mut rng = seeded(12);
     for trial in 0..60 {
-        let widths = if trial % 2 == 0 { vec![4, 2] } else { vec![4, 6, 3] };
+        let widths = [vec![4, 2], vec![4, 6, 3], vec![40, 30]][trial % 3].clone();
         let classes = widths[widths.len() - 1];
-        let unit = random_units(&mut rng, 1, 4, classes, 5).remove(0);
+        let unit = random_units(&mut rng, 1, widths[0], classes, 5).remove(0);
         let model = random_model(&mut rng, &widths);
         let true_norm = norm(&gradient_of(&model, &unit));
         for near in [-1e-2, -1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4] {
@@ -110,12 +125,13 @@ fn pitfall_22_no_contribution_exceeds_the_bound_near_it() {
 #[test]
 fn pitfall_22_no_contribution_exceeds_the_bound_where_rows_cancel() {
     let mut rng = seeded(14);
-    let model = Classifier::new(&Architecture::Logistic, 4, 2, NotPrivateSeed(0), &Device::flex().autodiff());
-    for apart in [1e-2, 1e-3, 1e-4, 1e-5, 1e-6] {
+    // One row each of two classes among many: the wide model takes the ghost form, the narrow one does not.
+    for (apart, width, classes) in [1e-2, 1e-3, 1e-4, 1e-5, 1e-6].into_iter().flat_map(|a| [(a, 4, 2), (a, 12, 9)]) {
+        let model = Classifier::new(&Architecture::Logistic, width, classes, NotPrivateSeed(0), &Device::flex().autodiff());
         for _ in 0..20 {
-            let inputs: Vec<f64> = (0..4).map(|_| rng.random_range(-1.0..=1.0)).collect();
+            let inputs: Vec<f64> = (0..width).map(|_| rng.random_range(-1.0..=1.0)).collect();
             let near = inputs.iter().map(|x| x * (1.0 - apart)).collect();
-            let rows = rows(&[vec![(inputs, 0), (near, 1)]], 2, 2);
+            let rows = rows(&[vec![(inputs, 0), (near, 1)]], classes, 2);
             let free = norm(&fast(&model, &rows, &[0], 1e9));
             for bound in [0.1, 0.5, 0.9, 0.999, 1.0].map(|part| part * free) {
                 let clipped = norm(&fast(&model, &rows, &[0], bound));

@@ -1,6 +1,7 @@
 //! The sampler is the one the accountant assumes: each unit on its own, at the declared rate, at every step (pitfall 16).
 
 use super::*;
+use crate::batch::Source;
 
 /// Each comparison fails by chance with probability below 2e-9; there are about 230.
 const ALPHA: f64 = 1e-9;

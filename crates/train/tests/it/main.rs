@@ -2,4 +2,5 @@
 
 mod auc;
 mod model_file;
+mod text;
 mod training;

@@ -42,6 +42,7 @@ fn plan(architecture: Architecture) -> Plan {
         learning_rate: 2.0,
         public_units: 600,
         architecture,
+        optimiser: reticent_train::Optimiser::default(),
     }
 }
 

@@ -3,10 +3,16 @@
 //! `svg` and `scale` are what they share. Every plot returns `None` where there is nothing to draw.
 
 pub(super) mod belief;
+pub(super) mod bracket;
+pub(super) mod erased;
+pub(super) mod exposure;
 pub(super) mod flow;
 pub(super) mod releases;
+pub(super) mod removal;
+pub(super) mod roc;
 pub(super) mod scale;
 pub(super) mod subgroups;
 pub(super) mod svg;
 pub(super) mod utility;
 pub(super) mod waterfall;
+pub(super) mod vulnerability;

@@ -53,6 +53,11 @@ impl Log {
         Some(Self(Linear::new((lo - margin, hi + margin), range)))
     }
 
+    /// From `lo` to `hi`, both positive, without a margin; none where that is no range.
+    pub(super) fn between((lo, hi): (f64, f64), range: (f64, f64)) -> Option<Self> {
+        (lo > 0.0 && hi > lo && hi.is_finite()).then(|| Self(Linear::new((lo.log10(), hi.log10()), range)))
+    }
+
     /// The pixel of a positive value.
     pub(super) fn at(&self, value: f64) -> f64 {
         self.0.at(value.log10())

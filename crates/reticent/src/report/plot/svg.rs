@@ -71,6 +71,17 @@ pub(super) fn diamond((x, y): (f64, f64), radius: f64, class: &str) -> Markup {
     path(&format!("M{left} {y}L{x} {top}L{right} {y}L{x} {bottom}Z", x = n(x), y = n(y)), class)
 }
 
+/// The mark of a third thing: a hollow square, told from disc and diamond without colour.
+pub(super) fn square((x, y): (f64, f64), radius: f64, class: &str) -> Markup {
+    rect((x - radius, y - radius), (2.0 * radius, 2.0 * radius), 0.0, class)
+}
+
+/// A closed area within the points.
+pub(super) fn area(points: impl IntoIterator<Item = (f64, f64)>, class: &str) -> Markup {
+    let points: Vec<String> = points.into_iter().map(|(x, y)| format!("{} {}", n(x), n(y))).collect();
+    path(&format!("M{}Z", points.join("L")), class)
+}
+
 /// A coordinate with at most one decimal.
 pub(super) fn n(x: f64) -> String {
     let text = format!("{x:.1}");

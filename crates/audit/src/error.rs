@@ -1,0 +1,156 @@
+//! What can be wrong with an audit, in facts.
+
+use std::fmt;
+
+/// Why nothing was measured.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A number outside its range: a level, a rate, a number of guesses.
+    #[error("{quantity} must be {range}, not {value}")]
+    OutOfRange {
+        /// What it is.
+        quantity: &'static str,
+        /// What was given.
+        value: f64,
+        /// What is allowed.
+        range: &'static str,
+    },
+    /// Two lists that belong together differ in length.
+    #[error("{what}: {found} where {expected} are needed")]
+    Length {
+        /// Which list.
+        what: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length it must have.
+        expected: usize,
+    },
+    /// A score is not a number: the model or the tool that made it failed there.
+    #[error("score number {index} is not a number")]
+    NotANumber {
+        /// Position, from 0.
+        index: usize,
+    },
+    /// Members or non-members are missing, so there is nothing to tell apart.
+    #[error("{members} members and {non_members} non-members: both are needed")]
+    OneSided {
+        /// Units the model was trained on.
+        members: usize,
+        /// Units it was not trained on.
+        non_members: usize,
+    },
+    /// Too few shadow models, or an odd number: each unit is in exactly half of them.
+    #[error("{shadows} shadow models: an even number from 4 to {most} is needed")]
+    Shadows {
+        /// What was asked for.
+        shadows: usize,
+        /// The largest number allowed.
+        most: usize,
+    },
+    /// Membership does not look like independent fair coins, on which a lower bound from one run rests.
+    #[error("{members} of {units} are members, which independent fair coins would hardly give: a lower bound from one run rests on them")]
+    NotFairCoins {
+        /// Members.
+        members: usize,
+        /// All.
+        units: usize,
+    },
+    /// A model gave probabilities of the wrong number.
+    #[error("the target gave {found} probabilities where {expected} are needed")]
+    Target {
+        /// How many came.
+        found: usize,
+        /// Rows times classes.
+        expected: usize,
+    },
+    /// A shadow model could not be trained.
+    #[error("a shadow model could not be trained: {why}")]
+    Fit {
+        /// The trainer's words.
+        why: String,
+    },
+    /// The lines of a file of scores that cannot be used, at most ten of them, and how many there are.
+    #[error("{}", ProblemList(.problems, *.total))]
+    File {
+        /// The first problems.
+        problems: Vec<FileProblem>,
+        /// All problems.
+        total: usize,
+    },
+    /// The accountant refuses.
+    #[error(transparent)]
+    Accounting(#[from] reticent_accounting::Error),
+    /// The rows are refused.
+    #[error("{0}")]
+    Data(String),
+}
+
+impl From<reticent_data::Error> for Error {
+    fn from(error: reticent_data::Error) -> Self {
+        Self::Data(error.to_string())
+    }
+}
+
+/// What is wrong with a line of a file of scores. Holds no value of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileProblem {
+    /// Line, from 1; 0 for the file as a whole.
+    pub line: u64,
+    /// What is wrong.
+    pub kind: FileProblemKind,
+}
+
+/// Kinds of problems of a file of scores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileProblemKind {
+    /// No column of this name.
+    NoColumn(&'static str),
+    /// Two columns of this name.
+    TwoColumns(&'static str),
+    /// The line has another number of fields than the header, or is no UTF-8.
+    Malformed,
+    /// `score` is no finite number.
+    Score,
+    /// `member` is none of 0, 1, true, false.
+    Member,
+    /// A unit is a member in one line and a non-member in another.
+    BothSides,
+    /// There are no lines.
+    Empty,
+    /// More lines than are read.
+    TooLong,
+}
+
+impl fmt::Display for FileProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
+        match self.kind {
+            FileProblemKind::NoColumn(name) => write!(f, "there is no column `{name}`"),
+            FileProblemKind::TwoColumns(name) => write!(f, "there are two columns `{name}`"),
+            FileProblemKind::Malformed => f.write_str("the line cannot be read, or has another number of fields than the header"),
+            FileProblemKind::Score => f.write_str("`score` is not a finite number"),
+            FileProblemKind::Member => f.write_str("`member` is none of 0, 1, true, false"),
+            FileProblemKind::BothSides => f.write_str("the unit is a member here and a non-member on an earlier line, or the reverse"),
+            FileProblemKind::Empty => f.write_str("there are no scores"),
+            FileProblemKind::TooLong => f.write_str("more lines than are read"),
+        }
+    }
+}
+
+struct ProblemList<'a>(&'a [FileProblem], usize);
+
+impl fmt::Display for ProblemList<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            write!(f, "{}{problem}", if index == 0 { "" } else { "\n" })?;
+        }
+        if self.1 > self.0.len() {
+            write!(f, "\nand {} more", self.1 - self.0.len())?;
+        }
+        Ok(())
+    }
+}

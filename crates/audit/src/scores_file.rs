@@ -1,0 +1,201 @@
+//! Scores that any tool wrote: a CSV file with `score` and `member`, and perhaps `unit` or `id`, in any order.
+
+use crate::error::{FileProblem, FileProblemKind};
+use crate::{Error, MemberScores};
+use std::collections::BTreeMap;
+use std::io::Read;
+
+/// More lines than this are not read.
+pub const MOST_LINES: u64 = 20_000_000;
+/// Problems that are listed; the others are counted.
+const LISTED: usize = 10;
+
+/// What a file of scores holds.
+pub struct ScoresFile {
+    /// Both sides; the score of a unit is the mean over its lines.
+    pub scores: MemberScores,
+    /// Lines read.
+    pub lines: u64,
+    /// Whether a column `unit` (or `id`) put lines together; without one each line is a unit.
+    pub by_unit: bool,
+}
+
+/// Reads a CSV file with a header: `score` (a finite number, higher meaning "more likely a member"), `member` (0, 1, true or false), and
+/// perhaps `unit` or, where there is none, `id`. Other columns are ignored.
+///
+/// ```
+/// let text = "member,score\n1,0.9\n0,0.4\ntrue,0.3\nfalse,0.1\n";
+/// let file = reticent_audit::scores_file::read(text.as_bytes())?;
+/// assert_eq!((file.lines, file.scores.auc()), (4, 0.75));
+/// # Ok::<(), reticent_audit::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::File`] names lines, never what stands in them; [`Error::OneSided`] where one side is missing.
+pub fn read(source: impl Read) -> Result<ScoresFile, Error> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
+    let whole = |kind| Error::File { problems: vec![FileProblem { line: 0, kind }], total: 1 };
+    let header = reader
+        .byte_headers()
+        .map_err(|_| Error::File { problems: vec![FileProblem { line: 1, kind: FileProblemKind::Malformed }], total: 1 })?
+        .clone();
+    let named = |name: &str| {
+        // A byte order mark is no part of a name.
+        let is = |field: &[u8]| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field).eq_ignore_ascii_case(name.as_bytes());
+        header.iter().enumerate().filter(move |(_, f)| is(f)).map(|(i, _)| i).collect::<Vec<usize>>()
+    };
+    let one = |name: &'static str| match named(name)[..] {
+        [] => Err(whole(FileProblemKind::NoColumn(name))),
+        [at] => Ok(at),
+        _ => Err(whole(FileProblemKind::TwoColumns(name))),
+    };
+    let (score_at, member_at) = (one("score")?, one("member")?);
+    let unit_at = match (named("unit").len(), named("id").len()) {
+        (0, 0) => None,
+        (0, _) => Some(one("id")?),
+        _ => Some(one("unit")?),
+    };
+
+    let (mut problems, mut total, mut lines) = (vec![], 0, 0);
+    let mut units: BTreeMap<Vec<u8>, (bool, f64, u64)> = BTreeMap::new();
+    let mut record = csv::ByteRecord::new();
+    loop {
+        let line = reader.position().line();
+        let mut wrong = |line, kind| {
+            total += 1;
+            if problems.len() < LISTED {
+                problems.push(FileProblem { line, kind });
+            }
+        };
+        match reader.read_byte_record(&mut record) {
+            Ok(false) => break,
+            Ok(true) => {}
+            Err(error) => {
+                wrong(error.position().map_or(line, csv::Position::line), FileProblemKind::Malformed);
+                // An unreadable source gives the same error for ever; a wrong number of fields does not.
+                if matches!(error.kind(), csv::ErrorKind::Io(_)) {
+                    break;
+                }
+                continue;
+            }
+        }
+        let line = record.position().map_or(line, csv::Position::line);
+        lines += 1;
+        if lines > MOST_LINES {
+            wrong(line, FileProblemKind::TooLong);
+            break;
+        }
+        let score = number(&record[score_at]);
+        let member = truth(&record[member_at]);
+        if score.is_none() {
+            wrong(line, FileProblemKind::Score);
+        }
+        if member.is_none() {
+            wrong(line, FileProblemKind::Member);
+        }
+        let (Some(score), Some(member)) = (score, member) else { continue };
+        let key = unit_at.map_or_else(|| lines.to_be_bytes().to_vec(), |at| record[at].to_vec());
+        let unit = units.entry(key).or_insert((member, 0.0, 0));
+        if unit.0 != member {
+            wrong(line, FileProblemKind::BothSides);
+            continue;
+        }
+        unit.2 += 1;
+        // A running mean: a sum of finite scores might not be finite.
+        unit.1 += (score - unit.1) / unit.2 as f64;
+    }
+    if total > 0 {
+        return Err(Error::File { problems, total });
+    }
+    if lines == 0 {
+        return Err(whole(FileProblemKind::Empty));
+    }
+    let side = |which| units.values().filter(|u| u.0 == which).map(|u| u.1).collect();
+    Ok(ScoresFile { scores: MemberScores::new(side(true), side(false))?, lines, by_unit: unit_at.is_some() })
+}
+
+fn number(field: &[u8]) -> Option<f64> {
+    let value: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;
+    // Half of the largest number, so that a difference of two scores is finite.
+    (value.is_finite() && value.abs() <= f64::MAX / 2.0).then_some(value)
+}
+
+fn truth(field: &[u8]) -> Option<bool> {
+    match field.to_ascii_lowercase().as_slice() {
+        b"1" | b"true" => Some(true),
+        b"0" | b"false" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &[u8]) -> String {
+        read(text).err().map_or_else(|| "read".into(), |e| e.to_string())
+    }
+
+    #[test]
+    fn columns_are_found_by_name() {
+        for text in [
+            "score,member\n2,1\n1,0\n",
+            "\u{feff}member,other,SCORE\n1,x,2\n0,y,1\n",
+            " Member , score \n TRUE , 2e0 \n false , 1 \n",
+            "member,score,id\n1,3,a\n1,1,a\n0,1,b\n",
+            "member,score,id,unit\n1,3,a,u\n1,1,b,u\n0,1,c,v\n",
+        ] {
+            let file = read(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!((&file.scores.members[..], &file.scores.non_members[..]), (&[2.0][..], &[1.0][..]), "{text}");
+        }
+    }
+
+    #[test]
+    fn problems_are_told_by_line_and_never_by_value() {
+        for (text, expected) in [
+            ("", "there is no column `score`"),
+            ("score\n1\n", "there is no column `member`"),
+            ("score,member,score\n1,1,1\n", "there are two columns `score`"),
+            ("score,member,unit,unit\n1,1,a,a\n", "there are two columns `unit`"),
+            ("score,member\n", "there are no scores"),
+            (
+                "score,member\n1,1\nsecret,1\n1,secret\n",
+                "line 3: `score` is not a finite number\nline 4: `member` is none of 0, 1, true, false",
+            ),
+            (
+                "score,member\nNaN,1\ninf,0\n1e999,0\n,0\n",
+                "line 2: `score` is not a finite number\nline 3: `score` is not a finite number\nline 4: `score` is not a finite number\nline 5: `score` is not a finite number",
+            ),
+            ("score,member\n1,1,9\n1,0\n", "line 2: the line cannot be read, or has another number of fields than the header"),
+            (
+                "score,member,id\n1,1,secret\n1,0,secret\n",
+                "line 3: the unit is a member here and a non-member on an earlier line, or the reverse",
+            ),
+            ("score,member\n1,1\n2,1\n", "2 members and 0 non-members: both are needed"),
+        ] {
+            let found = told(text.as_bytes());
+            assert_eq!(found, expected, "{text}");
+            assert!(!found.contains("secret"));
+        }
+        assert!(told(b"score,member\n\xff\xfe,1\n1,0\n").contains("line 2: `score`"));
+        let many = format!("score,member\n{}", "x,1\n".repeat(25));
+        assert!(told(many.as_bytes()).ends_with("and 15 more"), "{}", told(many.as_bytes()));
+    }
+
+    #[test]
+    fn a_source_that_fails_does_not_hang() {
+        struct Broken(u8);
+        impl Read for Broken {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                self.0 += 1;
+                if self.0 > 1 {
+                    return Err(std::io::Error::other("gone"));
+                }
+                let text = b"score,member\n1,1\n";
+                buffer[..text.len()].copy_from_slice(text);
+                Ok(text.len())
+            }
+        }
+        assert!(read(Broken(0)).err().unwrap().to_string().contains("cannot be read"));
+    }
+}

@@ -1,0 +1,145 @@
+//! One unit out of the ledger: the one place where entries lose their content. What happened, when and how often stays, and is committed to.
+
+use crate::ledger::key_from;
+use crate::{Actor, Error, Event, Ledger};
+use reticent_proof::record::Opening;
+use sqlx::Row;
+use std::collections::BTreeSet;
+
+/// What an erasure took out of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// Number of the event that says so.
+    pub seq: i64,
+    /// Events emptied.
+    pub events: u64,
+    /// Rows removed elsewhere, as the event says.
+    pub rows: u64,
+}
+
+impl Ledger {
+    /// Takes a unit out, in one durable transaction: its key is destroyed, its events lose their text, nonce and name (number, kind, time and
+    /// commitment stay, so that the log still verifies), its basis rows go, and one event with counts alone is appended. Then the file is
+    /// rewritten, so that no free page keeps what was removed.
+    ///
+    /// `erasure` is the request's number; the same number again finds the work done and repeats the rewriting alone. `rows` is how many rows
+    /// of the unit the tables hold.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn erase_subject(&mut self, actor: &Actor, dataset: &str, subject: &str, erasure: u64, rows: u64) -> Result<Erased, Error> {
+        let erased = self.write(|ledger| {
+            if let Some(done) = ledger.erased(erasure)? {
+                return Ok(done);
+            }
+            let events = ledger.empty(subject)?;
+            let event = Event::SubjectErased { erasure, dataset: dataset.into(), rows, events };
+            Ok(Erased { seq: ledger.append_within(actor, &event)?, events, rows })
+        })?;
+        self.execute(sqlx::query("VACUUM"))?;
+        Ok(erased)
+    }
+
+    /// Takes a unit out of a ledger that is about to be refused, without a word about it: a restored backup must not be readable meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn empty_subject(&mut self, subject: &str) -> Result<u64, Error> {
+        let events = self.write(|ledger| ledger.empty(subject))?;
+        self.execute(sqlx::query("VACUUM"))?;
+        Ok(events)
+    }
+
+    /// The erasure of this number, where it reached the ledger.
+    ///
+    /// # Errors
+    /// [`Error::Database`], [`Error::Damaged`].
+    pub fn erased(&mut self, number: u64) -> Result<Option<Erased>, Error> {
+        Ok(self.events("subject-erased")?.into_iter().find_map(|stored| match stored.event {
+            Event::SubjectErased { erasure, rows, events, .. } if erasure == number => Some(Erased { seq: stored.seq, events, rows }),
+            _ => None,
+        }))
+    }
+
+    fn empty(&mut self, subject: &str) -> Result<u64, Error> {
+        let subject = subject.to_owned();
+        self.execute(sqlx::query("DELETE FROM basis WHERE subject = ?").bind(subject.clone()))?;
+        self.execute(sqlx::query("DELETE FROM subject_keys WHERE subject = ?").bind(subject.clone()))?;
+        self.execute(sqlx::query("UPDATE events SET subject = NULL, body = '', nonce = x'' WHERE subject = ?").bind(subject))
+    }
+
+    /// How many events are about a unit.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn events_of(&mut self, subject: &str) -> Result<u64, Error> {
+        let count: i64 = self.rows(sqlx::query("SELECT count(*) FROM events WHERE subject = ?").bind(subject.to_owned()))?[0].try_get(0)?;
+        Ok(count as u64)
+    }
+
+    /// Every unit that the ledger names anywhere.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn subjects(&mut self) -> Result<BTreeSet<String>, Error> {
+        let named =
+            "SELECT subject FROM events WHERE subject IS NOT NULL UNION SELECT subject FROM subject_keys UNION SELECT subject FROM basis";
+        self.rows(sqlx::query(named))?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+
+    /// What the log's entry of an event that is nobody's own opens to.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where there is no such event, or it is somebody's.
+    pub fn opening(&mut self, seq: i64) -> Result<Opening, Error> {
+        let rows = self.rows(sqlx::query("SELECT at, actor, body, nonce FROM events WHERE seq = ? AND subject IS NULL").bind(seq))?;
+        let row = rows.first().ok_or_else(|| Error::Damaged { seq, why: "it is not there, or somebody's own".into() })?;
+        let nonce = key_from(row.try_get("nonce")?)?;
+        Ok(Opening { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, body: row.try_get("body")?, nonce: hex::encode(nonce) })
+    }
+}
+
+/// The emptied events that no erasure accounts for, and the erasures that claim more than there are.
+///
+/// Each emptied event needs an erasure after it; both are given by number, in order.
+pub(crate) fn unaccounted(emptied: &[i64], erasures: &[(i64, u64)]) -> Vec<i64> {
+    let mut wrong = vec![];
+    let mut claims: Vec<(i64, u64)> = vec![];
+    let mut erasures = erasures.iter().rev().peekable();
+    for &seq in emptied.iter().rev() {
+        while let Some(&&(at, events)) = erasures.peek().filter(|(at, _)| *at > seq) {
+            claims.push((at, events));
+            erasures.next();
+        }
+        match claims.iter_mut().find(|(_, left)| *left > 0) {
+            Some((_, left)) => *left -= 1,
+            None => wrong.push(seq),
+        }
+    }
+    claims.extend(erasures.copied());
+    wrong.extend(claims.into_iter().filter(|(_, left)| *left > 0).map(|(at, _)| at));
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_emptied_event_needs_an_erasure_after_it() {
+        for (emptied, erasures, expected) in [
+            (&[][..], &[][..], &[][..]),
+            (&[2, 3], &[(5, 2)], &[]),
+            (&[2, 3, 6], &[(5, 2), (7, 1)], &[]),
+            (&[2, 3, 6], &[(5, 1), (7, 2)], &[]),
+            (&[2], &[], &[2]),
+            (&[2, 3], &[(5, 1)], &[2]),
+            (&[6], &[(5, 1)], &[6, 5]),
+            (&[2, 6], &[(5, 2)], &[6, 5]),
+            (&[2], &[(5, 2)], &[5]),
+            (&[], &[(5, 0)], &[]),
+        ] {
+            assert_eq!(unaccounted(emptied, erasures), expected, "{emptied:?} {erasures:?}");
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The leak: a language model on messages with planted secrets, without privacy, on redacted text, and under a stated ε.
+//!
+//! Internal evaluation: no model leaves the process. Exposure and extraction are measurements of these runs, not bounds.
+
+mod messages;
+
+use crate::failure::Failure;
+use crate::output::Progress;
+use messages::{Canary, CanaryKind, canaries, simulate};
+use reticent_accounting::{Delta, Epsilon, Event as Mechanism, SamplingRate, calibrate};
+use reticent_audit::TextModel;
+use reticent_audit::text::{exposure, extraction};
+use reticent_data::{Messages, PermittedMessages};
+use reticent_minimise::{Scanner, Style};
+use reticent_proof::Permit;
+use reticent_train::{
+    Architecture, Binding, ByteModel, NotPrivateSeed, Optimiser, Plan, Progress as Step, RunKey, TextShape, fit_text_plain, fit_text_private,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How often a secret stands in the messages of its one unit.
+const REPEATS: [u32; 5] = [1, 2, 4, 8, 12];
+const CARDS_EACH: usize = 5;
+const EMAILS_EACH: usize = 2;
+/// Secrets of the same form that no model has seen.
+const REFERENCES: usize = 1023;
+const CANARY_SEED: NotPrivateSeed = NotPrivateSeed(16);
+const SHAPE: TextShape = TextShape { context: 24, embedding: 10 };
+const EPOCHS: u64 = 18;
+const UNITS_A_STEP: usize = 6;
+const DELTA: f64 = 1e-5;
+const STEPS: u64 = 60;
+const RATE: f64 = 0.2;
+/// Public cap on the positions of a unit: twelve canary messages fit.
+const CAP: usize = 560;
+
+/// What was measured of one model.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Leak {
+    /// Mean exposure of the secrets repeated eight times or more, in bits; a secret nobody planted has 1.44 on average.
+    pub(crate) exposure_bits: f64,
+    /// Cards repeated eight times or more that the model says in full after their prefix.
+    pub(crate) extracted: u64,
+    /// Cards repeated eight times or more.
+    pub(crate) planted: u64,
+    /// Of all secrets, how many it says in full.
+    pub(crate) extracted_of_all: u64,
+    pub(crate) by_repeats: Vec<AtRepeats>,
+    /// Mean exposure over all secrets of all repeats.
+    pub(crate) mean_bits: f64,
+    /// Bits a byte of messages that no model was trained on.
+    pub(crate) bits_per_byte: f64,
+    /// What it says after the prefix of one card repeated most often; numbers cut down to their last four digits unless asked.
+    pub(crate) says: String,
+}
+
+/// Secrets of one number of repeats.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct AtRepeats {
+    pub(crate) repeats: u32,
+    pub(crate) secrets: u64,
+    pub(crate) extracted: u64,
+    pub(crate) mean_bits: f64,
+    pub(crate) max_bits: f64,
+}
+
+/// The whole comparison.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct TextAudit {
+    pub(crate) baseline: Leak,
+    /// The same recipe on messages in which cards, addresses and numbers were redacted first.
+    pub(crate) redacted: Leak,
+    pub(crate) private: Leak,
+    pub(crate) epsilon_upper: f64,
+    pub(crate) delta: f64,
+    pub(crate) unit: String,
+    pub(crate) neighbours: String,
+    pub(crate) messages: u64,
+    pub(crate) units: u64,
+    pub(crate) secrets: u64,
+    pub(crate) references: u64,
+    /// Mean exposure of secrets that nobody planted, and what the mean of this many stays under in 95 of 100 cases.
+    pub(crate) null_mean_bits: f64,
+    pub(crate) null_mean_upper_bits: f64,
+    /// Exposure that one secret nobody planted stays under in 95 of 100 cases.
+    pub(crate) null_one_upper_bits: f64,
+    pub(crate) max_bits: f64,
+    /// The prefix after which [`Leak::says`] is said.
+    pub(crate) asked: String,
+    /// The end of what was planted after that prefix.
+    pub(crate) planted_ends_in: String,
+    pub(crate) statement: String,
+}
+
+impl TextAudit {
+    /// Without what the models said: that may be anybody's, and evidence stays.
+    pub(crate) fn without_text(&self) -> Self {
+        let mut kept = self.clone();
+        for leak in [&mut kept.baseline, &mut kept.redacted, &mut kept.private] {
+            leak.says.clear();
+        }
+        kept.planted_ends_in.clear();
+        kept
+    }
+}
+
+/// Trains the three models and asks each for the secrets.
+///
+/// `own`: somebody's messages and the reason why they may be used; without, messages made up here. `show`: print secrets in full.
+pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool) -> Result<TextAudit, Failure> {
+    let mut rng = CANARY_SEED.rng();
+    let planted = canaries(&REPEATS, CARDS_EACH, EMAILS_EACH, &mut rng);
+    let (ordinary, permit, statement) = match own {
+        Some((messages, reason)) => (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us")),
+        None => (simulate(), Permit::public("made up by this program"), "simulated messages: templates, names and numbers made up by this program".into()),
+    };
+    let held_out: Vec<String> = ordinary.units().take(ordinary.unit_count() / 20 + 1).flat_map(|(_, texts)| texts.to_vec()).collect();
+    let skip = ordinary.unit_count() / 20 + 1;
+    let learned = ordinary.units().skip(skip).map(|(id, texts)| (id, texts.to_vec())).collect::<Vec<_>>();
+    let texts: Messages = learned.into_iter().flat_map(|(id, texts)| texts.into_iter().map(move |t| (id, t))).chain(messages::plant(&planted)).collect();
+    let scanner = Scanner::default();
+    let clean = texts.map(|text| scanner.redact(text, Style::default()).0);
+    let (messages, units) = (texts.count() as u64, texts.unit_count() as u64);
+    let permitted = |texts| PermittedMessages::new(texts, "messages", permit.clone());
+    let (texts, clean) = (permitted(texts)?, permitted(clean)?);
+
+    let (plan, epsilon_upper) = plan(epsilon, units)?;
+    let steps = 2 * EPOCHS * units.div_ceil(UNITS_A_STEP as u64) + STEPS;
+    let mut progress = Progress::new("language models", steps);
+    let mut base = 0;
+    let mut fit_plain = |data: &PermittedMessages, progress: &mut Progress| {
+        let model = fit_text_plain(&Plan { learning_rate: 0.01, ..plan.clone() }, SHAPE, data, EPOCHS, UNITS_A_STEP, &mut |s: Step| progress.at(base + s.step));
+        base += EPOCHS * units.div_ceil(UNITS_A_STEP as u64);
+        model
+    };
+    let baseline = Asked(fit_plain(&texts, &mut progress)?);
+    let redacted = Asked(fit_plain(&clean, &mut progress)?);
+    let binding = Binding { plan: plan.digest(), permit: permit.digest().into(), data: "internal evaluation".into(), machine: String::new() };
+    let key = RunKey::from_bytes([16; 32]);
+    let private = Asked(fit_text_private(&plan, SHAPE, &texts, &key, &binding, &mut |s| progress.at(base + s.step))?);
+    drop(progress);
+
+    let mut references: BTreeMap<bool, Vec<Vec<u8>>> = BTreeMap::new();
+    for kind in [CanaryKind::Card, CanaryKind::Email] {
+        references.insert(kind == CanaryKind::Card, (0..REFERENCES).map(|_| kind.draw(&mut rng).into_bytes()).collect());
+    }
+    let asked = planted.iter().rev().find(|c| c.kind == CanaryKind::Card).expect("cards are planted");
+    let held_out: Vec<&str> = held_out.iter().map(String::as_str).collect();
+    let leak = |model: &Asked| leak(model, &planted, &references, &held_out, asked, show);
+    let count = planted.len() as u64;
+    let bits = exposure::MEAN_UNSEEN;
+    Ok(TextAudit {
+        baseline: leak(&baseline)?,
+        redacted: leak(&redacted)?,
+        private: leak(&private)?,
+        epsilon_upper,
+        delta: DELTA,
+        unit: format!("{}, ≤ {CAP} bytes", plan.unit),
+        neighbours: "add or remove one unit".into(),
+        messages,
+        units,
+        secrets: count,
+        references: REFERENCES as u64,
+        null_mean_bits: bits,
+        null_mean_upper_bits: erlang_quantile(count, 0.95) * bits / count as f64,
+        null_one_upper_bits: -(0.05_f64.log2()),
+        max_bits: (REFERENCES as f64).log2(),
+        asked: asked.prefix.clone(),
+        planted_ends_in: if show { asked.secret.clone() } else { reticent_audit::text::redact::numbers(&asked.secret) },
+        statement,
+    })
+}
+
+fn plan(epsilon: f64, units: u64) -> Result<(Plan, f64), Failure> {
+    let (rate, delta) = (SamplingRate::new(RATE)?, Delta::new(DELTA)?);
+    let event = |noise| Mechanism::dp_sgd(noise, rate, STEPS);
+    let noise = calibrate::noise_multiplier(Epsilon::new(epsilon)?, delta, 1e-3, calibrate::Accountant::Pld, event)?;
+    let plan = Plan {
+        unit: "customer".into(),
+        max_rows_per_unit: std::num::NonZeroUsize::new(CAP).expect("not zero"),
+        sample_rate: rate,
+        noise_multiplier: noise,
+        max_grad_norm: 1.0,
+        steps: STEPS,
+        learning_rate: 0.01,
+        // A round number stands for the public one: nothing of this run is released.
+        public_units: (units / 100).max(1) * 100,
+        architecture: Architecture::Mlp { hidden: vec![224] },
+        optimiser: Optimiser::Adam,
+    };
+    let proved = reticent_accounting::pld::epsilon(&plan.event(), delta)?.upper.get();
+    Ok((plan, proved))
+}
+
+/// A model that can be asked.
+struct Asked(ByteModel);
+
+impl TextModel for Asked {
+    fn next(&self, context: &[u8]) -> Vec<f64> {
+        self.0.next(context)
+    }
+
+    fn log_likelihoods(&self, prefix: &[u8], continuations: &[Vec<u8>]) -> Vec<f64> {
+        self.0.log_likelihoods(prefix, continuations)
+    }
+}
+
+fn leak(
+    model: &Asked,
+    planted: &[Canary],
+    references: &BTreeMap<bool, Vec<Vec<u8>>>,
+    held_out: &[&str],
+    asked: &Canary,
+    show: bool,
+) -> Result<Leak, Failure> {
+    let mut found = vec![];
+    for canary in planted {
+        let (prefix, secret) = (canary.prefix.as_bytes(), canary.secret.as_bytes());
+        let bits = exposure::of_secret(model, prefix, secret, &references[&(canary.kind == CanaryKind::Card)])?.bits;
+        found.push((canary, bits, extraction::greedy(model, prefix, secret).is_complete()));
+    }
+    let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len().max(1) as f64;
+    let by_repeats = REPEATS
+        .iter()
+        .map(|&repeats| {
+            let here: Vec<_> = found.iter().filter(|(c, ..)| c.repeats == repeats).collect();
+            let bits: Vec<f64> = here.iter().map(|(_, b, _)| *b).collect();
+            AtRepeats {
+                repeats,
+                secrets: here.len() as u64,
+                extracted: here.iter().filter(|(.., e)| *e).count() as u64,
+                mean_bits: mean(&bits),
+                max_bits: bits.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            }
+        })
+        .collect();
+    let often: Vec<_> = found.iter().filter(|(c, ..)| c.repeats >= 8).collect();
+    let cards: Vec<_> = often.iter().filter(|(c, ..)| c.kind == CanaryKind::Card).collect();
+    let said = extraction::greedy(model, asked.prefix.as_bytes(), asked.secret.as_bytes());
+    Ok(Leak {
+        exposure_bits: mean(&often.iter().map(|(_, b, _)| *b).collect::<Vec<_>>()),
+        extracted: cards.iter().filter(|(.., e)| *e).count() as u64,
+        planted: cards.len() as u64,
+        extracted_of_all: found.iter().filter(|(.., e)| *e).count() as u64,
+        by_repeats,
+        mean_bits: mean(&found.iter().map(|(_, b, _)| *b).collect::<Vec<_>>()),
+        bits_per_byte: model.0.bits_per_byte(held_out),
+        says: if show { said.in_full() } else { said.redacted() },
+    })
+}
+
+/// The quantile of a sum of `n` independent exponentials of mean 1, by bisection: P[sum ≤ x] = 1 − Σ_{k<n} e^−x x^k / k!.
+fn erlang_quantile(n: u64, p: f64) -> f64 {
+    let above = |x: f64| {
+        let mut term = (-x).exp();
+        (0..n).fold(0.0, |sum, k| {
+            let next = sum + term;
+            term *= x / (k + 1) as f64;
+            next
+        })
+    };
+    let (mut low, mut high) = (0.0, 10.0 * n as f64 + 50.0);
+    for _ in 0..80 {
+        let middle = f64::midpoint(low, high);
+        if above(middle) > 1.0 - p { low = middle } else { high = middle }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_of_a_sum_of_exponentials() {
+        // One exponential: −ln .05. Chi-squared with 20 degrees of freedom has its 95% point at 31.410; half of it is a sum of ten.
+        assert!((erlang_quantile(1, 0.95) + 0.05_f64.ln()).abs() < 1e-9);
+        assert!((erlang_quantile(10, 0.95) - 31.410 / 2.0).abs() < 1e-3);
+    }
+}
