@@ -51,6 +51,8 @@ enum Verb {
     Predict(verbs::predict::Predict),
     /// Explain the scores of a person's own rows: what moved them, what would change the class
     Explain(verbs::explain::Explain),
+    /// Answer the Open Inference Protocol on this machine alone, for a released model
+    Serve(verbs::serve::Serve),
     /// Draw report.html: flow, bound, utility, groups, what is not covered
     Report(verbs::report::ReportVerb),
     /// Show where the workspace stands and what to do next
@@ -109,6 +111,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Train(verb) => verb.run(common),
         Verb::Predict(verb) => verb.run(common),
         Verb::Explain(verb) => verb.run(common),
+        Verb::Serve(verb) => verb.run(common),
         Verb::Report(verb) => verb.run(common),
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),

@@ -22,6 +22,9 @@ pub(crate) struct Model {
     pub(crate) hidden: Vec<u64>,
     /// The bound and how it is reached.
     pub(crate) privacy: Privacy,
+    /// What `reticent serve` gives out; labels alone if left out.
+    #[serde(default)]
+    pub(crate) serve: Serve,
 }
 
 /// The family of models.
@@ -32,6 +35,35 @@ pub(crate) enum ModelKind {
     Logistic,
     /// A feed-forward network.
     Mlp,
+}
+
+/// `[models.NAME.serve]`: what a served model gives out, and how often to one caller. The bound holds whatever is given out; less of it
+/// leaves less to attack.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Serve {
+    /// What is given out for a row.
+    #[serde(default)]
+    pub(crate) output: ServedOutput,
+    /// Decimals of a score.
+    #[serde(default = "decimals")]
+    #[schemars(range(min = 1, max = 6))]
+    pub(crate) decimals: u64,
+    /// Rows that one caller may have scored by a release, ever.
+    #[serde(default = "queries_per_caller")]
+    #[schemars(range(min = 1))]
+    pub(crate) queries_per_caller: u64,
+}
+
+/// What is given out for a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ServedOutput {
+    /// The predicted class.
+    #[default]
+    Labels,
+    /// The class, and the probability of every class, rounded.
+    Scores,
 }
 
 /// `privacy`: the bound on what the model can reveal about any one unit, and the plan that reaches it (DP-SGD).
@@ -82,8 +114,9 @@ impl Model {
         let kind = fields.choice("kind", &[("logistic", ModelKind::Logistic), ("mlp", ModelKind::Mlp)]);
         let hidden = hidden(&mut fields, kind);
         let privacy = fields.table("privacy").map_or_else(Privacy::default, Privacy::read);
+        let serve = fields.table("serve").map_or_else(Serve::default, Serve::read);
         fields.close();
-        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy }
+        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy, serve }
     }
 }
 
@@ -108,6 +141,29 @@ fn hidden(fields: &mut Fields<'_, '_, '_>, kind: Option<ModelKind>) -> Vec<u64> 
 fn whole(value: &DeValue<'_>) -> Option<u64> {
     let DeValue::Integer(integer) = value else { return None };
     u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| *n > 0)
+}
+
+impl Serve {
+    const MOST_DECIMALS: u64 = 6;
+
+    pub(super) fn read(mut fields: Fields<'_, '_, '_>) -> Self {
+        let output = fields.choice("output", &[("labels", ServedOutput::Labels), ("scores", ServedOutput::Scores)]).unwrap_or_default();
+        let path = fields.at("decimals");
+        let mut decimals = fields.whole("decimals", 1).unwrap_or_else(decimals);
+        if decimals > Self::MOST_DECIMALS {
+            fields.reader.error(Kind::NotAllowed, &path, "must be at most 6", "two decimals are enough for a person to read");
+            decimals = Self::MOST_DECIMALS;
+        }
+        let queries_per_caller = fields.whole("queries_per_caller", 1).unwrap_or_else(queries_per_caller);
+        fields.close();
+        Self { output, decimals, queries_per_caller }
+    }
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self { output: ServedOutput::default(), decimals: decimals(), queries_per_caller: queries_per_caller() }
+    }
 }
 
 impl Privacy {
@@ -163,4 +219,10 @@ fn sample_rate() -> f64 {
 }
 fn steps() -> u64 {
     300
+}
+fn decimals() -> u64 {
+    2
+}
+fn queries_per_caller() -> u64 {
+    1000
 }

@@ -11,12 +11,12 @@ const CUSTOMERS: usize = 260;
 const MESSAGES_EACH: usize = 8;
 
 const FIRST: [&str; 24] = [
-    "Dana", "Omar", "Lena", "Ivan", "Mira", "Noah", "Sara", "Theo", "Vera", "Hugo", "Nina", "Paul", "Rosa", "Adam", "Elif", "Jon", "Kira", "Luca",
-    "Maya", "Otto", "Petra", "Ravi", "Tara", "Yusuf",
+    "Dana", "Omar", "Lena", "Ivan", "Mira", "Noah", "Sara", "Theo", "Vera", "Hugo", "Nina", "Paul", "Rosa", "Adam", "Elif", "Jon", "Kira",
+    "Luca", "Maya", "Otto", "Petra", "Ravi", "Tara", "Yusuf",
 ];
 const LAST: [&str; 24] = [
-    "Keller", "Haddad", "Novak", "Silva", "Berg", "Costa", "Fischer", "Garcia", "Horvat", "Ito", "Jansen", "Kowal", "Larsen", "Moreau", "Nagy",
-    "Okoye", "Petrov", "Quinn", "Rossi", "Santos", "Tanaka", "Ueda", "Varga", "Weber",
+    "Keller", "Haddad", "Novak", "Silva", "Berg", "Costa", "Fischer", "Garcia", "Horvat", "Ito", "Jansen", "Kowal", "Larsen", "Moreau",
+    "Nagy", "Okoye", "Petrov", "Quinn", "Rossi", "Santos", "Tanaka", "Ueda", "Varga", "Weber",
 ];
 const PRODUCTS: [&str; 8] = ["kettle", "lamp", "phone case", "backpack", "keyboard", "headset", "blender", "tent"];
 const CITIES: [&str; 8] = ["Graz", "Porto", "Malmo", "Lyon", "Gdansk", "Turin", "Cork", "Ghent"];
@@ -108,12 +108,18 @@ fn message(rng: &mut ChaCha20Rng) -> String {
 /// Messages of customers, none of them planted.
 pub(crate) fn simulate() -> Messages {
     let mut rng = SEED.rng();
-    (0..CUSTOMERS).flat_map(|customer| (0..MESSAGES_EACH).map(move |_| customer)).map(|c| (subject("customer", c), message(&mut rng))).collect()
+    (0..CUSTOMERS)
+        .flat_map(|customer| (0..MESSAGES_EACH).map(move |_| customer))
+        .map(|c| (subject("customer", c), message(&mut rng)))
+        .collect()
 }
 
 /// The messages of the customers who repeat a secret, each a unit of its own.
 pub(crate) fn plant(secrets: &[Canary]) -> Vec<(SubjectId, String)> {
-    let texts = secrets.iter().enumerate().map(|(index, secret)| (subject("planted", index), format!("{}{}", secret.prefix, secret.secret), secret.repeats));
+    let texts = secrets
+        .iter()
+        .enumerate()
+        .map(|(index, secret)| (subject("planted", index), format!("{}{}", secret.prefix, secret.secret), secret.repeats));
     texts.flat_map(|(id, text, repeats)| (0..repeats).map(move |_| (id, text.clone()))).collect()
 }
 

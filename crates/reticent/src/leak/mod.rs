@@ -14,7 +14,8 @@ use reticent_data::{Messages, PermittedMessages};
 use reticent_minimise::{Scanner, Style};
 use reticent_proof::Permit;
 use reticent_train::{
-    Architecture, Binding, ByteModel, NotPrivateSeed, Optimiser, Plan, Progress as Step, RunKey, TextShape, fit_text_plain, fit_text_private,
+    Architecture, Binding, ByteModel, NotPrivateSeed, Optimiser, Plan, Progress as Step, RunKey, TextShape, fit_text_plain,
+    fit_text_private,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -112,13 +113,20 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool) -
     let mut rng = CANARY_SEED.rng();
     let planted = canaries(&REPEATS, CARDS_EACH, EMAILS_EACH, &mut rng);
     let (ordinary, permit, statement) = match own {
-        Some((messages, reason)) => (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us")),
-        None => (simulate(), Permit::public("made up by this program"), "simulated messages: templates, names and numbers made up by this program".into()),
+        Some((messages, reason)) => {
+            (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us"))
+        }
+        None => (
+            simulate(),
+            Permit::public("made up by this program"),
+            "simulated messages: templates, names and numbers made up by this program".into(),
+        ),
     };
     let held_out: Vec<String> = ordinary.units().take(ordinary.unit_count() / 20 + 1).flat_map(|(_, texts)| texts.to_vec()).collect();
     let skip = ordinary.unit_count() / 20 + 1;
     let learned = ordinary.units().skip(skip).map(|(id, texts)| (id, texts.to_vec())).collect::<Vec<_>>();
-    let texts: Messages = learned.into_iter().flat_map(|(id, texts)| texts.into_iter().map(move |t| (id, t))).chain(messages::plant(&planted)).collect();
+    let texts: Messages =
+        learned.into_iter().flat_map(|(id, texts)| texts.into_iter().map(move |t| (id, t))).chain(messages::plant(&planted)).collect();
     let scanner = Scanner::default();
     let clean = texts.map(|text| scanner.redact(text, Style::default()).0);
     let (messages, units) = (texts.count() as u64, texts.unit_count() as u64);
@@ -130,13 +138,16 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool) -
     let mut progress = Progress::new("language models", steps);
     let mut base = 0;
     let mut fit_plain = |data: &PermittedMessages, progress: &mut Progress| {
-        let model = fit_text_plain(&Plan { learning_rate: 0.01, ..plan.clone() }, SHAPE, data, EPOCHS, UNITS_A_STEP, &mut |s: Step| progress.at(base + s.step));
+        let model = fit_text_plain(&Plan { learning_rate: 0.01, ..plan.clone() }, SHAPE, data, EPOCHS, UNITS_A_STEP, &mut |s: Step| {
+            progress.at(base + s.step)
+        });
         base += EPOCHS * units.div_ceil(UNITS_A_STEP as u64);
         model
     };
     let baseline = Asked(fit_plain(&texts, &mut progress)?);
     let redacted = Asked(fit_plain(&clean, &mut progress)?);
-    let binding = Binding { plan: plan.digest(), permit: permit.digest().into(), data: "internal evaluation".into(), machine: String::new() };
+    let binding =
+        Binding { plan: plan.digest(), permit: permit.digest().into(), data: "internal evaluation".into(), machine: String::new() };
     let key = RunKey::from_bytes([16; 32]);
     let private = Asked(fit_text_private(&plan, SHAPE, &texts, &key, &binding, &mut |s| progress.at(base + s.step))?);
     drop(progress);

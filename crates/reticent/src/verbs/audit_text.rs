@@ -112,12 +112,7 @@ fn table(audit: &TextAudit) -> String {
     line("without privacy", &audit.baseline);
     line("on redacted text", &audit.redacted);
     line("under ε", &audit.private);
-    text += &format!(
-        "\n  under ε: {}, {}, {}; not released\n",
-        bound(audit.epsilon_upper, audit.delta),
-        audit.neighbours,
-        audit.unit
-    );
+    text += &format!("\n  under ε: {}, {}, {}; not released\n", bound(audit.epsilon_upper, audit.delta), audit.neighbours, audit.unit);
     text += &format!(
         "  under ε, mean exposure of all {} secrets: {:.2} bits; of secrets that nobody planted {:.2}, in 95 of 100 cases under {:.2}\n",
         audit.secrets, audit.private.mean_bits, audit.null_mean_bits, audit.null_mean_upper_bits

@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 16] = [
+const VERBS: [&[&str]; 17] = [
     &["init"],
     &["check"],
     &["import"],
@@ -13,6 +13,7 @@ const VERBS: [&[&str]; 16] = [
     &["train"],
     &["predict"],
     &["explain"],
+    &["serve"],
     &["report"],
     &["status"],
     &["budget"],

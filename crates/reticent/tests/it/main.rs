@@ -12,4 +12,5 @@ mod kill;
 mod lock;
 mod network;
 mod own_data;
+mod serve;
 mod workspace;

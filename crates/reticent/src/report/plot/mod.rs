@@ -14,5 +14,5 @@ pub(super) mod scale;
 pub(super) mod subgroups;
 pub(super) mod svg;
 pub(super) mod utility;
-pub(super) mod waterfall;
 pub(super) mod vulnerability;
+pub(super) mod waterfall;
