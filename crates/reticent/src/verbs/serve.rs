@@ -46,17 +46,18 @@ impl Serve {
         let mut workspace = Workspace::read(&common.dir)?;
         let (name, model) = choose_model(&workspace.config, self.model.as_deref())?;
         let (name, policy, purpose) = (name.to_owned(), model.serve.clone(), model.purpose.clone());
-        if releases_of(&mut workspace, &name)?.is_empty() {
+        let released = releases_of(&mut workspace, &name)?;
+        if released.is_empty() {
             return Err(Failure::refused(format!("no release of `{name}` exists: nothing is served that was not released"))
                 .hint("run `reticent train`"));
         }
+        if let Some(last) = released.last()
+            && workspace.ledger.recalled()?.contains(&last.model)
+        {
+            return Err(Failure::refused(format!("{} was recalled", last.model)).hint("train a further release: `reticent train --again`"));
+        }
         let (manifest, weights, _) = newest(&mut workspace, &name)?;
         check(&workspace, &manifest, &purpose, self.purpose.as_deref())?;
-        if workspace.ledger.recalled()?.contains(&manifest.model) {
-            return Err(
-                Failure::refused(format!("{} was recalled", manifest.model)).hint("train a further release: `reticent train --again`")
-            );
-        }
         let classifier = load_weights(&weights)?;
         let Workspace { ledger, .. } = workspace;
         let served = Arc::new(Served { name, manifest, classifier, policy, ledger: Mutex::new(ledger) });
@@ -82,6 +83,9 @@ impl Serve {
                     .with_graceful_shutdown(async { drop(stopped.await) })
                     .into_future(),
             );
+            // Heard from here on, and not only once the lines below are read.
+            let interrupted = tokio::spawn(tokio::signal::ctrl_c());
+            tokio::task::yield_now().await;
             say(format!("{} for `{}` at {address}; Ctrl-C stops it", served.manifest.model, served.manifest.purpose));
             if as_json {
                 let line = json!({ "schema_version": 1, "address": address.to_string(), "model": served.manifest.model,
@@ -89,7 +93,8 @@ impl Serve {
                 let mut out = std::io::stdout().lock();
                 let _ = writeln!(out, "{line}").and_then(|()| out.flush());
             }
-            tokio::signal::ctrl_c().await.map_err(|e| Failure::failed(format!("cannot wait for Ctrl-C: {e}")))?;
+            let heard = interrupted.await.map_err(std::io::Error::other).flatten();
+            heard.map_err(|e| Failure::failed(format!("cannot wait for Ctrl-C: {e}")))?;
             drop(stop);
             if tokio::time::timeout(PATIENCE, &mut server).await.is_err() {
                 server.abort();

@@ -1,6 +1,7 @@
 //! `reticent serve`: HTTP spoken by hand to the binary on a free port.
 
 use crate::workspace::{Run, Stage, TRAIN, Workspace};
+use reticent_govern::{Actor, Ledger};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -180,6 +181,20 @@ fn what_was_not_released_is_not_served() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&weights, bytes).unwrap();
     refused(&changed, &[], "is not what was released");
+}
+
+#[test]
+fn a_recalled_release_is_served_no_more() {
+    let workspace = Workspace::at(Stage::Trained);
+    let server = Server::start(&workspace, &[]);
+    assert_eq!(server.infer(&two()).0, 200);
+    let mut ledger = Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    assert!(ledger.recall(&Actor("tester".into()), "risk/1", "an erasure", "somebody else").unwrap());
+    drop(ledger);
+    assert_eq!(server.infer(&two()), (410, json!({ "error": "risk/1 was recalled" })));
+    server.stop();
+    let run = workspace.run(&["serve", "--port", "0"]);
+    assert!(run.code == Some(3) && run.stderr.contains("risk/1 was recalled"), "{}", run.stderr);
 }
 
 #[test]
