@@ -100,11 +100,67 @@ fn databases_runtimes_and_command_lines_stay_outside() {
     assert_none(&members_of(&EDGES, &tree("reticent-govern")), "reticent-govern has a store and no command line");
 }
 
+/// Crates of a server: what they could do as a client must be left out of the build.
+const SERVERS: [&str; 2] = ["hyper", "hyper-util"];
+/// The one place that listens.
+const LISTENER: &str = "crates/reticent/src/verbs/serve";
+
 #[test]
 fn nothing_that_speaks_over_a_network_is_built_in() {
-    assert_none(&members_of(&NETWORKS, &tree("reticent")), "the program makes no network connection");
-    let named = in_sources(&["std::net", "tokio::net", "TcpStream", "TcpListener", "UdpSocket"]);
-    assert_none(&named, "the program makes no network connection");
+    let found: Vec<String> = members_of(&NETWORKS, &tree("reticent")).into_iter().filter(|n| !SERVERS.contains(&n.as_str())).collect();
+    assert_none(&found, "the program makes no network connection");
+    let lines = cargo(&[
+        "tree",
+        "--offline",
+        "--locked",
+        "--package",
+        "reticent",
+        "--edges",
+        "no-dev",
+        "--prefix",
+        "none",
+        "--format",
+        "{p} [{f}]",
+    ]);
+    assert_none(&clients(&lines), "a server's crate is built without what makes it a client");
+    assert_eq!(clients("hyper v1.12.0 [default,http1,server]\nhyper-util v0.1.21 [client-legacy]\nburn v0.22.1 [client]").len(), 1);
+    let calls = in_sources(&["TcpStream", "UdpSocket", "UnixStream", "TcpSocket", "hyper::client", "hyper_util::client"]);
+    assert_none(&calls, "the program makes no network connection");
+}
+
+#[test]
+fn only_serve_listens_and_only_on_this_machine() {
+    let named = in_sources(&["tokio::net", "TcpListener", "UnixListener", "axum"]);
+    let elsewhere: Vec<String> = named.into_iter().filter(|place| !place.starts_with(LISTENER)).collect();
+    assert_none(&elsewhere, "only `reticent serve` listens");
+    let sources: Vec<File> = files().into_iter().filter(|f| f.path.starts_with(LISTENER) && f.path.ends_with(".rs")).collect();
+    assert!(sources.iter().any(|f| f.text.contains("TcpListener::bind(")), "the server is where this test looks for it");
+    let found: Vec<String> = sources.iter().flat_map(|f| beyond_loopback(&f.path, &f.text)).collect();
+    assert_none(&found, "the server listens on Ipv4Addr::LOCALHOST and on nothing that can be chosen");
+    for planted in ["TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))", "TcpListener::bind((self.host, port))", "let a = \"0.0.0.0\";"] {
+        assert_eq!(beyond_loopback("x", planted).len(), 1, "{planted}");
+    }
+    assert!(beyond_loopback("x", "TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await").is_empty());
+}
+
+/// Crates of a server that are built with a feature of a client.
+fn clients(tree: &str) -> Vec<String> {
+    let features =
+        |line: &str| line.split_once('[').map(|(_, f)| f.trim_end_matches(" (*)").trim_end_matches(']').to_owned()).unwrap_or_default();
+    tree.lines()
+        .filter(|line| SERVERS.iter().any(|s| line.split(' ').next() == Some(*s)))
+        .filter(|line| features(line).split(',').any(|f| f.starts_with("client")))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Lines that bind to something else than the loopback address, or name an address that is not it.
+fn beyond_loopback(path: &str, rust: &str) -> Vec<String> {
+    let wrong = |line: &str| {
+        let binds = line.contains("bind(") && !line.contains("TcpListener::bind((Ipv4Addr::LOCALHOST, self.port))");
+        binds || ["UNSPECIFIED", "0.0.0.0", "[::]", "Ipv6Addr", "from_listener", "parse::<IpAddr>"].iter().any(|w| line.contains(w))
+    };
+    rust.lines().enumerate().filter(|(_, line)| wrong(line)).map(|(n, line)| format!("{path}:{}: {}", n + 1, line.trim())).collect()
 }
 
 #[test]

@@ -53,6 +53,8 @@ enum Verb {
     Explain(verbs::explain::Explain),
     /// Take one unit out of everything, retrain without it, sign a record of what was removed and what is left
     Forget(verbs::forget::Forget),
+    /// Answer the Open Inference Protocol on this machine alone, for a released model
+    Serve(verbs::serve::Serve),
     /// Draw report.html: flow, bound, utility, groups, what is not covered
     Report(verbs::report::ReportVerb),
     /// Show where the workspace stands and what to do next
@@ -118,6 +120,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Predict(verb) => verb.run(common),
         Verb::Explain(verb) => verb.run(common),
         Verb::Forget(verb) => verb.run(common),
+        Verb::Serve(verb) => verb.run(common),
         Verb::Report(verb) => verb.run(common),
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),

@@ -15,9 +15,17 @@ impl Answer {
         Self { text: text.into(), json }
     }
 
+    /// For a verb that has said all there is to say while it ran.
+    pub(crate) fn said() -> Self {
+        Self { text: String::new(), json: Value::Null }
+    }
+
     /// Prints the answer. A closed pipe is no error: whoever reads has what they wanted.
     pub(crate) fn print(mut self, as_json: bool) {
         let text = if as_json {
+            if self.json.is_null() {
+                return;
+            }
             if let Value::Object(map) = &mut self.json {
                 map.insert("schema_version".into(), 1.into());
             }

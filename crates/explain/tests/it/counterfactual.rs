@@ -67,6 +67,16 @@ fn the_nearest_whole_number_is_found() {
     }
 }
 
+/// Two ways across, and the nearer is taken: no narrowing leads from one to the other.
+#[test]
+fn the_nearer_of_two_ways_is_taken() {
+    let ends = |r: &[f32]| if r[0] < -0.8 - 1e-6 || r[0] > 0.8 + 1e-6 { 0.9 } else { 0.1 };
+    for (age, expected) in [(30.0, "9"), (70.0, "91")] {
+        let answer = found(search(&Of(ends), &person(age, 0, 20.0, 0), &[]).unwrap());
+        assert_eq!(answer.changes[0].to, expected, "from {age}");
+    }
+}
+
 /// Fewer columns come before a smaller distance.
 #[test]
 fn one_column_is_better_than_two_small_steps() {

@@ -27,6 +27,9 @@ pub(crate) struct Model {
     /// For a `certified-logistic` alone: the guarantee of a removal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) certified: Option<Certified>,
+    /// What `reticent serve` gives out; labels alone if left out.
+    #[serde(default)]
+    pub(crate) serve: Serve,
 }
 
 /// The family of models.
@@ -64,6 +67,35 @@ pub(crate) struct Certified {
     #[serde(default = "max_rows_per_subject")]
     #[schemars(range(min = 1))]
     pub(crate) max_rows_per_subject: u64,
+}
+
+/// `[models.NAME.serve]`: what a served model gives out, and how often to one caller. The bound holds whatever is given out; less of it
+/// leaves less to attack.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Serve {
+    /// What is given out for a row.
+    #[serde(default)]
+    pub(crate) output: ServedOutput,
+    /// Decimals of a score.
+    #[serde(default = "decimals")]
+    #[schemars(range(min = 1, max = 6))]
+    pub(crate) decimals: u64,
+    /// Rows that one caller may have scored by a release, ever.
+    #[serde(default = "queries_per_caller")]
+    #[schemars(range(min = 1))]
+    pub(crate) queries_per_caller: u64,
+}
+
+/// What is given out for a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ServedOutput {
+    /// The predicted class.
+    #[default]
+    Labels,
+    /// The class, and the probability of every class, rounded.
+    Scores,
 }
 
 /// `privacy`: the bound on what the model can reveal about any one unit, and the plan that reaches it (DP-SGD).
@@ -138,8 +170,9 @@ impl Model {
         if let Some(certified) = certified.as_ref().filter(|_| removable) {
             privacy = Privacy { unsaid: true, max_rows_per_subject: certified.max_rows_per_subject, ..Privacy::default() };
         }
+        let serve = fields.table("serve").map_or_else(Serve::default, Serve::read);
         fields.close();
-        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy, certified }
+        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy, certified, serve }
     }
 
     /// Whether it is a model for removals: it has no differential privacy bound, charges no budget and is never released.
@@ -187,6 +220,29 @@ fn hidden(fields: &mut Fields<'_, '_, '_>, kind: Option<ModelKind>) -> Vec<u64> 
 fn whole(value: &DeValue<'_>) -> Option<u64> {
     let DeValue::Integer(integer) = value else { return None };
     u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| *n > 0)
+}
+
+impl Serve {
+    const MOST_DECIMALS: u64 = 6;
+
+    pub(super) fn read(mut fields: Fields<'_, '_, '_>) -> Self {
+        let output = fields.choice("output", &[("labels", ServedOutput::Labels), ("scores", ServedOutput::Scores)]).unwrap_or_default();
+        let path = fields.at("decimals");
+        let mut decimals = fields.whole("decimals", 1).unwrap_or_else(decimals);
+        if decimals > Self::MOST_DECIMALS {
+            fields.reader.error(Kind::NotAllowed, &path, "must be at most 6", "two decimals are enough for a person to read");
+            decimals = Self::MOST_DECIMALS;
+        }
+        let queries_per_caller = fields.whole("queries_per_caller", 1).unwrap_or_else(queries_per_caller);
+        fields.close();
+        Self { output, decimals, queries_per_caller }
+    }
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self { output: ServedOutput::default(), decimals: decimals(), queries_per_caller: queries_per_caller() }
+    }
 }
 
 impl Privacy {
@@ -254,4 +310,10 @@ fn sigma() -> f64 {
 }
 fn lambda() -> f64 {
     1e-3
+}
+fn decimals() -> u64 {
+    2
+}
+fn queries_per_caller() -> u64 {
+    1000
 }

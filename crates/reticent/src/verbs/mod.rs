@@ -17,6 +17,7 @@ pub(crate) mod predict;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod select;
+pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod train;
 

@@ -255,13 +255,6 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
         ],
         timing: vec![],
         evidence: vec![],
-        audit: None,
-        text: None,
-        explanation: None,
-        erasure: None,
-        removal: None,
-        scan: None,
-        selection: None,
     };
     report.evidence = evidence(workspace)?;
     debug_assert!(up(report.privacy.epsilon_upper).parse::<f64>().is_ok_and(|e| e >= report.privacy.epsilon_upper - 1e-12));

@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 21] = [
+const VERBS: [&[&str]; 25] = [
     &["init"],
     &["check"],
     &["import"],
@@ -18,6 +18,8 @@ const VERBS: [&[&str]; 21] = [
     &["predict"],
     &["forget"],
     &["forget", "verify"],
+    &["explain"],
+    &["serve"],
     &["report"],
     &["status"],
     &["budget"],

@@ -208,6 +208,16 @@ reticent.toml:30:62: data.visits.columns.diag.special: no special category is ca
   hint: did you mean `health`?"#,
     ),
     (
+        "what is served",
+        &[("[models.risk]", "[models.risk.serve]\noutput = \"score\"\ndecimals = 9\nqueries_per_caller = 0\nport = 80\n[models.risk]")],
+        r#"reticent.toml:34:10: models.risk.serve.output: cannot be "score"
+  hint: did you mean "scores"?
+reticent.toml:35:12: models.risk.serve.decimals: must be at most 6
+  hint: two decimals are enough for a person to read
+reticent.toml:36:22: models.risk.serve.queries_per_caller: must be a whole number of at least 1
+reticent.toml:37:1: models.risk.serve.port: is not a known key"#,
+    ),
+    (
         "numbers out of range",
         &[
             ("units = 5000", "units = 0"),

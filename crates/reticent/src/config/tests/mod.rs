@@ -4,7 +4,7 @@ mod cases;
 mod drafts;
 
 use super::dataset::Budget;
-use super::model::Privacy;
+use super::model::{Privacy, Serve};
 use super::reader::Reader;
 use super::*;
 use cases::{CASES, RIGHT};
@@ -244,6 +244,7 @@ purpose = "care"
 kind = "mlp"
 hidden = [16, 8]
 privacy = { epsilon = 2, delta = 1e-6, releases = 3, max_rows_per_subject = 2, max_grad_norm = 0.5, sample_rate = 1, steps = 10, learning_rate = 0.1 }
+serve = { output = "scores", decimals = 3, queries_per_caller = 50 }
 
 [models.removable]
 data = "visits"
@@ -303,6 +304,10 @@ fn the_json_schema_gives_the_defaults_that_the_reader_takes() {
     let defaults = serde_json::to_value(Privacy::default()).unwrap();
     for (key, default) in defaults.as_object().unwrap().iter().filter(|(key, _)| *key != "epsilon") {
         assert_eq!(privacy[key]["default"], *default, "{key}");
+    }
+    let serve = &schema["$defs"]["Serve"]["properties"];
+    for (key, default) in serde_json::to_value(Serve::default()).unwrap().as_object().unwrap() {
+        assert_eq!(serve[key]["default"], *default, "{key}");
     }
     assert_eq!(schema["properties"]["version"]["maximum"], 1);
     assert!(!schema.to_string().contains("\"null\""), "TOML has no null");
