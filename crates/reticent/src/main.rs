@@ -12,6 +12,7 @@ mod evidence;
 mod failure;
 mod gate;
 mod output;
+mod pieces;
 mod privacy;
 mod report;
 mod verbs;
