@@ -17,6 +17,7 @@ mod failure;
 mod gate;
 mod leak;
 mod output;
+mod pieces;
 mod privacy;
 mod report;
 mod suppression;

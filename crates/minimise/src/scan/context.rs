@@ -20,32 +20,10 @@ pub(super) fn fits(text: &str, kind: Kind, start: usize, end: usize) -> bool {
     before(text, start).any(|w| is_one(w, words)) || (kind == Kind::Phone && after(text, end).is_some_and(|w| is_one(w, AFTER_PHONE)))
 }
 
+#[rustfmt::skip]
 const PHONE: &[&str] = &[
-    "phone",
-    "telephone",
-    "phones",
-    "tel",
-    "call",
-    "called",
-    "calling",
-    "mobile",
-    "cell",
-    "cellphone",
-    "fax",
-    "contact",
-    "reach",
-    "ring",
-    "dial",
-    "desk",
-    "whatsapp",
-    "sms",
-    "messages",
-    "hotline",
-    "answering",
-    "telefon",
-    "móvil",
-    "portable",
-    "handy",
+    "phone", "telephone", "phones", "tel", "call", "called", "calling", "mobile", "cell", "cellphone", "fax", "contact", "reach",
+    "ring", "dial", "desk", "whatsapp", "sms", "messages", "hotline", "answering", "telefon", "móvil", "portable", "handy",
 ];
 const AFTER_PHONE: &[&str] = &["office", "fax", "mobile", "cell", "home", "work", "phone", "tel"];
 

@@ -1,7 +1,7 @@
 //! IP addresses: dotted quads, and whatever the standard library reads as IPv6, with a prefix length where one follows.
 
 use super::{Candidates, Kind, STRUCTURAL, begins, char_at, char_before, context, ends, run};
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 /// Proposes an IPv4 address that begins at `start`.
 pub(super) fn v4_at(text: &str, start: usize, out: &mut Candidates<'_>) {

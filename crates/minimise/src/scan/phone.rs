@@ -32,7 +32,7 @@ pub(super) fn at(text: &str, digits: usize, out: &mut Candidates<'_>) {
         let whole = count == groups.count;
         let end = groups.ends[count - 1];
         let (end, extended) = if whole { extension(text, end) } else { (end, false) };
-        let closed = if whole { !groups.cut && ends(text, end) } else { bytes[end] == b' ' };
+        let closed = if whole { ends(text, end) } else { bytes[end] == b' ' };
         let base = if extended { STRUCTURAL } else { strength };
         let continued = start >= 2 && bytes[start - 1] == b' ' && bytes[start - 2].is_ascii_digit();
         if closed && (base >= STRUCTURAL || (whole && !continued)) {
@@ -48,15 +48,13 @@ struct Groups {
     count: usize,
     starts: [usize; Self::MOST + 1],
     ends: [usize; Self::MOST + 1],
-    /// It went on past what a number can hold.
-    cut: bool,
 }
 
 impl Groups {
     const MOST: usize = 7;
 
     fn read(bytes: &[u8], first: usize, mut open: bool) -> Option<Self> {
-        let mut groups = Self { first, count: 0, starts: [0; Self::MOST + 1], ends: [0; Self::MOST + 1], cut: false };
+        let mut groups = Self { first, count: 0, starts: [0; Self::MOST + 1], ends: [0; Self::MOST + 1] };
         let mut at = first;
         loop {
             let end = run(bytes, at);
@@ -64,7 +62,6 @@ impl Groups {
             groups.ends[groups.count] = end;
             groups.count += 1;
             if groups.digits() > 16 || groups.count > Self::MOST {
-                groups.cut = true;
                 break;
             }
             let mut next = end;

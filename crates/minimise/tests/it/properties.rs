@@ -84,6 +84,10 @@ fn false_alarms() {
         "ISBN 978-3-16-148410-0",
         "The Will of the People, May Day, Park Lane, Charlotte Airport, Victoria Station",
         "GB29 NWBK 6016 1331 9268 18",
+        // Remainders of 0 and 2 where 1 is right.
+        "GB28 NWBK 6016 1331 9268 19, GB30 NWBK 6016 1331 9268 19",
+        // More digits than any number has.
+        "call 12 34 56 78 90 12 34 56 78 90 12",
         "3.14159265358979 2.71828182845905",
         "1e-10, 6.02214076e23",
         "room 101, page 12-14, 3/4, 50%",
@@ -104,6 +108,14 @@ fn context_decides_where_the_shape_is_weak() {
     // Five words before count, the sixth does not.
     assert_eq!(kinds("call one two three four 881 7531"), [(Kind::Phone, 0.65)]);
     assert_eq!(kinds("call one two three four five 881 7531"), []);
+}
+
+#[test]
+fn the_more_specific_kind_stays() {
+    let found = |text: &str| Scanner::default().scan(text).iter().map(|f| (f.kind, f.start, f.end)).collect::<Vec<_>>();
+    assert_eq!(found("+3782 822463 10005"), [(Kind::Card, 1, 18)], "it is a phone number by its shape alone");
+    assert_eq!(found("ann.smith.10.0.0.1@example.org"), [(Kind::Email, 0, 30)]);
+    assert_eq!(found("10.0.0.0/24 10.0.0.0/99 10.0.0.0/24x"), [(Kind::Ip, 0, 11), (Kind::Ip, 12, 20), (Kind::Ip, 24, 32)]);
 }
 
 #[test]

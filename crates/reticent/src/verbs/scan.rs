@@ -5,6 +5,7 @@ use crate::disk;
 use crate::evidence;
 use crate::failure::Failure;
 use crate::output::{Answer, Progress, thousands};
+use crate::pieces::{Pieces, cells};
 use crate::workspace::Workspace;
 use clap::Args;
 use reticent_minimise::{Found, Kind, Options, Scanner, Style, redact};
@@ -12,14 +13,12 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Places that are listed; beyond that they are counted.
 const LISTED: usize = 1000;
 const SHOWN: usize = 12;
-/// A record beyond this is looked at in pieces.
-const PIECE: usize = 1 << 20;
 /// What no scan can say.
 const NOT_SHOWN: [&str; 3] = [
     "that what was not found is absent: four in ten names of English test texts are missed, and so are other kinds and values split over lines",
@@ -78,7 +77,7 @@ impl Scan {
         let style = Style { keep_last_four: self.keep_last_four };
         let mut walk = Walk { scanner, style, copy, tally: Tally::default(), line: 1, offset: 0, whole: true };
         let mut progress = Progress::new("scan", size);
-        let pieces = Pieces { reader, path: &self.file, carried: vec![] };
+        let pieces = Pieces::new(reader, &self.file);
         let walked = if table { self.table(pieces, &mut walk, &mut progress) } else { self.lines(pieces, &mut walk, &mut progress) };
         drop(progress);
         let Walk { copy, tally, line, offset, whole, .. } = walk;
@@ -390,104 +389,6 @@ impl Copy {
     fn discard(self) {
         let _ = std::fs::remove_file(&self.path);
     }
-}
-
-/// A file in pieces of bounded length.
-struct Pieces<'a, R> {
-    reader: R,
-    path: &'a Path,
-    /// What came after the last sign at which a long line was cut.
-    carried: Vec<u8>,
-}
-
-impl<R: BufRead> Pieces<'_, R> {
-    /// The next line with its end. A longer one comes in pieces, cut where no value is likely to be.
-    fn line(&mut self, into: &mut Vec<u8>) -> Result<bool, Failure> {
-        into.clear();
-        into.append(&mut self.carried);
-        let room = (PIECE - into.len()) as u64;
-        (&mut self.reader).take(room).read_until(b'\n', into).map_err(|e| disk::io("read", self.path, &e))?;
-        if into.len() >= PIECE && !into.ends_with(b"\n") {
-            let cut = into.iter().rposition(|b| matches!(b, b'"' | b',' | b';' | b'\t' | b'{' | b'}' | b'<' | b'>')).map(|at| at + 1);
-            // A sign near the start would leave too little room for the next piece.
-            if let Some(cut) = cut.filter(|c| *c > PIECE / 2) {
-                self.carried = into.split_off(cut);
-            }
-        }
-        Ok(!into.is_empty())
-    }
-
-    /// The next record of a table with its line end; its delimiter is guessed from the first line.
-    fn record(&mut self, into: &mut Vec<u8>, delimiter: &mut Option<u8>, line: u64) -> Result<bool, Failure> {
-        into.clear();
-        let mut quotes = Quotes::default();
-        loop {
-            let from = into.len();
-            let room = (PIECE + 1 - from) as u64;
-            (&mut self.reader).take(room).read_until(b'\n', into).map_err(|e| disk::io("read", self.path, &e))?;
-            if into.len() > PIECE {
-                return Err(Failure::usage(format!("the record that begins on line {line} is longer than 1 MiB"))
-                    .hint("perhaps a quote is not closed; `--text` reads the file as text"));
-            }
-            let most = |d: &u8| cells(into, *d).len();
-            let delimiter = *delimiter.get_or_insert_with(|| [b'|', b'\t', b';', b','].into_iter().max_by_key(most).unwrap_or(b','));
-            for byte in &into[from..] {
-                quotes.next(*byte, delimiter);
-            }
-            if into.len() == from || !quotes.open() || !into.ends_with(b"\n") {
-                return Ok(!into.is_empty());
-            }
-        }
-    }
-}
-
-/// Where in a record a reader of CSV is (RFC 4180): a quote opens at the start of a cell alone.
-#[derive(Default)]
-struct Quotes {
-    state: Quoted,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Quoted {
-    #[default]
-    Start,
-    Plain,
-    Inside,
-    /// After a quote inside: it closes, unless another follows.
-    Closing,
-}
-
-impl Quotes {
-    /// Takes a byte and says whether it ends a cell.
-    fn next(&mut self, byte: u8, delimiter: u8) -> bool {
-        let ends = byte == delimiter && self.state != Quoted::Inside;
-        self.state = match (self.state, byte) {
-            _ if ends => Quoted::Start,
-            (Quoted::Start, b'"') | (Quoted::Closing, b'"') => Quoted::Inside,
-            (Quoted::Inside, b'"') => Quoted::Closing,
-            (Quoted::Inside, _) => Quoted::Inside,
-            _ => Quoted::Plain,
-        };
-        ends
-    }
-
-    fn open(&self) -> bool {
-        self.state == Quoted::Inside
-    }
-}
-
-/// Where the cells of a record lie, quotes included, its line end not.
-fn cells(record: &[u8], delimiter: u8) -> Vec<std::ops::Range<usize>> {
-    let end = record.len() - record.iter().rev().take_while(|b| matches!(b, b'\n' | b'\r')).count();
-    let (mut cells, mut from, mut quotes) = (vec![], 0, Quotes::default());
-    for (at, byte) in record[..end].iter().enumerate() {
-        if quotes.next(*byte, delimiter) {
-            cells.push(from..at);
-            from = at + 1;
-        }
-    }
-    cells.push(from..end);
-    cells
 }
 
 /// Whether a spreadsheet takes the cell for a formula: `=`, `@`, a tab, or a sign before what is no number.
