@@ -145,6 +145,18 @@ fn a_record_that_contradicts_itself_is_refused() {
     refused(|e| e.log.checkpoint.clear(), "not a signed checkpoint");
 }
 
+/// An entry that says another number than its place: well signed, well included, and nobody's to use.
+#[test]
+fn an_entry_in_another_s_place_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut erasure = made().good.clone();
+    erasure.log.opening.seq = 9;
+    let mut log = Log::open(folder.path()).unwrap();
+    log.publish(&[b"first".to_vec(), erasure.log.opening.entry().unwrap()], &made().key, None).unwrap();
+    erasure.log = LogEntry::new(erasure.log.opening, &log.prove(1).unwrap());
+    assert!(sign(erasure).unwrap_err().to_string().contains("another's"));
+}
+
 proptest! {
     #[test]
     fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -88,7 +88,7 @@ impl Forget {
         let e = &done.erasure;
         let mut text = format!("removed from the listed stores (erasure {}, Art 17(1)({}))\n", e.request, e.reason);
         for store in &e.stores {
-            let rows = if store.rows > 0 { format!(", {} rows or events", thousands(store.rows)) } else { String::new() };
+            let rows = if store.rows > 0 { format!(", {} removed", thousands(store.rows)) } else { String::new() };
             let again = if store.verified_absent { "read again: absent" } else { "STILL THERE" };
             text += &format!("  {}{rows}; {again}\n", store.store);
         }

@@ -315,6 +315,9 @@ fn a_table_without_an_event_is_deleted() {
     for version in ["v2", "v7"] {
         restore(&workspace, &[(format!(".reticent/data/visits/{version}/table.parquet"), table.clone())].into());
     }
+    workspace.done(&["import"]);
+    let tables: Vec<String> = workspace.files().into_keys().filter(|n| n.ends_with(".parquet")).collect();
+    assert_eq!(tables, [".reticent/data/visits/v1/table.parquet"], "whoever writes next deletes it");
     workspace.done(&["forget", SUBJECT, "--no-retrain"]);
     assert_eq!(holders(&workspace), SOURCES);
 }
