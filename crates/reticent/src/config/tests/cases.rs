@@ -97,7 +97,7 @@ reticent.toml:37:28: models.risk.privacy.dleta: is not a known key
         "a key under the wrong heading",
         &[("kind = \"logistic\"", "kind = \"logistic\"\nepsilon = 2.0")],
         r#"reticent.toml:37:1: models.risk.epsilon: is not a known key
-  hint: known here are `certified`, `data`, `hidden`, `kind`, `privacy` and `purpose`"#,
+  hint: known here are `certified`, `data`, `hidden`, `kind`, `privacy`, `purpose` and `serve`"#,
     ),
     (
         "empty tables",
@@ -215,7 +215,8 @@ reticent.toml:30:62: data.visits.columns.diag.special: no special category is ca
 reticent.toml:35:12: models.risk.serve.decimals: must be at most 6
   hint: two decimals are enough for a person to read
 reticent.toml:36:22: models.risk.serve.queries_per_caller: must be a whole number of at least 1
-reticent.toml:37:1: models.risk.serve.port: is not a known key"#,
+reticent.toml:37:1: models.risk.serve.port: is not a known key
+  hint: known here are `decimals`, `output` and `queries_per_caller`"#,
     ),
     (
         "numbers out of range",
