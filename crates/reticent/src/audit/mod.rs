@@ -77,7 +77,7 @@ pub(crate) fn audit_model(
         targets.push(attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?);
     }
     let measured = canary::measure(manifest, pool, seed)?;
-    models += u64::from(measured.is_some());
+    models += if measured.is_some() { canary::MODELS } else { 0 };
     let planted = measured.as_ref().map_or(0, |c| c.planted);
     if measured.is_none() {
         gaps.push("a lower bound on ε: too few held-out units to plant as canaries".into());
@@ -164,7 +164,7 @@ fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Find
     let attack = Attack {
         name: "canaries".into(),
         variant: format!(
-            "one run of the same plan with {} held-out units under a wrong label, each in by a fair coin; scored by loss; guesses in {:?} (Steinke, Nasr and Jagielski 2023)",
+            "one run of the same plan with {} held-out units under a wrong label, each in by a fair coin; scored by φ less its mean over runs without and with all canaries; guesses in {:?} (Steinke, Nasr and Jagielski 2023)",
             canaries.planted,
             canary::plan_of_guesses(canaries.planted)
         ),
@@ -173,7 +173,7 @@ fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Find
         seed,
     };
     let checks = vec![controls::random_membership(&canaries.scores, seed)?];
-    let lower = Some((canaries.bound, canaries.ceiling));
+    let lower = Some(canaries.measured);
     Ok(Finding::new(attack, &canaries.scores, checks, None, lower, Some(stated), not_tested())?)
 }
 
