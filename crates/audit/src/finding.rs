@@ -37,6 +37,17 @@ pub struct Stated {
     pub event: Option<Event>,
 }
 
+/// A measured lower bound, and what its audit could have shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// The bound.
+    pub bound: LowerBound,
+    /// The largest ε that a perfect attack on this sample would have shown.
+    pub ceiling: f64,
+    /// The ε that the same attack shows where it must find something, the noise left out: its real power. `None` where that was not tried.
+    pub power: Option<f64>,
+}
+
 /// The positive predictive value at a threshold, for one share of members among those attacked.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Predictive {
@@ -70,16 +81,16 @@ pub enum Verdict {
         /// Proved.
         upper: f64,
     },
-    /// The measured lower bound lies below the proved upper bound, and a perfect attack on this sample could have contradicted it.
+    /// The measured lower bound lies below the proved upper bound, and this audit could have contradicted it.
     Consistent {
         /// Measured.
         lower: f64,
         /// Proved.
         upper: f64,
     },
-    /// Not even a perfect attack on this sample could have contradicted the bound.
+    /// This audit could hardly have contradicted the bound: not even a perfect attack on this sample, or not this attack with the noise left out.
     Inconclusive {
-        /// The largest ε that this audit could have shown: its power.
+        /// The largest ε that this audit could show: its power.
         power: f64,
         /// Proved.
         upper: f64,
@@ -94,7 +105,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Compares what was measured with what was proved; `ceiling` is the largest ε that a perfect attack on this sample would have shown.
+    /// Compares what was measured with what was proved; `power` is the largest ε that the audit could have shown.
     ///
     /// ```
     /// use reticent_accounting::Delta;
@@ -106,10 +117,10 @@ impl Verdict {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn of(lower: Option<&LowerBound>, upper: Option<f64>, ceiling: f64) -> Self {
+    pub fn of(lower: Option<&LowerBound>, upper: Option<f64>, power: f64) -> Self {
         match (lower, upper) {
             (Some(lower), Some(upper)) if lower.epsilon() > upper => Self::Contradicted { lower: lower.epsilon(), upper },
-            (Some(_), Some(upper)) if ceiling <= upper => Self::Inconclusive { power: ceiling, upper },
+            (Some(_), Some(upper)) if power <= upper => Self::Inconclusive { power, upper },
             (Some(lower), Some(upper)) => Self::Consistent { lower: lower.epsilon(), upper },
             _ => Self::NothingToCompare,
         }
@@ -157,6 +168,8 @@ pub struct Finding {
     pub delta: Option<f64>,
     /// The largest ε that a perfect attack on this sample would have shown.
     pub epsilon_ceiling: Option<f64>,
+    /// The ε that the same attack showed with the noise left out.
+    pub epsilon_without_noise: Option<f64>,
     /// What the stated bound allows.
     pub allowed: Vec<Allowed>,
     /// The curve, for a plot with both axes logarithmic.
@@ -168,8 +181,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Analyses the scores of an attack. `lower` is a measured bound with the ceiling of its audit, where one was measured; `threshold` one
-    /// fixed in advance.
+    /// Analyses the scores of an attack. `threshold` is one fixed in advance.
     ///
     /// # Errors
     /// [`Error::Accounting`] where the mechanism of `stated` has no curve.
@@ -178,7 +190,7 @@ impl Finding {
         scores: &MemberScores,
         controls: Vec<Control>,
         threshold: Option<f64>,
-        lower: Option<(LowerBound, f64)>,
+        lower: Option<Measured>,
         stated: Option<&Stated>,
         not_tested: Vec<String>,
     ) -> Result<Self, Error> {
@@ -203,12 +215,13 @@ impl Finding {
             REPORTED_FPR.iter().zip(&curve).map(at).collect()
         });
         let upper = stated.map(|s| s.epsilon.get());
-        let most = lower.as_ref().map(|l| l.1);
+        let most = lower.as_ref().map(|l| l.ceiling);
+        let power = lower.as_ref().map_or(0.0, |l| l.power.unwrap_or(l.ceiling).min(l.ceiling));
         let verdict = match controls.iter().find(|c| !c.passed) {
             Some(c) => {
                 Verdict::Invalid { why: format!("{}: an area of {:.4} where {:.4} to {:.4} passes", c.name, c.auc, c.lowest, c.highest) }
             }
-            None => Verdict::of(lower.as_ref().map(|l| &l.0), upper, most.unwrap_or(0.0)),
+            None => Verdict::of(lower.as_ref().map(|l| &l.bound), upper, power),
         };
         Ok(Self {
             controls,
@@ -220,7 +233,8 @@ impl Finding {
             area: scores.area(0.95)?,
             decision: threshold.map(|t| scores.decision(t)),
             predictive,
-            lower_bound: lower.map(|l| l.0),
+            epsilon_without_noise: lower.as_ref().and_then(|l| l.power),
+            lower_bound: lower.map(|l| l.bound),
             epsilon_upper: upper,
             delta: stated.map(|s| s.delta.get()),
             epsilon_ceiling: most,
@@ -255,11 +269,33 @@ mod tests {
         let scores = MemberScores::new(vec![1.0; 500], vec![0.0; 500]).unwrap();
         let lower = LowerBound::one_run_counts(1000, 1000, 1000, Delta::new(0.0).unwrap(), 0.05).unwrap();
         let stated = Stated { epsilon: Epsilon::new(1.0).unwrap(), delta: Delta::new(0.0).unwrap(), event: None };
-        let finding =
-            |controls| Finding::new(attack(), &scores, controls, None, Some((lower.clone(), 5.81)), Some(&stated), vec![]).unwrap();
+        let finding = |controls| {
+            Finding::new(
+                attack(),
+                &scores,
+                controls,
+                None,
+                Some(Measured { bound: lower.clone(), ceiling: 5.81, power: None }),
+                Some(&stated),
+                vec![],
+            )
+            .unwrap()
+        };
         assert!(matches!(finding(vec![]).verdict, Verdict::Contradicted { .. }));
         let failed = finding(vec![controls::constant_model(&scores)]);
         assert!(matches!(&failed.verdict, Verdict::Invalid { why } if why.contains("constant")), "{:?}", failed.verdict);
+    }
+
+    #[test]
+    fn an_attack_that_misses_a_run_without_noise_proves_no_consistency() {
+        let scores = MemberScores::new(vec![1.0, 0.0], vec![1.0, 0.0]).unwrap();
+        let bound = LowerBound::one_run_counts(1000, 1000, 500, Delta::new(0.0).unwrap(), 0.05).unwrap();
+        let stated = Stated { epsilon: Epsilon::new(1.0).unwrap(), delta: Delta::new(0.0).unwrap(), event: None };
+        for (power, word) in [(None, "consistent"), (Some(0.3), "inconclusive"), (Some(3.0), "consistent")] {
+            let measured = Measured { bound: bound.clone(), ceiling: 5.81, power };
+            let finding = Finding::new(attack(), &scores, vec![], None, Some(measured), Some(&stated), vec![]).unwrap();
+            assert_eq!(finding.verdict.word(), word, "{power:?}");
+        }
     }
 
     #[test]

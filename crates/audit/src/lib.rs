@@ -40,7 +40,7 @@ pub mod vulnerability;
 mod testing;
 
 pub use error::{Error, FileProblem, FileProblemKind};
-pub use finding::{Allowed, Attack, Finding, Predictive, Stated, Verdict};
+pub use finding::{Allowed, Attack, Finding, Measured, Predictive, Stated, Verdict};
 pub use lower_bound::{Estimate, LowerBound, Method, Multiplicity, Threshold, one_run_p_value};
 pub use score::{MemberScores, Scores};
 pub use target::{Target, TextModel};

@@ -78,6 +78,24 @@ impl MemberScores {
         Ok(Self { members, non_members })
     }
 
+    /// The scores of several models put together, each pair of a model and a unit counting as one: more non-members for a rate at few false
+    /// alarms. Trials that share a unit are not independent, so that intervals of rates and areas are a little too narrow.
+    ///
+    /// # Panics
+    /// Where there are none.
+    #[must_use]
+    pub fn pooled(all: Vec<Self>) -> Self {
+        assert!(!all.is_empty(), "at least one model");
+        let (mut members, mut non_members) = (vec![], vec![]);
+        for one in all {
+            members.extend(one.members);
+            non_members.extend(one.non_members);
+        }
+        members.sort_by(f64::total_cmp);
+        non_members.sort_by(f64::total_cmp);
+        Self { members, non_members }
+    }
+
     /// Number of members.
     #[must_use]
     pub fn members(&self) -> usize {
@@ -106,4 +124,18 @@ impl MemberScores {
 /// How many of the sorted values are at least `threshold`.
 pub(crate) fn at_or_above(sorted: &[f64], threshold: f64) -> usize {
     sorted.len() - sorted.partition_point(|&s| s < threshold)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pooling_counts_every_pair_once() {
+        let one = |m: &[f64], n: &[f64]| MemberScores::new(m.to_vec(), n.to_vec()).unwrap();
+        let pooled = MemberScores::pooled(vec![one(&[3.0, 1.0], &[2.0]), one(&[0.5], &[4.0, 0.0])]);
+        assert_eq!((&pooled.members[..], &pooled.non_members[..]), (&[0.5, 1.0, 3.0][..], &[0.0, 2.0, 4.0][..]));
+        assert!((pooled.auc() - 4.0 / 9.0).abs() < 1e-12);
+        assert_eq!((pooled.true_positives(1.0), pooled.false_positives(2.0)), (2, 2));
+    }
 }

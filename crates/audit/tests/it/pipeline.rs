@@ -4,7 +4,7 @@ use reticent_accounting::{Delta, Epsilon};
 use reticent_audit::lira::{Variance, log_likelihood_ratios};
 use reticent_audit::membership::{KnownRows, confidence, loss, phi};
 use reticent_audit::shadow::{balanced_matrix, shadow_phi};
-use reticent_audit::{Attack, Error, Finding, MemberScores, Scores, Stated, Target, Verdict, controls};
+use reticent_audit::{Attack, Error, Finding, Measured, MemberScores, Scores, Stated, Target, Verdict, controls};
 use reticent_data::*;
 use reticent_proof::Permit;
 use std::collections::BTreeSet;
@@ -99,7 +99,8 @@ fn a_model_that_memorises_is_found_out_and_a_constant_one_is_not() {
     let stated = Stated { epsilon: Epsilon::new(1.0).unwrap(), delta: Delta::new(1e-5).unwrap(), event: None };
     let controls = vec![controls::constant_model(&flat), blind];
     let bound = reticent_audit::LowerBound::one_run(&lira, stated.delta, 0.05, &[lira.members() + lira.non_members()], 0).unwrap();
-    let finding = Finding::new(attack, &lira, controls, None, Some((bound, 5.0)), Some(&stated), vec![]).unwrap();
+    let finding =
+        Finding::new(attack, &lira, controls, None, Some(Measured { bound, ceiling: 5.0, power: None }), Some(&stated), vec![]).unwrap();
     assert!(matches!(finding.verdict, Verdict::Contradicted { lower, upper: 1.0 } if lower > 3.0), "{:?}", finding.verdict);
     let text = serde_json::to_string(&finding).unwrap();
     assert!(known.ids().iter().all(|id| !text.contains(&id.to_string())), "a finding names nobody");

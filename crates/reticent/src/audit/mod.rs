@@ -77,7 +77,7 @@ pub(crate) fn audit_model(
         targets.push(attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?);
     }
     let measured = canary::measure(manifest, pool, seed)?;
-    models += u64::from(measured.is_some());
+    models += if measured.is_some() { canary::MODELS } else { 0 };
     let planted = measured.as_ref().map_or(0, |c| c.planted);
     if measured.is_none() {
         gaps.push("a lower bound on ε: too few held-out units to plant as canaries".into());
@@ -98,28 +98,36 @@ fn attack(
     tick: &mut (dyn FnMut() + Send),
 ) -> Result<Attacked, Failure> {
     let known = KnownRows::new(&recipe.pool, recipe.cap);
-    let is_member = |id: &SubjectId| Some(recipe.members.contains(id));
-    let confident = confidence(&known, &*recipe.target)?.sides(is_member).map_err(Failure::from)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let matrix = balanced_matrix(known.ids().len(), shadows, seed)?;
     let tick = Mutex::new(tick);
     let shadow = shadow_phi(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), &mut || {
         (tick.lock().expect("no thread panics while it holds this"))();
     })?;
-    let ratios = log_likelihood_ratios(&phi(&known, &*recipe.target)?, &shadow, &matrix, Variance::Global)?;
-    let scores = Scores::new(known.ids().to_vec(), ratios)?;
-    let sides = scores.sides(is_member)?;
-    let losses = loss(&known, &*recipe.target)?.sides(is_member)?;
-
     let classes = recipe.pool.table().schema().classes();
     let constant = move |inputs: &[f32], width: usize| vec![1.0 / classes as f64; inputs.len() / width * classes];
-    let mut checks =
-        vec![controls::random_membership(&sides, seed)?, controls::constant_model(&confidence(&known, &constant)?.sides(is_member)?)];
-    let member: Vec<bool> = known.ids().iter().map(|id| recipe.members.contains(id)).collect();
+    let flat = confidence(&known, &constant)?;
+    let mut pooled: [Vec<MemberScores>; 4] = Default::default();
+    let mut first = None;
+    for (members, target) in &recipe.targets {
+        let is_member = |id: &SubjectId| Some(members.contains(id));
+        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, Variance::Global)?;
+        let ratios = Scores::new(known.ids().to_vec(), ratios)?;
+        let all = [confidence(&known, &**target)?.sides(is_member)?, loss(&known, &**target)?.sides(is_member)?, ratios.sides(is_member)?];
+        for (to, sides) in pooled.iter_mut().zip(all.into_iter().chain([flat.sides(is_member)?])) {
+            to.push(sides);
+        }
+        first.get_or_insert(ratios);
+    }
+    let scores = first.expect("a recipe has a target");
+    let [confident, losses, sides, flat] = pooled.map(MemberScores::pooled);
+
+    let mut checks = vec![controls::random_membership(&sides, seed)?, controls::constant_model(&flat)];
+    let member: Vec<bool> = known.ids().iter().map(|id| recipe.targets[0].0.contains(id)).collect();
     match controls::blind_baseline(&known.mean_inputs(), &member, seed) {
         Ok(control) => checks.insert(0, control),
         Err(Error::OneSided { .. }) => {
-            gaps.push(format!("{}: whether members differ by themselves: fewer than 10 units on a side", recipe.name))
+            gaps.push(format!("{}: whether members differ by themselves: fewer than 10 units on a side", recipe.name));
         }
         Err(other) => return Err(other.into()),
     }
@@ -156,7 +164,7 @@ fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Find
     let attack = Attack {
         name: "canaries".into(),
         variant: format!(
-            "one run of the same plan with {} held-out units under a wrong label, each in by a fair coin; scored by loss; guesses in {:?} (Steinke, Nasr and Jagielski 2023)",
+            "one run of the same plan with {} held-out units under a wrong label, each in by a fair coin; scored by φ less its mean over runs without and with all canaries; guesses in {:?} (Steinke, Nasr and Jagielski 2023)",
             canaries.planted,
             canary::plan_of_guesses(canaries.planted)
         ),
@@ -165,7 +173,7 @@ fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Find
         seed,
     };
     let checks = vec![controls::random_membership(&canaries.scores, seed)?];
-    let lower = Some((canaries.bound, canaries.ceiling));
+    let lower = Some(canaries.measured);
     Ok(Finding::new(attack, &canaries.scores, checks, None, lower, Some(stated), not_tested())?)
 }
 

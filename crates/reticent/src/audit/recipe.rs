@@ -12,12 +12,14 @@ use std::num::NonZeroUsize;
 /// The twin without privacy, and its shadows: full-batch steps until the loss is nearly flat.
 const TWIN_STEPS: u64 = 200;
 const TWIN_LEARNING_RATE: f64 = 4.0;
-/// The model that is meant to leak: a wide hidden layer, one row a unit, long training, some labels wrong.
-const LEAKY_MEMBERS: usize = 400;
-const LEAKY_WIDTH: usize = 256;
-const LEAKY_STEPS: u64 = 400;
+/// The model that is meant to leak: two hidden layers on one row of each of few units, trained long, some labels wrong.
+const LEAKY_UNITS: usize = 400;
+const LEAKY_WIDTHS: [usize; 2] = [64, 64];
+const LEAKY_STEPS: u64 = 600;
 const LEAKY_LEARNING_RATE: f64 = 4.0;
 const LEAKY_MISLABELLED: f64 = 0.3;
+/// As many of them are attacked, each trained on its own half: together they have enough non-members for a rate at 1%.
+const LEAKY_TARGETS: usize = 6;
 
 type Fit<'a> = Box<dyn Fn(&PermittedTable, u64) -> Result<Box<dyn Target>, String> + Sync + 'a>;
 
@@ -29,10 +31,10 @@ pub(crate) struct Recipe<'a> {
     pub(crate) about: String,
     /// Members and non-members, with the labels that the attacker knows.
     pub(crate) pool: PermittedTable,
-    pub(crate) members: BTreeSet<SubjectId>,
     /// Rows of a unit that training and attack look at.
     pub(crate) cap: NonZeroUsize,
-    pub(crate) target: Box<dyn Target>,
+    /// The models attacked, each with its members; all others of the pool are its non-members.
+    pub(crate) targets: Vec<(BTreeSet<SubjectId>, Box<dyn Target>)>,
     /// Trains a shadow model.
     pub(crate) fit: Fit<'a>,
     /// Models trained to make the target; the shadows come on top.
@@ -60,9 +62,8 @@ pub(crate) fn private<'a>(manifest: &'a ModelManifest, weights: &[u8], pool: &Pe
         name: "private",
         about: format!("{}, as released", manifest.model),
         pool: pool.clone(),
-        members: ids(&split.train),
         cap: manifest.plan.max_rows_per_unit,
-        target: target(load_weights(weights)?),
+        targets: vec![(ids(&split.train), target(load_weights(weights)?))],
         fit: Box::new(move |data, shadow| noised(&manifest.plan, data, seed, shadow).map(target).map_err(|e| e.to_string())),
         trained: 0,
     })
@@ -76,47 +77,51 @@ pub(crate) fn baseline<'a>(manifest: &'a ModelManifest, pool: &PermittedTable) -
         name: "baseline",
         about: "its twin without privacy, on the same rows".into(),
         pool: pool.clone(),
-        members: ids(&split.train),
         cap: plan.max_rows_per_unit,
-        target: target(fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?),
+        targets: vec![(ids(&split.train), target(fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?))],
         fit: Box::new(|data, _| fit_plain(plan, data, TWIN_STEPS, TWIN_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
         trained: 1,
     })
 }
 
-/// A model that is meant to leak: it shows that the attack finds what is there. A random part of the units, members or not, carries a
+/// Models that are meant to leak: they show that the attack finds what is there. A random part of the units, members or not, carries a
 /// wrong label.
 pub(crate) fn overfit<'a>(manifest: &ModelManifest, pool: &PermittedTable, seed: u64) -> Result<Recipe<'a>, Failure> {
-    let split = split_by_unit(pool, manifest.test_fraction, SPLIT_SEED);
     let mut rng = NotPrivateSeed(seed ^ 0x6f76_6572).rng();
-    let mut members: Vec<SubjectId> = ids(&split.train).into_iter().collect();
-    for i in (1..members.len()).rev() {
-        members.swap(i, rng.random_range(0..=i));
-    }
-    members.truncate(LEAKY_MEMBERS.min(split.test.table().unit_count().max(1)));
-    let members: BTreeSet<SubjectId> = members.into_iter().collect();
-    let outside = ids(&split.test);
-    let mislabelled: BTreeSet<SubjectId> = members.union(&outside).copied().filter(|_| rng.random::<f64>() < LEAKY_MISLABELLED).collect();
-    let pool = pool.filter(|id| members.contains(&id) || outside.contains(&id)).mislabelled(&mislabelled);
+    let mut shuffled = |units: &BTreeSet<SubjectId>| {
+        let mut units: Vec<SubjectId> = units.iter().copied().collect();
+        for i in (1..units.len()).rev() {
+            units.swap(i, rng.random_range(0..=i));
+        }
+        units
+    };
+    let units: BTreeSet<SubjectId> = shuffled(&ids(pool)).into_iter().take(LEAKY_UNITS).collect();
+    let wrong = (units.len() as f64 * LEAKY_MISLABELLED) as usize;
+    let pool = pool.filter(|id| units.contains(&id)).mislabelled(&shuffled(&units).into_iter().take(wrong).collect());
     let plan = Plan {
         max_rows_per_unit: NonZeroUsize::MIN,
-        architecture: Architecture::Mlp { hidden: vec![LEAKY_WIDTH] },
+        architecture: Architecture::Mlp { hidden: LEAKY_WIDTHS.to_vec() },
         learning_rate: LEAKY_LEARNING_RATE,
         ..manifest.plan.clone()
     };
-    let own = fit_plain(&plan, &pool.filter(|id| members.contains(&id)), LEAKY_STEPS, LEAKY_LEARNING_RATE)?;
+    let mut targets = vec![];
+    for _ in 0..LEAKY_TARGETS {
+        let members: BTreeSet<SubjectId> = shuffled(&units).into_iter().take(units.len() / 2).collect();
+        let model = fit_plain(&plan, &pool.filter(|id| members.contains(&id)), LEAKY_STEPS, LEAKY_LEARNING_RATE)?;
+        targets.push((members, target(model)));
+    }
     Ok(Recipe {
         name: "overfit",
         about: format!(
-            "meant to leak: an MLP of {LEAKY_WIDTH} on one row of few units, {:.0}% of them mislabelled",
+            "meant to leak: {LEAKY_TARGETS} networks, each on one row of half of {} units, {:.0}% of them mislabelled, scores pooled",
+            units.len(),
             LEAKY_MISLABELLED * 100.0
         ),
         pool,
-        members,
         cap: NonZeroUsize::MIN,
-        target: target(own),
+        targets,
         fit: Box::new(move |data, _| fit_plain(&plan, data, LEAKY_STEPS, LEAKY_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
-        trained: 1,
+        trained: LEAKY_TARGETS as u64,
     })
 }
 

@@ -28,9 +28,9 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
             thousands(target.findings[0].members as u64),
             thousands(target.findings[0].non_members as u64)
         );
-        text += &format!("  {:<11} {:<24} {:<42} {}\n", "attack", "AUC (95%)", "TPR at 1% FPR (95%)", "allowed by the proof");
+        text += &format!("  {:<11} {:<24} {}\n", "attack", "AUC (95%)", "TPR at 1% FPR (95%)");
         for finding in &target.findings {
-            text += &format!("  {:<11} {:<24} {:<42} {}\n", finding.attack.name, area(finding), rate(finding, 0.01), allowed(finding));
+            text += &format!("  {:<11} {:<24} {}{}\n", finding.attack.name, area(finding), rate(finding, 0.01), allowed(finding));
             if let Verdict::Invalid { why } = &finding.verdict {
                 text += &format!("              INVALID: {why}\n");
             }
@@ -79,6 +79,13 @@ fn bounds(finding: &Finding) -> String {
         text +=
             &format!("  at best    ε ≥ {} at δ = {:e}: what this audit would show with every guess right\n", down(ceiling), bound.delta());
     }
+    if let (Some(power), Some(bound)) = (finding.epsilon_without_noise, &finding.lower_bound) {
+        text += &format!(
+            "  noise out  ε ≥ {} at δ = {:e}: what the same attack shows of the same run without noise\n",
+            down(power),
+            bound.delta()
+        );
+    }
     text + &format!("  verdict    {}\n", verdict(&finding.verdict))
 }
 
@@ -88,11 +95,9 @@ fn verdict(verdict: &Verdict) -> String {
             "CONTRADICTED: the measured lower bound lies above the stated upper bound; do not release before the fault is found".into()
         }
         Verdict::Consistent { .. } => "consistent: this audit does not contradict the stated bound, and could have".into(),
-        Verdict::Inconclusive { power, upper } => format!(
-            "inconclusive: even with every guess right this audit shows no more than {}, below the stated {}",
-            down(*power),
-            up(*upper)
-        ),
+        Verdict::Inconclusive { power, upper } => {
+            format!("inconclusive: this audit could show no more than {}, below the stated {}", down(*power), up(*upper))
+        }
         Verdict::NothingToCompare => "none: there are not both a measured and a stated bound".into(),
         Verdict::Invalid { why } => format!("INVALID: a control failed: {why}"),
     }
@@ -157,7 +162,9 @@ fn rate_text(at: &TprAt) -> (String, String) {
 
 fn allowed(finding: &Finding) -> String {
     let at = finding.allowed.iter().find(|a| a.fpr == 0.01);
-    at.map_or_else(String::new, |a| format!("at most {:.1}%", (a.by_mechanism.unwrap_or(a.by_epsilon) * 1000.0).ceil() / 10.0))
+    at.map_or_else(String::new, |a| {
+        format!("; the proof allows at most {:.1}%", (a.by_mechanism.unwrap_or(a.by_epsilon) * 1000.0).ceil() / 10.0)
+    })
 }
 
 /// The whole audit for a program.
@@ -187,6 +194,7 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
     targets.insert("epsilon_lower".into(), json!(canaries.and_then(|f| f.lower_bound.as_ref()).map(LowerBound::epsilon)));
     targets.insert("epsilon_upper".into(), json!(manifest.epsilon));
     targets.insert("epsilon_ceiling".into(), json!(canaries.and_then(|f| f.epsilon_ceiling)));
+    targets.insert("epsilon_without_noise".into(), json!(canaries.and_then(|f| f.epsilon_without_noise)));
     targets.insert("delta".into(), json!(manifest.delta));
     targets.insert("confidence".into(), json!(1.0 - ALPHA));
     targets.insert("verdict".into(), json!(canaries.map(|f| &f.verdict)));

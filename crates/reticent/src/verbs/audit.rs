@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
 use reticent_accounting::{Delta, Epsilon};
 use reticent_audit::roc::TprAt;
-use reticent_audit::{Attack, Error, Finding, LowerBound, Stated, Threshold, ceiling, controls, scores_file};
+use reticent_audit::{Attack, Error, Finding, LowerBound, Measured, Stated, Threshold, ceiling, controls, scores_file};
 use reticent_govern::Event;
 use reticent_proof::Use;
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ fn of_scores(file: &std::path::Path, epsilon: Option<f64>, delta: f64, design: D
             let all = members + others;
             let guesses: Vec<usize> = [all / 10, all].into_iter().filter(|&g| g > 0).collect();
             match LowerBound::one_run(scores, delta, ALPHA, &guesses, seed) {
-                Ok(bound) => Some((bound, ceiling::one_run(all, ALPHA / guesses.len() as f64)?)),
+                Ok(bound) => Some(Measured { bound, ceiling: ceiling::one_run(all, ALPHA / guesses.len() as f64)?, power: None }),
                 Err(error @ Error::NotFairCoins { .. }) => {
                     gaps.push(format!("a lower bound on ε: {error}"));
                     None
@@ -197,7 +197,7 @@ fn of_scores(file: &std::path::Path, epsilon: Option<f64>, delta: f64, design: D
         }
         Design::IndependentRuns if members > 1 && others > 1 => {
             let bound = LowerBound::clopper_pearson(scores, delta, ALPHA, &Threshold::Split { seed })?;
-            Some((bound, ceiling::clopper_pearson(members.div_ceil(2), others.div_ceil(2), ALPHA)?))
+            Some(Measured { bound, ceiling: ceiling::clopper_pearson(members.div_ceil(2), others.div_ceil(2), ALPHA)?, power: None })
         }
         Design::IndependentRuns => {
             gaps.push("a lower bound on ε: two units on each side are needed to choose a threshold on one half".into());
