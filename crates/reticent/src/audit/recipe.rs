@@ -55,7 +55,7 @@ fn ids(table: &PermittedTable) -> BTreeSet<SubjectId> {
     table.table().subjects().iter().copied().collect()
 }
 
-/// The released model. Its shadows are under the same plan runs of the same plan whose keys are no secrets: nothing of them is released.
+/// The released model. Its shadows are noised runs of the same plan whose keys are no secrets: nothing of them is released.
 pub(crate) fn private<'a>(manifest: &'a ModelManifest, weights: &[u8], pool: &PermittedTable, seed: u64) -> Result<Recipe<'a>, Failure> {
     let split = split_by_unit(pool, manifest.test_fraction, SPLIT_SEED);
     Ok(Recipe {
