@@ -139,7 +139,7 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool) -
     let mut base = 0;
     let mut fit_plain = |data: &PermittedMessages, progress: &mut Progress| {
         let model = fit_text_plain(&Plan { learning_rate: 0.01, ..plan.clone() }, SHAPE, data, EPOCHS, UNITS_A_STEP, &mut |s: Step| {
-            progress.at(base + s.step)
+            progress.at(base + s.step);
         });
         base += EPOCHS * units.div_ceil(UNITS_A_STEP as u64);
         model
