@@ -5,7 +5,7 @@
 //! asked again with the same commitment.
 
 use crate::config::{Certified, Model};
-use crate::data_version::{DataVersion, load_latest};
+use crate::data_version::{DataVersion, load_latest, load_newest};
 use crate::disk;
 use crate::evidence;
 use crate::failure::{Failure, Kind};
@@ -17,6 +17,7 @@ use crate::workspace::Workspace;
 use reticent_data::{PermittedTable, SubjectId, split_by_unit};
 use reticent_forget::{CertifiedLogistic, NoiseKey, Outcome, Provenance, Settings, State};
 use reticent_govern::Event;
+use reticent_proof::record::Removal;
 use reticent_proof::{Certificate, Permit, Reason, Use, verify_removal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -210,9 +211,14 @@ pub(crate) fn standing(workspace: &Workspace, name: &str) -> Result<String, Fail
     })
 }
 
+/// Whether a model for removals still names a unit.
+pub(crate) fn holds(workspace: &Workspace, name: &str, unit: SubjectId) -> Result<bool, Failure> {
+    let standing = read(workspace, name)?.map(|kept| kept.standing);
+    Ok(matches!(standing, Some(Standing::Trained { state, .. }) if state.units().binary_search(&unit).is_ok()))
+}
+
 /// Models for removals that are kept in the workspace, whether reticent.toml still declares them or not: each may hold a unit.
-#[allow(dead_code, reason = "the verb that takes requests calls it")]
-pub(crate) fn kept_models(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+fn kept_models(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let folder = workspace.hidden("certified");
     if !folder.exists() {
         return Ok(vec![]);
@@ -227,7 +233,19 @@ pub(crate) fn kept_models(workspace: &Workspace) -> Result<Vec<String>, Failure>
     Ok(names)
 }
 
-/// Takes a unit out of a model for removals. Call it while the unit's rows are still in the newest data version: the step needs them.
+/// Takes a unit out of every model for removals that is kept and holds it. Call it while the unit's rows are still in the newest data version
+/// and its key in the ledger: the step needs them. Asked again with the same commitment it gives the same answer and changes nothing.
+pub(crate) fn forget(workspace: &mut Workspace, dataset: &str, pseudonym: &str, commitment: &str) -> Result<Vec<Removal>, Failure> {
+    let mut removals = vec![];
+    for name in kept_models(workspace)? {
+        let Some(body) = forget_unit(workspace, &name, dataset, pseudonym, commitment)? else { continue };
+        let picked: BTreeMap<_, _> = ["model", "outcome", "why", "record"].into_iter().map(|key| (key, body[key].clone())).collect();
+        removals.push(serde_json::from_value(json!(picked)).map_err(|e| Failure::failed(format!("the removal from {name}: {e}")))?);
+    }
+    Ok(removals)
+}
+
+/// Takes a unit out of one model for removals; see [`forget`].
 ///
 /// `pseudonym` is the unit's in `dataset`; `commitment` a salted commitment to the request, 64 hexadecimal digits, a different one for each.
 /// `name` is one of [`kept_models`]. None where the model is of another data set, is not trained, or does not hold the unit. Otherwise
@@ -236,14 +254,7 @@ pub(crate) fn kept_models(workspace: &Workspace) -> Result<Vec<String>, Failure>
 /// rows that the step needs may no longer be used or are gone.
 ///
 /// Asked again with the same commitment it gives the same answer and changes nothing. The caller publishes the log.
-#[allow(dead_code, reason = "the verb that takes requests calls it")]
-pub(crate) fn forget_unit(
-    workspace: &mut Workspace,
-    name: &str,
-    dataset: &str,
-    pseudonym: &str,
-    commitment: &str,
-) -> Result<Option<Value>, Failure> {
+fn forget_unit(workspace: &mut Workspace, name: &str, dataset: &str, pseudonym: &str, commitment: &str) -> Result<Option<Value>, Failure> {
     if let Some((event, mut body)) = recorded(workspace, name, commitment)? {
         body["evidence"] = json!(event);
         return Ok(Some(body));
@@ -285,7 +296,14 @@ fn take_out(
     unit: SubjectId,
     commitment: &str,
 ) -> Result<Result<CertifiedLogistic, String>, Failure> {
-    let data = load_latest(workspace, &model.data)?;
+    // Not `load_latest`: that would take out who came back on the list of suppressed units, and this is called to do so.
+    let data = match load_newest(workspace, &model.data) {
+        Ok(data) => data,
+        Err(failure) if failure.kind == Kind::Refused => {
+            return Ok(Err("the rows that it was trained on are not as they were recorded".into()));
+        }
+        Err(failure) => return Err(failure),
+    };
     let Some(table) = rows_for(workspace, &data, model, unit)? else {
         return Ok(Err("the gate refuses the use of the rows that stay".into()));
     };

@@ -153,6 +153,11 @@ pub(crate) fn read_manifest(workspace: &Workspace, version: &str) -> Result<Mani
 /// Loads the newest version, first taking out of it whoever is on the list of suppressed units, and refusing one that was imported under another schema than reticent.toml declares now.
 pub(crate) fn load_latest(workspace: &mut Workspace, dataset: &str) -> Result<DataVersion, Failure> {
     erasure::reapply_to_data(workspace, dataset)?;
+    load_newest(workspace, dataset)
+}
+
+/// Loads the newest version as it lies there, whoever is in it.
+pub(crate) fn load_newest(workspace: &mut Workspace, dataset: &str) -> Result<DataVersion, Failure> {
     let Some((version, recorded)) = newest(workspace, dataset)? else {
         return Err(Failure::usage(format!("the data set `{dataset}` has not been imported")).hint("run `reticent import`"));
     };

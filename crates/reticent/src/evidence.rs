@@ -1,7 +1,5 @@
 //! What was measured, kept: a JSON file under `.reticent/evidence` and an event that holds its digest and the numbers documents cite.
 
-#![allow(dead_code, reason = "the verbs that record evidence are being written")]
-
 use crate::disk;
 use crate::failure::Failure;
 use crate::workspace::Workspace;

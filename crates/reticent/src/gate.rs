@@ -75,12 +75,17 @@ pub(crate) fn admit(
     Ok(Admitted { table: PermittedTable::new(table, &version, permit)?, decision, event, beyond_cap })
 }
 
-/// The reasons that were excluded by choice when a model was last trained on this version: what measures the model leaves the same units out.
-pub(crate) fn chosen_for(workspace: &mut Workspace, data_version: &str) -> Result<BTreeSet<Reason>, Failure> {
-    let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev();
+/// The reasons that were excluded by choice when a release was trained: its retraining, and what measures it, leave the same units out.
+pub(crate) fn chosen_for(workspace: &mut Workspace, release: &str, data_version: &str, purpose: &str) -> Result<BTreeSet<Reason>, Failure> {
+    let released = workspace.ledger.events("model-released")?;
+    let at = released.iter().find(|s| matches!(&s.event, Event::ModelReleased(r) if r.model == release)).map_or(i64::MAX, |s| s.seq);
+    // The last decision before a release is the last look of its own run.
+    let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev().filter(|s| s.seq < at);
     let found = decisions.filter_map(|stored| match stored.event {
         Event::GateDecided { decision, chosen }
-            if decision.allowed && decision.request.use_ == Use::Training && decision.request.data_version == data_version =>
+            if decision.request.use_ == Use::Training
+                && decision.request.data_version == data_version
+                && decision.request.purpose == purpose =>
         {
             Some(chosen)
         }

@@ -1,9 +1,9 @@
 //! What an erasure record says.
 
 use super::{Error, commitment, log_entry};
+use crate::Certificate;
 use crate::log::{Hash, InclusionProof};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// One unit taken out of what a workspace holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,9 +37,33 @@ pub struct Erasure {
     pub does_not_prove: Vec<String>,
     /// The log's entry about this erasure.
     pub log: LogEntry,
-    /// An (ε, δ)-certified removal from a model, with its assumptions, in the form of whoever made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub removal: Option<Value>,
+    /// What became of each model that units can be taken out of and that had learned from the unit.
+    #[serde(default)]
+    pub removals: Vec<Removal>,
+}
+
+/// What a request meant for a model that units can be taken out of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removal {
+    /// Its name.
+    pub model: String,
+    /// Whether the unit was taken out, or the model withdrawn.
+    pub outcome: Outcome,
+    /// Why the model must be trained again, where it must.
+    pub why: Option<String>,
+    /// Record of all removals from the model so far; this one is the last of it if the unit was taken out.
+    pub record: Certificate,
+}
+
+/// What became of a model that units can be taken out of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The unit was taken out of it: (ε, δ)-certified, under the assumptions in the record.
+    Removed,
+    /// Its weights are gone from the workspace, the unit with them.
+    RetrainRequired,
 }
 
 /// One store.

@@ -1,6 +1,6 @@
 //! Why a record is not made, or not accepted.
 
-use crate::log;
+use crate::{Wrong, log};
 
 /// What is wrong with a record.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,14 @@ pub enum Error {
     Statement {
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// The record of a removal from a model does not hold.
+    #[error("the removal from `{model}` does not hold: {why}")]
+    Removal {
+        /// Which model.
+        model: String,
+        /// What is wrong with it.
+        why: Wrong,
     },
     /// The log entry, its proof or the embedded checkpoint does not hold.
     #[error("the record's log entry: {0}")]

@@ -35,7 +35,7 @@
 //!     left: Left::all([("visits.csv", "the user's own file")])?,
 //!     does_not_prove: vec!["that no copy exists elsewhere".into()],
 //!     log: LogEntry::new(opening, &log.prove(0)?),
-//!     removal: None,
+//!     removals: vec![],
 //! };
 //! let file = sign_record(record, &[("visits/v2", &"22".repeat(32))], &key)?;
 //! let verified = verify_record(&file, &key.verifying_key())?;
@@ -55,7 +55,7 @@ mod error;
 mod verify;
 
 pub use commitment::{commitment, log_entry};
-pub use erasure::{Erasure, Left, LogEntry, ModelChange, Opening, Statement, Store, Suppression};
+pub use erasure::{Erasure, Left, LogEntry, ModelChange, Opening, Outcome, Removal, Statement, Store, Suppression};
 pub use error::Error;
 pub use verify::{MAX_BYTES, Verified, sign_record, verify_record};
 

@@ -1,8 +1,9 @@
 //! Making a record, and checking one with nothing but its bytes and a public key.
 
 use super::erasure::KIND;
-use super::{Erasure, Error, Left, PREDICATE_TYPE, envelope};
+use super::{Erasure, Error, Left, Outcome, PREDICATE_TYPE, Removal, envelope};
 use crate::log::{SigningKey, VerifyingKey};
+use crate::verify_removal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -91,10 +92,11 @@ pub fn verify_record(bytes: &[u8], key: &VerifyingKey) -> Result<Verified, Error
         return Err(wrong("its ground is no letter of Art 17(1)"));
     }
     check_models(&erasure)?;
+    let removals = erasure.removals.iter().map(|r| check_removal(r, &erasure.subject_commitment)).collect::<Result<Vec<_>, _>>()?;
     let checkpoint = check_log(&erasure, key)?;
     let removed: u64 = erasure.stores.iter().fold(0, |sum, s| sum.saturating_add(s.rows));
     let absent = erasure.stores.iter().filter(|s| s.verified_absent).count();
-    let checked = vec![
+    let mut checked = vec![
         format!("signed by {}", key.name()),
         format!("an erasure statement that says what is left ({} items)", erasure.left.len()),
         format!(
@@ -108,6 +110,7 @@ pub fn verify_record(bytes: &[u8], key: &VerifyingKey) -> Result<Verified, Error
             erasure.events
         ),
     ];
+    checked.extend(removals);
     let mut does_not_prove = vec![
         "that what the workspace's owner recorded is true: the key that signs is theirs".to_owned(),
         "that no copy exists outside the listed stores: what is left is listed, and copies elsewhere cannot be seen".to_owned(),
@@ -118,8 +121,9 @@ pub fn verify_record(bytes: &[u8], key: &VerifyingKey) -> Result<Verified, Error
         does_not_prove
             .push(format!("that {} of the stores hold nothing any more: they were not read again", erasure.stores.len() - absent));
     }
-    if erasure.removal.is_some() {
-        does_not_prove.push("the numbers of the removal: its own verifier recomputes them".to_owned());
+    // What no removal claims is the same for all of them.
+    if let Some(removal) = erasure.removals.first() {
+        does_not_prove.extend(removal.record.non_claims.iter().map(|claim| format!("of the certified removal: {claim}")));
     }
     does_not_prove.extend(erasure.does_not_prove.iter().cloned());
     Ok(Verified { erasure, after, checked, does_not_prove })
@@ -138,6 +142,21 @@ fn check_models(erasure: &Erasure) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The record of a removal holds by itself and ends with the removal of this very subject; what was checked, in words.
+fn check_removal(removal: &Removal, commitment: &str) -> Result<String, Error> {
+    let Removal { model, outcome, why, record } = removal;
+    let held = verify_removal(record).map_err(|why| Error::Removal { model: model.clone(), why })?;
+    let last = record.removals.last().is_some_and(|step| step.commitment == commitment);
+    match (outcome, why) {
+        (Outcome::Removed, None) if last => Ok(format!(
+            "{model}: {} removals within ε = {}, δ = {:e}, their residuals recomputed: {:.4} of {:.4} spent",
+            held.removals, record.epsilon, record.delta, held.spent, held.budget
+        )),
+        (Outcome::RetrainRequired, Some(why)) if !last => Ok(format!("{model}: withdrawn, nothing is certified: {why}")),
+        _ => Err(Error::Statement { why: "a removal says of its model what its record does not" }),
+    }
 }
 
 /// The entry opens to the record's own counts and stands under the checkpoint; its number of entries.

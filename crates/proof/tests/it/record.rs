@@ -1,6 +1,7 @@
 //! Erasure records: every byte counts, nothing may be hidden, and no bytes make the verifier panic.
 
 use proptest::prelude::*;
+use reticent_proof::Certificate;
 use reticent_proof::log::{Log, SigningKey, VerifyingKey};
 use reticent_proof::record::*;
 use std::process::Command;
@@ -55,7 +56,7 @@ fn made() -> &'static Made {
             left: Left::all([("visits.csv", "the user's own file")]).unwrap(),
             does_not_prove: vec!["that backups hold nothing".into()],
             log: LogEntry::new(opening, &log.prove(4).unwrap()),
-            removal: None,
+            removals: vec![],
         };
         Made { key, good }
     })
@@ -79,8 +80,77 @@ fn a_record_verifies_and_says_what_it_does_not_prove() {
     assert!(verified.checked[2].starts_with("its entry is number 5 of a log of 7 entries"), "{}", verified.checked[2]);
     assert!(verified.checked[3].starts_with("the entry committed to the same counts: 6 rows and entries in 2 stores, 2 ledger events"));
     assert_eq!((verified.does_not_prove.len(), verified.does_not_prove[4].as_str()), (5, "that backups hold nothing"));
-    let with = Erasure { removal: Some(serde_json::json!({ "method": "newton", "numbers": [1, 2.5] })), ..made().good.clone() };
-    assert_eq!(verify_record(&sign(with.clone()).unwrap(), &key()).unwrap().erasure, with);
+}
+
+/// A record of removals of which none was done yet, its numbers from the functions that check them.
+fn untouched() -> Certificate {
+    use reticent_proof::*;
+    let constant = |value, how| Constant { value, how };
+    let (sigma, epsilon, delta, lambda, start_residual, norm) = (10.0, 1.0, 1e-4, 1e-3, 0.25, 2.0);
+    let budget = removal_budget(sigma, epsilon, delta);
+    let digest = "33".repeat(32);
+    Certificate {
+        schema_version: 1,
+        method: METHOD.into(),
+        theorem: THEOREM.into(),
+        epsilon,
+        delta,
+        adjacency: ADJACENCY.into(),
+        adversary: ADVERSARY.into(),
+        constants: Constants {
+            gamma: constant(GAMMA_LOGISTIC, How::Proved),
+            gradient: constant(GRADIENT_LOGISTIC, How::Proved),
+            row_norm: constant(1.0, How::Clipped),
+            lambda: constant(lambda, How::Chosen),
+            c: constant(removal_c(delta), How::Proved),
+            spectral_norm: SPECTRAL.into(),
+        },
+        sigma,
+        noise_source: "a test".into(),
+        budget,
+        rows_trained: 12_000,
+        max_rows_per_unit: 5,
+        start_residual,
+        model_trained: digest.clone(),
+        removals: vec![],
+        removals_so_far: 0,
+        residual_spent: start_residual,
+        budget_left: budget - start_residual,
+        worst_case_next: removal_worst_case(5, 11_995, lambda, norm),
+        removals_left: removals_left(budget - start_residual, 5, 12_000, lambda, norm, &[]),
+        weights_norm: norm,
+        model_now: digest,
+        rounding: ROUNDING.into(),
+        data: "visits/v1".into(),
+        code: "a test".into(),
+        retrain_trigger: RETRAIN_TRIGGER.into(),
+        non_claims: NON_CLAIMS.map(str::to_owned).to_vec(),
+    }
+}
+
+fn withdrawn() -> Removal {
+    let why = Some("the budget would have been exceeded".to_owned());
+    Removal { model: "removable".into(), outcome: Outcome::RetrainRequired, why, record: untouched() }
+}
+
+/// What is said of a model that units can be taken out of is what its own record says of this subject.
+#[test]
+fn a_removal_stands_by_its_own_record() {
+    let with = Erasure { removals: vec![withdrawn()], ..made().good.clone() };
+    let verified = verify_record(&sign(with.clone()).unwrap(), &key()).unwrap();
+    assert_eq!(verified.erasure, with);
+    assert_eq!(verified.checked[4], "removable: withdrawn, nothing is certified: the budget would have been exceeded");
+    assert!(verified.does_not_prove.iter().any(|s| s.starts_with("of the certified removal: no differential privacy")));
+    let with = |change: &dyn Fn(&mut Removal)| {
+        let mut removal = withdrawn();
+        change(&mut removal);
+        move |erasure: &mut Erasure| erasure.removals = vec![removal.clone()]
+    };
+    refused(with(&|r| r.record.budget *= 1.01), "the removal from `removable` does not hold: budget is");
+    refused(with(&|r| r.record.non_claims.truncate(1)), "`removable` does not hold: non_claims");
+    refused(with(&|r| r.why = None), "a removal says of its model what its record does not");
+    // Nobody was removed, so nothing is certified.
+    refused(with(&|r| (r.outcome, r.why) = (Outcome::Removed, None)), "a removal says of its model what its record does not");
 }
 
 /// Every byte, three flips of each: all 8 bits of no byte are left to chance elsewhere by the canonical form.

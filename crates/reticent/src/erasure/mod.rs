@@ -8,13 +8,15 @@ mod record;
 
 pub(crate) use again::{empty_what_is_refused, is_due, reapply_to_data, resume};
 
+use crate::certified;
 use crate::data_version::{self, reduce, rows_of, tables_on_disk};
 use crate::disk;
 use crate::failure::{Failure, Kind};
+use crate::gate::chosen_for;
 use crate::output::say;
 use crate::privacy;
 use crate::suppression::Suppression;
-use crate::verbs::train::{Charge, chosen_for, releases_of, train_model};
+use crate::verbs::train::{Charge, releases_of, train_model};
 use crate::workspace::Workspace;
 use reticent_data::SubjectId;
 use reticent_govern::{Event, Release, ReservationState};
@@ -110,6 +112,8 @@ pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Opti
 pub(crate) fn finish(workspace: &mut Workspace, intent: &Intent) -> Result<Done, Failure> {
     let Intent { number, dataset, pseudonym, .. } = intent;
     let (name, actor) = (pseudonym.to_string(), workspace.actor.clone());
+    // First: the step needs the unit's rows and its key. What comes after makes both unreadable.
+    let removals = certified::forget(workspace, dataset, &name, &record::commitment(intent)?)?;
     Suppression::load(&workspace.dir)?.add(dataset, &name, intent.ground)?;
     let rows = intent.tables.values().sum();
     let erased = workspace.ledger.erase_subject(&actor, dataset, &name, *number, rows)?;
@@ -129,7 +133,7 @@ pub(crate) fn finish(workspace: &mut Workspace, intent: &Intent) -> Result<Done,
     }
     let models = retrain(workspace, intent)?;
     workspace.publish()?;
-    let done = record::write(workspace, intent, erased, models)?;
+    let done = record::write(workspace, intent, erased, models, removals)?;
     disk::shred(&intent_path(workspace, *number))?;
     Ok(done)
 }
@@ -159,7 +163,7 @@ fn retrain(workspace: &mut Workspace, intent: &Intent) -> Result<Vec<ModelChange
             }
             (None, None) => change(None, "recalled; not trained again: reticent.toml declares it no longer".into()),
             (None, Some(model)) => {
-                let chosen = chosen_for(workspace, release)?;
+                let chosen = chosen_for(workspace, &release.model, &release.data_version, &release.purpose)?;
                 match train_model(workspace, &name, &model, &chosen, Charge::Reserve) {
                     Ok(trained) => change(Some(trained.manifest.model), retrained.into()),
                     // Whatever stands against it, the erasure is done all the same; a run that drew noise can be taken up by `train`.

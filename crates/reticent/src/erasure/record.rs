@@ -1,6 +1,7 @@
 //! The signed record of an erasure: what was removed, what is left, and the log entry that says so.
 
 use super::{Done, Intent, record_path};
+use crate::certified;
 use crate::data_version::{folder, latest_manifest, rows_of};
 use crate::disk;
 use crate::failure::Failure;
@@ -9,10 +10,16 @@ use crate::workspace::Workspace;
 use reticent_data::{PseudonymKey, SubjectRule};
 use reticent_govern::Erased;
 use reticent_proof::log::Log;
-use reticent_proof::record::{Erasure, Left, LogEntry, ModelChange, Store, Suppression, sign_record};
+use reticent_proof::record::{Erasure, Left, LogEntry, ModelChange, Outcome, Removal, Store, Suppression, sign_record};
 
 /// Looks into every store again, signs what was found, and keeps it under `.reticent/erasures`.
-pub(super) fn write(workspace: &mut Workspace, intent: &Intent, erased: Erased, models: Vec<ModelChange>) -> Result<Done, Failure> {
+pub(super) fn write(
+    workspace: &mut Workspace,
+    intent: &Intent,
+    erased: Erased,
+    models: Vec<ModelChange>,
+    removals: Vec<Removal>,
+) -> Result<Done, Failure> {
     let newest = latest_manifest(workspace, &intent.dataset)?;
     let key = workspace.signing_key()?;
     let proof = Log::open(workspace.hidden("log"))?.prove(erased.seq as u64 - 1)?;
@@ -27,7 +34,7 @@ pub(super) fn write(workspace: &mut Workspace, intent: &Intent, erased: Erased, 
         at: jiff::Timestamp::now().to_string(),
         subject_commitment: commitment(intent)?,
         reason: intent.ground,
-        stores: stores(workspace, intent, erased, newest.as_ref().map(|m| m.version.as_str()))?,
+        stores: stores(workspace, intent, erased, newest.as_ref().map(|m| m.version.as_str()), &removals)?,
         events: erased.events,
         models,
         recalled: intent.releases.iter().map(|r| r.model.clone()).collect(),
@@ -39,7 +46,7 @@ pub(super) fn write(workspace: &mut Workspace, intent: &Intent, erased: Erased, 
             "that what was released before revealed nothing: its bound holds for the unit that was taken out as for every other".into(),
         ],
         log: LogEntry::new(workspace.ledger.opening(erased.seq)?, &proof),
-        removal: None,
+        removals,
     };
     let named: Vec<(&str, &str)> = after.iter().map(|(name, digest)| (name.as_str(), digest.as_str())).collect();
     let file = sign_record(erasure.clone(), &named, &key).map_err(|e| Failure::failed(format!("the record cannot be signed: {e}")))?;
@@ -49,7 +56,7 @@ pub(super) fn write(workspace: &mut Workspace, intent: &Intent, erased: Erased, 
 }
 
 /// HMAC of the pseudonym under the salt.
-fn commitment(intent: &Intent) -> Result<String, Failure> {
+pub(super) fn commitment(intent: &Intent) -> Result<String, Failure> {
     let mut salt = [0; 32];
     hex::decode_to_slice(&intent.salt, &mut salt).map_err(|_| Failure::failed("the intent of the erasure is damaged"))?;
     let salted = PseudonymKey::from_bytes(salt);
@@ -57,7 +64,13 @@ fn commitment(intent: &Intent) -> Result<String, Failure> {
 }
 
 /// Every store with what was in it, read again.
-fn stores(workspace: &mut Workspace, intent: &Intent, erased: Erased, newest: Option<&str>) -> Result<Vec<Store>, Failure> {
+fn stores(
+    workspace: &mut Workspace,
+    intent: &Intent,
+    erased: Erased,
+    newest: Option<&str>,
+    removals: &[Removal],
+) -> Result<Vec<Store>, Failure> {
     let unit = intent.pseudonym;
     let mut stores = vec![Store {
         store: "ledger: events emptied, the unit's key destroyed".into(),
@@ -75,6 +88,11 @@ fn stores(workspace: &mut Workspace, intent: &Intent, erased: Erased, newest: Op
     for release in &intent.releases {
         let gone = !workspace.hidden("models").join(&release.model).join("model.safetensors").exists();
         stores.push(Store { store: format!("weights of {}: deleted", release.model), rows: 0, verified_absent: gone });
+    }
+    for Removal { model, outcome, .. } in removals {
+        let done = if *outcome == Outcome::Removed { "the unit taken out within a bound" } else { "withdrawn" };
+        let absent = !certified::holds(workspace, model, unit)?;
+        stores.push(Store { store: format!("model for removals {model}: {done}"), rows: 0, verified_absent: absent });
     }
     let gone = !workspace.dir.join("report.html").exists() && !workspace.hidden("reports/report.json").exists();
     stores.push(Store { store: "report.html and what it was made from: deleted".into(), rows: 0, verified_absent: gone });
@@ -108,6 +126,10 @@ pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
     all.push((
         "counts of units and records before and after, in ledger, manifests and this record".into(),
         "they differ by this unit: shared together, they tell that one was taken out",
+    ));
+    all.push((
+        "dpia.html, dpia.json and pages of explanations, where they were written".into(),
+        "an assessment accounts for what was decided, in numbers over all units; a page of explanations lies where whoever asked put it",
     ));
     all.push((
         "evidence and evaluations made before, .reticent/evidence among them".into(),

@@ -100,7 +100,7 @@ fn of_model(common: &Common, model: Option<&str>, subject: Option<&str>, shadows
         ))
         .hint("train a further release on the newest version, and audit that: `reticent train --again`"));
     }
-    let chosen = chosen_for(&mut workspace, &manifest.data_version)?;
+    let chosen = chosen_for(&mut workspace, &manifest.model, &manifest.data_version, &manifest.purpose)?;
     let admitted = admit(&mut workspace, &data, &model, Use::Audit, &chosen)?;
     let mut gaps = vec![];
     let pool = match admitted_when_trained(&mut workspace, &data, &model, &manifest)? {

@@ -67,7 +67,7 @@ impl Explain {
             return Err(Failure::refused(format!("{} was trained on other columns than {} holds", manifest.model, data.manifest.version))
                 .hint("train a release on the present columns: `reticent train --again`"));
         }
-        let chosen = chosen_for(&mut workspace, &manifest.data_version)?;
+        let chosen = chosen_for(&mut workspace, &manifest.model, &manifest.data_version, &manifest.purpose)?;
         let admitted = admit(&mut workspace, &data, &model, Use::Explanation, &chosen)?;
         let stamp = manifest.stamp.clone().or_else(|| admitted.table.permit().stamp());
         if let Some(stamp) = &stamp {

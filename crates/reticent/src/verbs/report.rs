@@ -40,7 +40,7 @@ impl ReportVerb {
         let (name, model) = (name.to_owned(), model.clone());
         let (manifest, weights, released_at) = newest(&mut workspace, &name)?;
         let data = load_latest(&mut workspace, &model.data)?;
-        let chosen = chosen_for(&mut workspace, &manifest.data_version)?;
+        let chosen = chosen_for(&mut workspace, &manifest.model, &manifest.data_version, &manifest.purpose)?;
         let admitted = admit(&mut workspace, &data, &model, Use::Training, &chosen)?;
         let evaluation = evaluation::evaluate(&workspace.config, &model, &admitted.table, &load_weights(&weights)?, &manifest)?;
         let evaluated = workspace.append(&Event::InternalEvaluation {

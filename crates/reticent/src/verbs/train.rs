@@ -268,24 +268,6 @@ pub(crate) fn train_model(
     })
 }
 
-/// The reasons that were chosen to exclude when a release was trained: its retraining chooses the same.
-pub(crate) fn chosen_for(workspace: &mut Workspace, release: &Release) -> Result<BTreeSet<Reason>, Failure> {
-    let released = workspace.ledger.events("model-released")?;
-    let at = released.iter().find(|s| matches!(&s.event, Event::ModelReleased(r) if r.model == release.model)).map_or(i64::MAX, |s| s.seq);
-    let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev().filter(|s| s.seq < at);
-    let found = decisions.filter_map(|stored| match stored.event {
-        Event::GateDecided { decision, chosen }
-            if decision.request.use_ == Use::Training
-                && decision.request.data_version == release.data_version
-                && decision.request.purpose == release.purpose =>
-        {
-            Some(chosen)
-        }
-        _ => None,
-    });
-    Ok(found.take(1).flatten().collect())
-}
-
 /// Releases of a model, oldest first.
 pub(crate) fn releases_of(workspace: &mut Workspace, name: &str) -> Result<Vec<Release>, Failure> {
     let all = workspace.ledger.events("model-released")?.into_iter();

@@ -16,7 +16,20 @@ const VALUE: f64 = 137.812_345_678_9;
 
 /// The workspace of the other tests with one person more: three rows with record ids and a value that nobody else has, and a consent.
 fn marked() -> Workspace {
+    marked_with("")
+}
+
+const REMOVABLE: &str = r#"
+[models.removable]
+data = "visits"
+purpose = "care"
+kind = "certified-logistic"
+certified = { epsilon = 1.0, lambda = 0.05, max_rows_per_subject = 5 }
+"#;
+
+fn marked_with(models: &str) -> Workspace {
     let config = CONFIG.replace("record = \"visit\"", "").replace("subject = \"patient\"", "subject = \"patient\"\nrecord = \"visit\"");
+    let config = config + models;
     let more: String = (1..=3).map(|i| format!("{RECORD}{i},{SUBJECT},41,f,{VALUE},no,free text\n")).collect();
     Workspace::with(&config, &(rows() + &more), &(consents() + &format!("{SUBJECT},care,given,2024-03-01,2024-1,a,a\n")))
 }
@@ -135,6 +148,64 @@ fn what_stays_of_a_unit_is_what_the_record_names() {
     assert_eq!(workspace.json(&["predict", file.to_str().unwrap()])["model"], "risk/2");
     workspace.done(&["report"]);
     assert_eq!(holders(&workspace), SOURCES);
+}
+
+const STATE: &str = ".reticent/certified/removable/state.json";
+
+/// A workspace with a model for removals that learned from the marked unit. The pseudonyms are drawn anew each time, and one unit in four is
+/// held out for the test: 40 draws leave it out of all with a probability of 1e-24.
+fn removable() -> Workspace {
+    let trained = |_| {
+        let workspace = marked_with(REMOVABLE);
+        for step in
+            [&["import"][..], &["consent", "import"], &["assess", "--plan"], &["train", "removable", "--exclude", "no-art9-condition"]]
+        {
+            workspace.done(step);
+        }
+        workspace
+    };
+    (0..40).map(trained).find(|w| holders(w).iter().any(|held| held == STATE)).unwrap()
+}
+
+/// A model for removals is not trained again: the unit is taken out of it, and the record says within which bound.
+#[test]
+fn a_model_for_removals_is_rid_of_the_unit_too() {
+    let workspace = removable();
+    let weights = |text: &str| serde_json::from_str::<Value>(text).unwrap()["standing"]["state"]["weights"].clone();
+    let before = weights(&workspace.read(STATE));
+
+    let answer = workspace.json(&["forget", SUBJECT]);
+    assert_eq!(holders(&workspace), SOURCES);
+    assert_ne!(weights(&workspace.read(STATE)), before);
+    let removal = &answer["erasure"]["removals"][0];
+    assert_eq!((removal["model"].as_str(), removal["outcome"].as_str()), (Some("removable"), Some("removed")), "{removal}");
+    assert_eq!(removal["record"]["removals"][0]["commitment"], answer["erasure"]["subject_commitment"]);
+    let verified = verify(&workspace, 1);
+    let checked = verified["checked"].to_string();
+    assert!(checked.contains("removable: 1 removals within ε = 1, δ = 1e-5, their residuals recomputed"), "{checked}");
+    workspace.done(&["log", "verify"]);
+
+    // Another goes: the model was trained on rows that are there but for the first.
+    let second = workspace.json(&["forget", &person(60)]);
+    let record = &second["erasure"]["removals"][0]["record"];
+    assert!(second["erasure"]["removals"].as_array().unwrap().is_empty() || record["removals_so_far"] == 2, "{record}");
+    assert_eq!(verify(&workspace, 2)["verified"], true);
+}
+
+/// Yesterday's folder brings the unit back into the model for removals as well: both are cleaned before the first read.
+#[test]
+fn a_restored_model_for_removals_is_cleaned_too() {
+    let workspace = removable();
+    let (all, checkpoint) = (copy(&workspace, ".reticent/"), copy(&workspace, "reticent.checkpoint"));
+    workspace.done(&["forget", SUBJECT]);
+    fs::remove_dir_all(workspace.file(".reticent")).unwrap();
+    restore(&workspace, &all);
+    restore(&workspace, &checkpoint);
+    assert!(holders(&workspace).len() > SOURCES.len());
+    workspace.done(&["status"]);
+    assert_eq!(holders(&workspace), SOURCES);
+    assert_eq!(verify(&workspace, 1)["erasure"]["removals"][0]["outcome"], "removed");
+    workspace.done(&["log", "verify"]);
 }
 
 /// Whether somebody was never there or was taken out before: nobody can tell by asking.
