@@ -28,7 +28,8 @@ use zeroize::Zeroizing;
 /// Printed wherever such a model is met.
 pub(crate) const STAMP: &str = "UNRELEASED: (ε, δ)-certified removal only, no differential privacy bound";
 
-const TRAINING: &str = "certified-training";
+/// Topic of the evidence of a training.
+pub(crate) const TRAINING: &str = "certified-training";
 const REMOVAL: &str = "certified-removal";
 
 /// A model between two removals. For the workspace's owner alone: it holds weights and names units by pseudonym.

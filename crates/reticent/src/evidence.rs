@@ -35,6 +35,14 @@ pub(crate) fn record(
     workspace.append(&Event::EvidenceRecorded { topic: topic.into(), about: about.into(), file, sha256, numbers })
 }
 
+/// What the newest evidence on a topic is about.
+pub(crate) fn about(workspace: &mut Workspace, topic: &str) -> Result<Option<String>, Failure> {
+    Ok(workspace.ledger.events("evidence-recorded")?.into_iter().rev().find_map(|stored| match stored.event {
+        Event::EvidenceRecorded { topic: t, about, .. } if t == topic => Some(about),
+        _ => None,
+    }))
+}
+
 /// The newest evidence on a topic, about `about` where that is given; a file that is not what was recorded is refused.
 pub(crate) fn newest(workspace: &mut Workspace, topic: &str, about: Option<&str>) -> Result<Option<Evidence>, Failure> {
     let found = workspace.ledger.events("evidence-recorded")?.into_iter().rev().find_map(|stored| match stored.event {

@@ -183,6 +183,18 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool) -
     })
 }
 
+/// The simulated messages with planted secrets, as a CSV file with the columns `subject` and `text`.
+pub(crate) fn simulated_csv() -> String {
+    let planted = canaries(&REPEATS, CARDS_EACH, EMAILS_EACH, &mut CANARY_SEED.rng());
+    let all: Messages =
+        simulate().units().flat_map(|(id, texts)| texts.iter().map(move |t| (id, t.clone()))).chain(messages::plant(&planted)).collect();
+    let mut csv = String::from("subject,text\n");
+    for (id, texts) in all.units() {
+        texts.iter().for_each(|text| csv += &format!("{id},\"{text}\"\n"));
+    }
+    csv
+}
+
 fn plan(epsilon: f64, units: u64) -> Result<(Plan, f64), Failure> {
     let (rate, delta) = (SamplingRate::new(RATE)?, Delta::new(DELTA)?);
     let event = |noise| Mechanism::dp_sgd(noise, rate, STEPS);
