@@ -3,10 +3,12 @@
 use crate::audit::{ALPHA, Audit};
 use crate::output::thousands;
 use crate::privacy::up;
+use crate::report::{Count, withhold};
 use crate::verbs::train::ModelManifest;
 use reticent_audit::controls::Control;
 use reticent_audit::roc::TprAt;
-use reticent_audit::{Finding, LowerBound, Method, Verdict};
+use reticent_audit::vulnerability::Spread;
+use reticent_audit::{Finding, LowerBound, MemberScores, Method, Verdict};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -177,7 +179,11 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
         attacks.insert("members".into(), json!(target.findings[0].members));
         attacks.insert("non_members".into(), json!(target.findings[0].non_members));
         for finding in &target.findings {
-            attacks.insert(finding.attack.name.clone(), finding_json(finding));
+            let mut value = finding_json(finding);
+            if finding.attack.name == "lira" {
+                value["spread"] = spread(&target.sides);
+            }
+            attacks.insert(finding.attack.name.clone(), value);
         }
         checks.insert(target.name.into(), json!(target.findings[0].controls));
         targets.insert(target.name.into(), attacks.into());
@@ -203,6 +209,17 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
         "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models,
         "not_measured": audit.gaps, "not_tested": audit.targets[0].findings[0].not_tested,
     })
+}
+
+/// How the scores spread, for a plot: counts from 1 to 9 masked, and what would give them away withheld.
+fn spread(sides: &MemberScores) -> Value {
+    let Some(spread) = Spread::of(sides) else { return Value::Null };
+    let shown = |units: &[usize]| {
+        let mut counts: Vec<Count> = units.iter().map(|&n| Count::of(n as u64)).collect();
+        withhold(counts.iter_mut(), Some(units.iter().sum::<usize>() as u64));
+        counts
+    };
+    json!({ "edges": spread.edges, "members": shown(&spread.members), "non_members": shown(&spread.non_members) })
 }
 
 /// A finding with the keys that documents cite beside all of it.

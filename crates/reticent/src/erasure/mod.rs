@@ -215,6 +215,11 @@ fn intent_path(workspace: &Workspace, number: u64) -> PathBuf {
     workspace.hidden("erasures").join(format!("{number}.intent"))
 }
 
+/// The newest signed record, by its number.
+pub(crate) fn newest_record(workspace: &Workspace) -> Option<(u64, PathBuf)> {
+    numbered(workspace, ".json").pop().map(|number| (number, record_path(workspace, number)))
+}
+
 pub(crate) fn record_path(workspace: &Workspace, number: u64) -> PathBuf {
     workspace.hidden("erasures").join(format!("{number}.json"))
 }

@@ -29,8 +29,8 @@ pub(crate) struct ScanFinding {
     pub(crate) column: String,
     /// `e-mail address`.
     pub(crate) kind: String,
-    /// Rows in which it was found.
-    pub(crate) rows: Count,
+    /// How often it was found.
+    pub(crate) found: Count,
     /// What happened then: `column dropped`, `replaced by a placeholder`, `declared and kept`, `nothing yet`.
     pub(crate) action: String,
 }

@@ -18,16 +18,13 @@ mod plot;
 #[cfg(test)]
 mod tests;
 
-#[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
 pub(crate) use answers::{About, ErasedModel, ErasureSection, ExplanationSection, Left, ModelDone, RemovalSection, Store, Waterfall};
-#[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
 pub(crate) use attacks::{
     Attacked, AuditSection, Bins, Completion, Control, Estimate, ExposurePoint, ExposureSeries, MeasuredLower, ProvedUpper, RocCurve,
     RocPoint, TextSection, TextTraining, Verdict, Vulnerability,
 };
 pub(crate) use count::{Count, withhold};
 pub(crate) use explained::{Explained, LIMITS as EXPLAINED_LIMITS, percent, render_explained};
-#[expect(unused_imports, reason = "the verbs that fill the sections are being written")]
 pub(crate) use minimised::{ScanFinding, ScanSection, SelectedColumn, SelectionSection};
 pub(crate) use page::render;
 

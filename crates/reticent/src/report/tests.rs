@@ -64,7 +64,7 @@ fn has_every_section_once_and_the_bounded_claim() {
 
 #[test]
 fn plots_have_a_name_and_a_description() {
-    for (report, expected) in [(sample(), 5), (full(), 11)] {
+    for (report, expected) in [(sample(), 5), (full(), 12)] {
         let page = render(&report);
         let plots: Vec<&str> = page.split("<svg").skip(1).collect();
         assert_eq!(plots.len(), expected);

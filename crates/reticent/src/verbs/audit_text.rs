@@ -44,10 +44,10 @@ impl AuditText {
             (Some(file), Some(reason)) => Some((read(file, &self.subject, &self.text)?, reason.as_str())),
             _ => None,
         };
-        let audit = leak::measure(own, self.epsilon, self.show)?;
+        let audit = leak::measure(own, self.epsilon, self.show, &leak::Scale::default())?;
         let recorded = if common.dir.join(".reticent").exists() {
             let mut workspace = Workspace::write(&common.dir)?;
-            let kept = audit.without_text();
+            let kept = audit.kept();
             let numbers = [
                 ("baseline_exposure_bits", audit.baseline.exposure_bits),
                 ("private_exposure_bits", audit.private.exposure_bits),

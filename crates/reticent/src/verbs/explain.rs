@@ -34,6 +34,9 @@ pub(crate) struct Explain {
     /// The id of a unit whose stored rows are explained
     #[arg(long, value_name = "ID")]
     subject: Option<String>,
+    /// The rows of FILE are made up, nobody's: the first one's waterfall is kept as evidence, for the report
+    #[arg(long, requires = "file")]
+    simulated: bool,
     /// Explain this row only, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     row: Option<u64>,
@@ -79,7 +82,10 @@ impl Explain {
             (None, subject) => self.stored(&mut workspace, &model.data, admitted.table.table(), subject.as_deref().unwrap_or_default())?,
         };
         let explained = self.explain(&rows, &load_weights(&weights)?, &manifest, &space, &background)?;
-        let summary = summary(&explained);
+        let mut summary = summary(&explained);
+        if let (true, Some(first)) = (self.simulated, explained.first()) {
+            summary["simulated"] = made_up(first);
+        }
         let numbers = numbers(&summary);
         evidence::record(&mut workspace, "explanation", &manifest.model, &summary, numbers)?;
         workspace.publish()?;
@@ -231,6 +237,13 @@ fn summary(explained: &[Explained]) -> Value {
         body["mean_absolute_contribution"] = json!(means);
     }
     body
+}
+
+/// A made-up row taken apart, as the report shows it.
+fn made_up(one: &Explained) -> Value {
+    let e = &one.explanation;
+    json!({ "scale": e.scale.words(), "base": e.base, "score": e.prediction, "bars": one.steps(), "outcome": one.headline(),
+        "counterfactual": one.counterfactual() })
 }
 
 fn numbers(summary: &Value) -> BTreeMap<String, f64> {

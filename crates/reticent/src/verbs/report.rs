@@ -1,5 +1,7 @@
 //! `report`: evaluate internally, then render report.html and report.json from what is on record.
 
+mod sections;
+
 use crate::cli::Common;
 use crate::data_version::{DataVersion, load_latest};
 use crate::disk;
@@ -149,6 +151,8 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
         evidence: reserved_at,
     });
     let releases = releases.collect();
+    let covers = format!("{} alone, {}, {}", s.manifest.model, s.stated.neighbours, s.stated.unit);
+    let sections = sections::gather(workspace, &s.manifest.model, &covers)?;
     let log = reticent_proof::log::Log::open(workspace.hidden("log"))?.checkpoint()?;
     let (size, root) = log.map_or((0, String::new()), |c| (c.unverified().size, c.unverified().root.to_string()));
     let dir_flag = format!("--dir {}", workspace.dir.display());
@@ -209,13 +213,13 @@ fn assemble(workspace: &mut Workspace, s: &Sources<'_>) -> Result<Report, Failur
                 .map(|p| CurvePoint { epsilon: p.epsilon, mean: p.mean, sd: p.sd, seeds: p.seeds, evidence: evaluated })
                 .collect(),
         },
-        scan: None,
-        selection: None,
-        audit: None,
-        text: None,
-        explanation: None,
-        erasure: None,
-        removal: None,
+        scan: sections.scan,
+        selection: sections.selection,
+        audit: sections.audit,
+        text: sections.text,
+        explanation: sections.explanation,
+        erasure: sections.erasure,
+        removal: sections.removal,
         subgroups: evaluation
             .groups
             .iter()
@@ -268,12 +272,21 @@ fn evidence(workspace: &mut Workspace) -> Result<Vec<report::Event>, Failure> {
         "workspace-created",
         "data-imported",
         "basis-file-imported",
+        "data-reduced",
         "assessment-opened",
+        "assessment-updated",
+        "assessment-advised",
+        "assessment-decided",
+        "legitimate-interest-assessed",
         "gate-decided",
         "budget-opened",
         "budget-reserved",
+        "retraining-reserved",
         "noise-key-created",
         "model-released",
+        "release-recalled",
+        "subject-erased",
+        "evidence-recorded",
         "internal-evaluation",
     ] {
         all.extend(workspace.ledger.events(kind)?.into_iter().map(|e| report::Event {

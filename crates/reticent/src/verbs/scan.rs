@@ -158,7 +158,7 @@ impl Scan {
         let file = self.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let total: u64 = tally.counts.values().sum();
         let counted = json!({ "file": file, "lines": lines, "bytes": bytes, "counts": tally.counts, "columns": tally.columns,
-            "opaque_lines": tally.opaque, "formula_cells": tally.formulas, "not_shown": NOT_SHOWN });
+            "copied": redacted.is_some(), "opaque_lines": tally.opaque, "formula_cells": tally.formulas, "not_shown": NOT_SHOWN });
         let event = if common.dir.join(".reticent").exists() {
             let mut workspace = Workspace::write(&common.dir)?;
             let mut numbers: BTreeMap<String, f64> = tally.counts.iter().map(|(k, n)| (word(*k), *n as f64)).collect();

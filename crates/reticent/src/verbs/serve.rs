@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use std::future::IntoFuture;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -43,24 +44,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
-        let mut workspace = Workspace::read(&common.dir)?;
-        let (name, model) = choose_model(&workspace.config, self.model.as_deref())?;
-        let (name, policy, purpose) = (name.to_owned(), model.serve.clone(), model.purpose.clone());
-        let released = releases_of(&mut workspace, &name)?;
-        if released.is_empty() {
-            return Err(Failure::refused(format!("no release of `{name}` exists: nothing is served that was not released"))
-                .hint("run `reticent train`"));
-        }
-        if let Some(last) = released.last()
-            && workspace.ledger.recalled()?.contains(&last.model)
-        {
-            return Err(Failure::refused(format!("{} was recalled", last.model)).hint("train a further release: `reticent train --again`"));
-        }
-        let (manifest, weights, _) = newest(&mut workspace, &name)?;
-        check(&workspace, &manifest, &purpose, self.purpose.as_deref())?;
-        let classifier = load_weights(&weights)?;
-        let Workspace { ledger, .. } = workspace;
-        let served = Arc::new(Served { name, manifest, classifier, policy, ledger: Mutex::new(ledger) });
+        let served = Arc::new(Served::open(&common.dir, self.model.as_deref(), self.purpose.as_deref())?);
         self.listen(&served, common.json)?;
         Ok(Answer::said())
     }
@@ -152,7 +136,35 @@ impl Denied {
     }
 }
 
+/// Asks a served model as a caller on this machine would, without HTTP between: the same checks, the same charge, the same answer.
+pub(crate) fn ask(dir: &Path, model: &str, question: &Value) -> Result<Value, Failure> {
+    let served = Served::open(dir, Some(model), None)?;
+    served.infer(question.to_string().as_bytes(), &caller(None)).map_err(|denied| Failure::refused(denied.why))
+}
+
 impl Served {
+    /// Opens the newest release, or says why it may not be served.
+    fn open(dir: &Path, model: Option<&str>, asked: Option<&str>) -> Result<Self, Failure> {
+        let mut workspace = Workspace::read(dir)?;
+        let (name, model) = choose_model(&workspace.config, model)?;
+        let (name, policy, purpose) = (name.to_owned(), model.serve.clone(), model.purpose.clone());
+        let released = releases_of(&mut workspace, &name)?;
+        if released.is_empty() {
+            return Err(Failure::refused(format!("no release of `{name}` exists: nothing is served that was not released"))
+                .hint("run `reticent train`"));
+        }
+        if let Some(last) = released.last()
+            && workspace.ledger.recalled()?.contains(&last.model)
+        {
+            return Err(Failure::refused(format!("{} was recalled", last.model)).hint("train a further release: `reticent train --again`"));
+        }
+        let (manifest, weights, _) = newest(&mut workspace, &name)?;
+        check(&workspace, &manifest, &purpose, asked)?;
+        let classifier = load_weights(&weights)?;
+        let Workspace { ledger, .. } = workspace;
+        Ok(Self { name, manifest, classifier, policy, ledger: Mutex::new(ledger) })
+    }
+
     /// The number of the release, which is the version of the protocol.
     fn version(&self) -> &str {
         self.manifest.model.split_once('/').map_or("1", |(_, number)| number)

@@ -33,7 +33,8 @@ fn a_demo_killed_and_run_again_is_whole() {
         "hint: ",
         "not covered:",
         "does not prove:",
-        "$ reticent serve",
+        "what `reticent serve",
+        "\"queries_left\":",
         "$ reticent log verify --dir",
     ] {
         assert!(run.stderr.contains(told), "no {told:?} in\n{}", run.stderr);
@@ -127,6 +128,19 @@ fn page(html: &str) {
         }
     }
     assert!(html.contains("<svg") && html.contains("reconstructed unit"));
+    for section in [
+        "Personal data found in columns",
+        "Which columns are used",
+        "What attacks measured",
+        "The leak this prevents",
+        "One decision explained",
+        "What this does not show",
+        "Signed erasure record",
+        "(ε, δ)-certified removal",
+        "What moved the score of this row",
+    ] {
+        assert!(html.contains(section), "no {section:?} on the page");
+    }
 }
 
 #[test]

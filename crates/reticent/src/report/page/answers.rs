@@ -3,7 +3,7 @@
 use super::super::answers::{About, ErasureSection, ExplanationSection, RemovalSection};
 use super::super::number::{fixed, scientific, setting};
 use super::super::plot::removal::figures;
-use super::super::plot::{erased, removal};
+use super::super::plot::{erased, removal, waterfall};
 use super::Cite;
 use super::words::{bound, moment, numbers};
 use maud::{Markup, html};
@@ -23,6 +23,7 @@ pub(super) fn explanation(e: &ExplanationSection, cite: &Cite) -> Markup {
             "The background scores " (fixed(w.base, 3)) " on average, this row " strong { (fixed(w.score, 3)) } ", in " (e.scale) "; the contributions make up the difference."
             @if let Some(outcome) = &e.outcome { " Outcome: " (outcome) "." }
         }
+        @if let Some(plot) = drawn(e) { figure.wide { div.scroll { (plot) } } }
         @if off { p.claim { "These contributions do not add up: base and contributions make " (fixed(sum, 6)) ", the score is " (fixed(w.score, 6)) "." } }
         table {
             caption { "What contributed most to this score under this method, in " (e.scale) "." }
@@ -43,6 +44,21 @@ pub(super) fn explanation(e: &ExplanationSection, cite: &Cite) -> Markup {
             li { "An output that ε covers, where the background or the row is from the data: an explanation is a use of its own." }
         }
     }
+}
+
+fn drawn(e: &ExplanationSection) -> Option<Markup> {
+    let w = &e.waterfall;
+    let signed = |change: f64| if change > 0.0 { format!("+{}", fixed(change, 3)) } else { fixed(change, 3) };
+    let desc = format!("From {} on average to {} for this row, in {}.", fixed(w.base, 3), fixed(w.score, 3), e.scale);
+    waterfall::plot(
+        "waterfall-explained",
+        ("What moved the score of this row", &desc),
+        ("background, on average", w.base),
+        &w.bars,
+        "score of this row",
+        signed,
+        |score| fixed(score, 3),
+    )
 }
 
 /// The section on erasures.

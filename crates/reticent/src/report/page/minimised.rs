@@ -17,8 +17,8 @@ pub(super) fn scan(s: &ScanSection, cite: &Cite) -> Markup {
         @else {
             table {
                 caption { "Found, by column and kind. Values are never shown." }
-                thead { tr { th scope="col" { "Column" } th scope="col" { "Kind" } th.numeric scope="col" { "Rows" } th scope="col" { "What was done" } } }
-                tbody { @for f in &s.findings { tr { th scope="row" { code { (f.column) } } td { (f.kind) } td.numeric { (f.rows) } td { (f.action) } } } }
+                thead { tr { th scope="col" { "Column" } th scope="col" { "Kind" } th.numeric scope="col" { "Found" } th scope="col" { "What was done" } } }
+                tbody { @for f in &s.findings { tr { th scope="row" { code { (f.column) } } td { (f.kind) } td.numeric { (f.found) } td { (f.action) } } } }
             }
         }
         @if !s.measured.is_empty() { p { "How well the detectors do, on texts with known answers:" } ul.prose { @for m in &s.measured { li { (m) } } } }

@@ -43,7 +43,7 @@ pub(in super::super) fn plot(text: &TextSection, desc: &str) -> Option<Markup> {
         (svg::rect((LEFT, bits(NULL_95)), (RIGHT - LEFT, BOTTOM - bits(NULL_95)), 0.0, "by-chance"))
         (svg::text((RIGHT - 6.0, bits(NULL_95) - 6.0), Anchor::End, "muted small halo", "below: 95% of secrets never seen"))
         (svg::line((LEFT, bits(most)), (RIGHT, bits(most)), "line muted dashed"))
-        (svg::text((LEFT + 8.0, bits(most) - 6.0), Anchor::Start, "muted small", &format!("most there can be: {} bits, the first guess is right", number::fixed(most, 1))))
+        (svg::text((LEFT + 8.0, bits(most) - 13.0), Anchor::Start, "muted small", &format!("most there can be: {} bits, the first guess is right", number::fixed(most, 1))))
         (svg::line((LEFT, BOTTOM), (RIGHT, BOTTOM), "axis"))
         @for r in &repeats {
             @let at = x.at(*r as f64);
