@@ -299,6 +299,7 @@ const WORDS: [Word; 13] = [
             "certified = {",
             "certified/",
             "frequent-certified",
+            "certified.rs",
         ],
         instead: "signed erasure record; (ε, δ)-certified removal, with its assumptions",
     },

@@ -123,7 +123,7 @@ pub fn verify_record(bytes: &[u8], key: &VerifyingKey) -> Result<Verified, Error
     }
     // What no removal claims is the same for all of them.
     if let Some(removal) = erasure.removals.first() {
-        does_not_prove.extend(removal.record.non_claims.iter().map(|claim| format!("of the certified removal: {claim}")));
+        does_not_prove.extend(removal.record.non_claims.iter().map(|claim| format!("of the removal from a model: {claim}")));
     }
     does_not_prove.extend(erasure.does_not_prove.iter().cloned());
     Ok(Verified { erasure, after, checked, does_not_prove })
@@ -154,7 +154,7 @@ fn check_removal(removal: &Removal, commitment: &str) -> Result<String, Error> {
             "{model}: {} removals within ε = {}, δ = {:e}, their residuals recomputed: {:.4} of {:.4} spent",
             held.removals, record.epsilon, record.delta, held.spent, held.budget
         )),
-        (Outcome::RetrainRequired, Some(why)) if !last => Ok(format!("{model}: withdrawn, nothing is certified: {why}")),
+        (Outcome::RetrainRequired, Some(why)) if !last => Ok(format!("{model}: withdrawn, no removal is claimed: {why}")),
         _ => Err(Error::Statement { why: "a removal says of its model what its record does not" }),
     }
 }

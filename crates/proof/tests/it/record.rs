@@ -139,8 +139,8 @@ fn a_removal_stands_by_its_own_record() {
     let with = Erasure { removals: vec![withdrawn()], ..made().good.clone() };
     let verified = verify_record(&sign(with.clone()).unwrap(), &key()).unwrap();
     assert_eq!(verified.erasure, with);
-    assert_eq!(verified.checked[4], "removable: withdrawn, nothing is certified: the budget would have been exceeded");
-    assert!(verified.does_not_prove.iter().any(|s| s.starts_with("of the certified removal: no differential privacy")));
+    assert_eq!(verified.checked[4], "removable: withdrawn, no removal is claimed: the budget would have been exceeded");
+    assert!(verified.does_not_prove.iter().any(|s| s.starts_with("of the removal from a model: no differential privacy")));
     let with = |change: &dyn Fn(&mut Removal)| {
         let mut removal = withdrawn();
         change(&mut removal);

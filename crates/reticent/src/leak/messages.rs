@@ -3,14 +3,6 @@
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
 use reticent_data::{Messages, PseudonymKey, SubjectId};
-use reticent_train::NotPrivateSeed;
-
-const SEED: NotPrivateSeed = NotPrivateSeed(4111);
-/// Customers without a planted secret, and messages of each.
-const CUSTOMERS: usize = 240;
-const MESSAGES_EACH: usize = 8;
-const MESSAGES_BESIDE: usize = 4;
-const PLANTED_SEED: NotPrivateSeed = NotPrivateSeed(4112);
 
 const FIRST: [&str; 24] = [
     "Dana", "Omar", "Lena", "Ivan", "Mira", "Noah", "Sara", "Theo", "Vera", "Hugo", "Nina", "Paul", "Rosa", "Adam", "Elif", "Jon", "Kira",
@@ -94,36 +86,35 @@ pub(crate) fn canaries(repeats: &[u32], cards: usize, emails: usize, rng: &mut C
 fn message(rng: &mut ChaCha20Rng) -> String {
     let (product, city, order) = (pick(&PRODUCTS, rng), pick(&CITIES, rng), rng.random_range(10_000..100_000));
     let name = format!("{} {}", pick(&FIRST, rng), pick(&LAST, rng));
-    match rng.random_range(0..9) {
+    match rng.random_range(0..12) {
         0 => format!("hi, my {product} from order {order} has not arrived."),
         1 => format!("the {product} is broken, can you send a new one to {city}?"),
         2 => format!("please cancel order {order}. thanks, {name}"),
-        3 => format!("refund to card of {name}: {}", card(rng)),
+        3 | 9 | 10 => format!("refund to card of {name}: {}", card(rng)),
         4 => format!("when will the {product} be back in stock?"),
         5 => format!("i moved to {city}, please change the address of order {order}."),
-        6 => format!("please answer {name} at: {}", CanaryKind::Email.draw(rng)),
+        6 | 11 => format!("please answer {name} at: {}", CanaryKind::Email.draw(rng)),
         7 => format!("great service, the {product} came in two days."),
         _ => format!("the invoice for order {order} is missing. {name}"),
     }
 }
 
-/// Messages of customers, none of them planted.
-pub(crate) fn simulate() -> Messages {
-    let mut rng = SEED.rng();
-    (0..CUSTOMERS)
-        .flat_map(|customer| (0..MESSAGES_EACH).map(move |_| customer))
-        .map(|c| (subject("customer", c), message(&mut rng)))
-        .collect()
+/// Messages of customers, none of them planted; `each` of every customer.
+pub(crate) fn simulate(customers: usize, each: usize, rng: &mut ChaCha20Rng) -> Messages {
+    (0..customers).flat_map(|customer| (0..each).map(move |_| customer)).map(|c| (subject("customer", c), message(rng))).collect()
 }
 
-/// The messages of the customers who repeat a secret, each a unit of its own that also writes a few ordinary messages.
-pub(crate) fn plant(secrets: &[Canary]) -> Vec<(SubjectId, String)> {
-    let mut rng = PLANTED_SEED.rng();
+/// The messages of the customers who repeat a secret: each a unit of its own, which writes `beside` ordinary messages as well.
+pub(crate) fn plant(secrets: &[Canary], beside: usize, rng: &mut ChaCha20Rng) -> Vec<(SubjectId, String)> {
     let mut all = vec![];
     for (index, secret) in secrets.iter().enumerate() {
         let id = subject("planted", index);
-        all.extend((0..secret.repeats).map(|_| (id, format!("{}{}", secret.prefix, secret.secret))));
-        all.extend((0..MESSAGES_BESIDE).map(|_| (id, message(&mut rng))));
+        let mut texts: Vec<String> = (0..beside).map(|_| message(rng)).collect();
+        // Not one after the other: a person repeats a number in between other things.
+        for _ in 0..secret.repeats {
+            texts.insert(rng.random_range(0..=texts.len()), format!("{}{}", secret.prefix, secret.secret));
+        }
+        all.extend(texts.into_iter().map(|text| (id, text)));
     }
     all
 }

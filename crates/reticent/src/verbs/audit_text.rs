@@ -112,6 +112,7 @@ fn table(audit: &TextAudit) -> String {
     line("without privacy", &audit.baseline);
     line("on redacted text", &audit.redacted);
     line("under ε", &audit.private);
+    text += &format!("  {:<72}{:.2}\n", "by the frequencies of bytes alone", audit.frequencies_bits_per_byte);
     text += &format!("\n  under ε: {}, {}, {}; not released\n", bound(audit.epsilon_upper, audit.delta), audit.neighbours, audit.unit);
     text += &format!(
         "  under ε, mean exposure of all {} secrets: {:.2} bits; of secrets that nobody planted {:.2}, in 95 of 100 cases under {:.2}\n",

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod assess;
+mod audit;
 mod bad_input;
 mod certified;
 mod chain;
