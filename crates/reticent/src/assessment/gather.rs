@@ -182,6 +182,14 @@ fn processing(workspace: &Workspace, dataset: &str, purpose: &str) -> Vec<Fact> 
         declares("reasons to leave a unit out", listed(declared.exclude.iter().map(|r| r.words().to_owned()))),
     ];
     for (name, model) in config.models.iter().filter(|(_, m)| m.data == dataset && m.purpose == purpose) {
+        if let Some(certified) = &model.certified {
+            let terms = format!(
+                "for removals, never released, without differential privacy: (ε, δ)-certified removal of a unit at ε = {}, δ = {:e}, with its assumptions",
+                certified.epsilon, certified.delta
+            );
+            all.push(declares(&format!("model {name}"), terms));
+            continue;
+        }
         let privacy = &model.privacy;
         let terms = format!(
             "{}; at most ε = {} at δ = {:e} for {} together, one unit ({}, ≤ {} rows) added or removed",

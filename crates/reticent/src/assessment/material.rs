@@ -47,7 +47,8 @@ fn facts(config: &Config, dataset: &str, purpose: &str) -> BTreeMap<String, Stri
     ]);
     for (name, model) in config.models.iter().filter(|(_, m)| m.data == dataset && m.purpose == purpose) {
         all.insert(format!("kind of model {name}"), json!(model.kind).as_str().unwrap_or_default().to_owned());
-        all.insert(format!("ε of model {name}"), model.privacy.epsilon.to_string());
+        let epsilon = model.certified.as_ref().map_or(model.privacy.epsilon, |c| c.epsilon);
+        all.insert(format!("ε of model {name}"), epsilon.to_string());
         all.insert(format!("δ of model {name}"), format!("{:e}", model.privacy.delta));
         all.insert(format!("rows of one unit in model {name}"), model.privacy.max_rows_per_subject.to_string());
     }

@@ -110,6 +110,8 @@ fn chain(answer: &Value, dir: &Path) {
     assert!(number("/explanation/sum_error") <= 1e-6 && number("/explanation/lime_r2") <= 1.0);
     assert_eq!(answer["assessment"]["state"], "approved", "{}", answer["assessment"]["decision"]);
     assert!(Path::new(answer["assessment"]["page"]["html"].as_str().unwrap()).is_file());
+    let declared = answer["assessment"]["processing"].to_string();
+    assert!(declared.contains("for removals, never released, without differential privacy"), "{declared}");
     assert!(number("/scan/counts/card") >= 150.0);
     let redacted = fs::read_to_string(dir.join("messages-redacted.csv")).unwrap();
     assert!(redacted.contains("<CARD>") && !fs::read_to_string(dir.join("messages.csv")).unwrap().contains("<CARD>"));

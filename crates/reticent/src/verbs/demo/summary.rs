@@ -71,7 +71,7 @@ pub(super) fn table(json: &Value, seconds: f64) -> String {
             "explained",
             format!(
                 "contributions add up within {:.0e}; LIME agrees with R² = {:.2}",
-                number("/explanation/sum_error"),
+                number("/explanation/sum_error").max(1e-16),
                 number("/explanation/lime_r2")
             ),
         ),
