@@ -31,6 +31,7 @@ pub mod filter;
 pub mod gaussian;
 pub mod pld;
 pub mod rdp;
+pub mod sample;
 
 mod error;
 mod event;
