@@ -20,6 +20,7 @@
 //! ```
 
 mod compose;
+mod contour;
 mod curve;
 mod saddle;
 mod table;
@@ -29,6 +30,7 @@ use std::cell::RefCell;
 use rustfft::FftPlanner;
 
 use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
+use contour::Contour;
 use curve::Upper;
 use saddle::{Landscape, Saddle};
 use table::{Direction, Step};
@@ -91,6 +93,13 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     let planner = RefCell::new(FftPlanner::new());
     let mut best = (0.0, 0.0);
     for direction in directions(&parts) {
+        let uncut = Landscape { parts: &parts, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
+        if let Some(found) = Contour::new(&uncut, &uncut.for_delta(delta), log_delta).and_then(|c| c.epsilon(delta))
+            && found.1 - found.0 <= (1e-4 * found.1).max(ABSOLUTE_WIDTH)
+        {
+            best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
+            continue;
+        }
         let landscape = landscape(&parts, *direction, log_tail);
         let saddle = landscape.for_delta(delta);
         let mut run = Run { landscape, saddle, planner: &planner };

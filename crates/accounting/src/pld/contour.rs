@@ -1,0 +1,477 @@
+//! Delta as a contour integral through the saddle point: no grid on the loss axis, so no grid error.
+//!
+//! With M(s) the product over steps of E e^(s loss), for any lambda > 0 and s = lambda + i omega
+//!
+//!   delta(epsilon) = (1/pi) Re of the integral over omega > 0 of M(s) e^(-s epsilon) / (s (s + 1)),
+//!
+//! as (1 - e^-y)+ is the inverse Laplace transform of 1/(s (s + 1)). Zhu, Dong & Wang 2022 (arXiv:2106.08567) account by
+//! such characteristic functions; here every error has a bound:
+//!
+//! - **Trapezoid in omega, spacing 2 pi / W**: by Poisson summation it gives exactly the sum over integers m of
+//!   e^(lambda m W) delta(epsilon + m W). The terms besides m = 0 are positive; Chernoff bounds them.
+//! - **Cut at Omega**: with X, X' independent tilted losses of one step, 1 - |phi|^2 = E[1 - cos omega (X - X')], at least
+//!   c(tau) omega^2 E[(X - X')^2; |X - X'| <= tau/omega]; and |phi(omega)| is at most the total variation of the density
+//!   of X, over omega (van der Corput). Each holds for a range of omega; the product over steps is tiny.
+//! - **Trapezoid in x for M(s)**: the integrand is analytic for |Im x| < pi sigma^2, where its modulus grows by at most
+//!   e^(a^2/2sigma^2 + omega a/sigma^2) at height a (and cos(a/2sigma^2)^-lambda when adding), so that the error of
+//!   spacing h is below that times 2/(e^(2 pi a/h) - 1) (Trefethen & Weideman 2014, Theorem 5.1).
+//! - **Round-off**: relative to M(lambda), per step, times the number of steps.
+
+use std::f64::consts::PI;
+
+use super::saddle::{Landscape, Saddle};
+use super::table::{Direction, UNIT};
+use crate::event::SubsampledGaussian;
+use crate::quadrature;
+
+/// Errors aimed at, relative to delta.
+const TOLERANCE: f64 = 1e-8;
+
+/// Most products of a node in x and a node in omega: some tens of milliseconds.
+const MOST_WORK: f64 = 3e7;
+
+/// ln of the quadrature error in x, relative to M(lambda).
+const LOG_QUADRATURE: f64 = -37.0;
+
+/// Phases are computed afresh after this many rotations.
+const ANCHOR: usize = 32;
+
+/// The integrand on its contour, ready for any epsilon near the saddle point.
+#[derive(Debug)]
+pub(crate) struct Contour {
+    lambda: f64,
+    /// ln M(lambda).
+    log_moment: f64,
+    /// What the phases are measured from: the tilted mean of the composed loss.
+    mean: f64,
+    spacing: f64,
+    /// M(s)/M(lambda)/(s (s+1)) e^(-i omega mean) at omega = k spacing.
+    values: Vec<(f64, f64)>,
+    /// Bound on the sum of errors of `values` and of those left out, times spacing/pi.
+    error: f64,
+    /// ln M at other tilts, for the terms wrapped round.
+    elsewhere: Vec<(f64, f64)>,
+    /// Relative error of M(lambda).
+    relative: f64,
+}
+
+impl Contour {
+    /// `None` where the loss is too rough (few steps, or nearly discrete) for a short contour.
+    pub(crate) fn new(landscape: &Landscape<'_>, saddle: &Saddle, log_delta: f64) -> Option<Self> {
+        let lambda = saddle.lambda;
+        let epsilon = saddle.mean;
+        if lambda <= 0.0 || !(saddle.variance > 0.0 && saddle.log_delta.is_finite()) {
+            return None;
+        }
+        let count = |p: &SubsampledGaussian| p.count as f64;
+        let log_moment: f64 = landscape.parts.iter().zip(&saddle.log_moments).map(|(p, m)| count(p) * m).sum();
+        // The sum is e^(log_moment - lambda epsilon) times a factor; errors are wanted relative to delta.
+        let log_goal = log_delta.min(0.0) - (log_moment - lambda * epsilon) + TOLERANCE.ln();
+        let elsewhere = elsewhere(landscape, lambda);
+        let side = |right: bool| {
+            elsewhere
+                .iter()
+                .filter(|&&(at, _)| (at > lambda) == right)
+                .map(|&(at, log)| (log - log_moment - (at - lambda) * epsilon - log_goal + 1.0).max(1.0) / (at - lambda).abs())
+                .fold(f64::INFINITY, f64::min)
+        };
+        let width = side(true).max(side(false));
+        if !width.is_finite() {
+            return None;
+        }
+        let spacing = 2.0 * PI / width;
+        let profiles: Vec<Profile> = landscape.parts.iter().map(|p| Profile::new(p, landscape.direction, lambda)).collect();
+        let (cut, cut_error) = cut(&profiles, saddle.variance.sqrt(), spacing, log_goal)?;
+        let nodes = (cut / spacing).ceil() as usize + 1;
+        let mut values: Vec<(f64, f64)> = vec![(0.0, 0.0); nodes];
+        let mut errors = vec![0.0; nodes];
+        let mut mean = 0.0;
+        let mut relative = 0.0;
+        for ((part, profile), &log) in landscape.parts.iter().zip(&profiles).zip(&saddle.log_moments) {
+            let n = count(part);
+            relative += n * UNIT * (40.0 + 4.0 * log.abs());
+            if part.q == 1.0 {
+                let squared = n / (part.sigma * part.sigma);
+                mean += (lambda + 0.5) * squared;
+                for (k, value) in values.iter_mut().enumerate() {
+                    let omega = k as f64 * spacing;
+                    value.0 -= 0.5 * omega * omega * squared;
+                    // The phase -- omega (lambda + 1/2)/sigma^2 -- is that of the mean.
+                }
+                continue;
+            }
+            let step = node_spacing(part, landscape.direction, lambda, nodes as f64 * spacing);
+            if profile.losses.len() as f64 * profile_spacing(part.sigma) / step * nodes as f64 > MOST_WORK {
+                return None;
+            }
+            let step = Nodes::new(part, landscape.direction, lambda, step);
+            mean += n * step.mean;
+            step.add_log_transform(n, spacing, &mut values, &mut errors);
+        }
+        let mut error = cut_error;
+        for (k, (value, error_here)) in values.iter_mut().zip(&errors).enumerate() {
+            let omega = k as f64 * spacing;
+            // 1/(s (s+1)) = conj(s (s+1)) / |s (s+1)|^2.
+            let (re, im) = (lambda * (lambda + 1.0) - omega * omega, omega * (2.0 * lambda + 1.0));
+            let norm = re * re + im * im;
+            let size = value.0.exp();
+            let (sin, cos) = value.1.sin_cos();
+            let term = (size * (cos * re + sin * im) / norm, size * (sin * re - cos * im) / norm);
+            *value = term;
+            error += spacing / PI * (size * error_here.exp_m1().min(1e300) + 16.0 * UNIT * size) / norm.sqrt();
+        }
+        values[0].0 *= 0.5;
+        values[0].1 *= 0.5;
+        error.is_finite().then_some(Self { lambda, log_moment, mean, spacing, values, error, elsewhere, relative })
+    }
+
+    /// Bounds on delta at `epsilon`.
+    pub(crate) fn delta(&self, epsilon: f64) -> (f64, f64) {
+        let scale = (self.log_moment - self.lambda * epsilon).exp();
+        let (sum, size) = self.sum(epsilon);
+        // Phases are rounded by a unit of themselves.
+        let turns = (self.values.len() as f64 * self.spacing * (epsilon - self.mean).abs() + 200.0) * UNIT;
+        let relative = self.relative + UNIT * (8.0 + 4.0 * (self.log_moment.abs() + self.lambda * epsilon.abs()));
+        let error = self.error + turns * size + relative * sum.abs();
+        let wrapped: f64 = [true, false].into_iter().map(|right| self.wrapped(epsilon, right)).sum();
+        let (lower, upper) = (scale * (sum - error) - wrapped, scale * (sum + error));
+        (lower.clamp(0.0, 1.0), if upper.is_nan() { 1.0 } else { upper.clamp(0.0, 1.0) })
+    }
+
+    /// The trapezoid sum and the sum of its moduli, times spacing/pi.
+    fn sum(&self, epsilon: f64) -> (f64, f64) {
+        let turn = -self.spacing * (epsilon - self.mean);
+        let (mut sum, mut size) = (0.0, 0.0);
+        let (step_sin, step_cos) = turn.sin_cos();
+        let (mut sin, mut cos) = (0.0, 1.0);
+        for (k, &(re, im)) in self.values.iter().enumerate() {
+            if k % ANCHOR == 0 {
+                (sin, cos) = (turn * k as f64).sin_cos();
+            }
+            sum += re * cos - im * sin;
+            size += re.abs() + im.abs();
+            (sin, cos) = (sin * step_cos + cos * step_sin, cos * step_cos - sin * step_sin);
+        }
+        (sum * self.spacing / PI, size * self.spacing / PI)
+    }
+
+    /// Bound on the sum over m of e^(lambda m W) delta(epsilon + m W), over m > 0 or m < 0: with the Chernoff bound
+    /// delta(y) <= e^(K(t) - t y)/(t + 1) at a tilt t on that side of lambda, a geometric series.
+    fn wrapped(&self, epsilon: f64, right: bool) -> f64 {
+        let width = 2.0 * PI / self.spacing;
+        self.elsewhere
+            .iter()
+            .filter(|&&(at, _)| (at > self.lambda) == right)
+            .map(|&(at, log)| {
+                let ratio = (-(at - self.lambda).abs() * width).exp();
+                (log - at * epsilon).exp() / (at + 1.0) * ratio / (1.0 - ratio) * (1.0 + 1e-6)
+            })
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    /// Bounds on epsilon at `delta`: where the bounds on delta(epsilon) have passed it.
+    pub(crate) fn epsilon(&self, delta: f64) -> Option<(f64, f64)> {
+        let at = |epsilon: f64| self.delta(epsilon);
+        // The bounds are sound wherever they are evaluated, so the search need not be.
+        let middle = |(low, high): (f64, f64)| (0.5 * (low + high)).ln();
+        let target = delta.ln();
+        let width = 2.0 * PI / self.spacing;
+        if self.delta(0.0).1 <= delta {
+            return Some((0.0, 0.0));
+        }
+        let (mut low, mut high) = ((self.mean - 0.4 * width).max(0.0), self.mean + 0.4 * width);
+        let mut guess = self.mean.max(0.0);
+        for _ in 0..60 {
+            let found = middle(at(guess));
+            if found > target { low = low.max(guess) } else { high = high.min(guess) }
+            if !(high - low > 1e-12 * high.abs()) {
+                break;
+            }
+            // ln delta falls by about lambda for each unit of epsilon.
+            let step = (found - target) / self.lambda;
+            let next = guess + step;
+            if step.abs() <= 1e-11 * guess.abs() {
+                break;
+            }
+            guess = if next > low && next < high { next } else { 0.5 * (low + high) };
+        }
+        let (lower, upper) = at(guess);
+        let slack = (upper / lower.max(delta * 1e-3)).ln().max(1e-12) / self.lambda + 4e-16 * guess;
+        let outward = |sign: f64, meets: &dyn Fn((f64, f64)) -> bool| {
+            let mut distance = 0.5 * slack;
+            for _ in 0..40 {
+                let epsilon = guess + sign * distance;
+                if epsilon <= 0.0 && sign < 0.0 {
+                    return Some(0.0);
+                }
+                if meets(at(epsilon)) {
+                    return Some(epsilon);
+                }
+                distance *= 2.0;
+                if distance > 0.1 * guess + width {
+                    return None;
+                }
+            }
+            None
+        };
+        let upper = outward(1.0, &|(_, upper)| upper <= delta)?;
+        let lower = outward(-1.0, &|(lower, _)| lower >= delta).unwrap_or(0.0);
+        Some((lower, upper))
+    }
+}
+
+/// ln M at tilts on both sides of lambda; 0 is M(0) = 1.
+fn elsewhere(landscape: &Landscape<'_>, lambda: f64) -> Vec<(f64, f64)> {
+    let mut list = vec![(0.0, 0.0)];
+    for factor in [0.25, 0.5, 0.75, 1.25, 1.5, 2.0, 3.0, 5.0] {
+        let saddle = landscape.at(lambda * factor);
+        let log = landscape.parts.iter().zip(&saddle.log_moments).map(|(p, m)| p.count as f64 * m).sum::<f64>();
+        if log.is_finite() {
+            // Quadrature and its round-off err by far less than this.
+            list.push((saddle.lambda, log + 1e-9 + 1e-12 * log.abs()));
+        }
+    }
+    list
+}
+
+/// One step's tilted loss for the transform: offsets from its mean, with weights that add up to 1.
+struct Nodes {
+    mean: f64,
+    offsets: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+impl Nodes {
+    fn new(part: &SubsampledGaussian, direction: Direction, lambda: f64, step: f64) -> Self {
+        let SubsampledGaussian { q, sigma, .. } = *part;
+        let power = power(direction, lambda);
+        let (mut losses, mut weights) = (Vec::new(), Vec::new());
+        quadrature::tilted_nodes(q, sigma, power, step, |_, loss, log_weight| {
+            losses.push(if direction == Direction::Add { -loss } else { loss });
+            weights.push(log_weight);
+        });
+        let peak = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut total = 0.0;
+        for w in &mut weights {
+            *w = (*w - peak).exp();
+            total += *w;
+        }
+        let mut mean = 0.0;
+        for (w, loss) in weights.iter_mut().zip(&losses) {
+            *w /= total;
+            mean += *w * loss;
+        }
+        for loss in &mut losses {
+            *loss -= mean;
+        }
+        Self { mean, offsets: losses, weights }
+    }
+
+    /// Adds count times ln phi(k spacing) to `logs` (modulus, angle), and a bound on count times its relative error.
+    fn add_log_transform(&self, count: f64, spacing: f64, logs: &mut [(f64, f64)], errors: &mut [f64]) {
+        let n = self.offsets.len();
+        let spread = self.offsets.iter().zip(&self.weights).map(|(o, w)| o.abs() * w).sum::<f64>();
+        let (mut turn_re, mut turn_im) = (vec![0.0; n], vec![0.0; n]);
+        for (i, offset) in self.offsets.iter().enumerate() {
+            let (sin, cos) = (offset * spacing).sin_cos();
+            (turn_re[i], turn_im[i]) = (cos, sin);
+        }
+        let (mut re, mut im) = (vec![0.0; n], vec![0.0; n]);
+        for (k, (log, error)) in logs.iter_mut().zip(errors).enumerate() {
+            if k % ANCHOR == 0 {
+                let omega = k as f64 * spacing;
+                for i in 0..n {
+                    let (sin, cos) = (self.offsets[i] * omega).sin_cos();
+                    (re[i], im[i]) = (self.weights[i] * cos, self.weights[i] * sin);
+                }
+            }
+            let (sum_re, sum_im) = rotate(&mut re, &mut im, &turn_re, &turn_im);
+            let squared = sum_re * sum_re + sum_im * sum_im;
+            log.0 += count * 0.5 * squared.ln();
+            log.1 += count * sum_im.atan2(sum_re);
+            // Of each term: its phase, the rotations since the anchor, its weight, its place in the sum.
+            let term = UNIT * (2.0 * k as f64 * spacing * spread + 6.0 * ANCHOR as f64 + 40.0) + 2.0 * LOG_QUADRATURE.exp();
+            *error += count * term / squared.sqrt();
+        }
+    }
+}
+
+/// The spacing in x with which the transform errs by at most e^LOG_QUADRATURE up to `highest` omega.
+fn node_spacing(part: &SubsampledGaussian, direction: Direction, lambda: f64, highest: f64) -> f64 {
+    let variance = part.sigma * part.sigma;
+    let excess = (1..=24)
+        .map(|i| {
+            let angle = 0.125 * f64::from(i);
+            let height = angle * variance;
+            let penalty = if direction == Direction::Add { -lambda * (0.5 * angle).cos().ln() } else { 0.0 };
+            (0.7 - LOG_QUADRATURE + 0.5 * height * angle + penalty) / height
+        })
+        .fold(f64::INFINITY, f64::min);
+    2.0 * PI / (highest / variance + excess)
+}
+
+/// The spacing in x at which bounds on |phi| are taken.
+fn profile_spacing(sigma: f64) -> f64 {
+    sigma.min(sigma * sigma) / 16.0
+}
+
+/// The sums of the terms, each then turned by its own angle.
+fn rotate(re: &mut [f64], im: &mut [f64], turn_re: &[f64], turn_im: &[f64]) -> (f64, f64) {
+    const LANES: usize = 8;
+    let (mut sums_re, mut sums_im) = ([0.0; LANES], [0.0; LANES]);
+    let length = re.len();
+    let whole = length / LANES * LANES;
+    let mut turn = |range: std::ops::Range<usize>| {
+        let (re, im) = (&mut re[range.clone()], &mut im[range.clone()]);
+        let (turn_re, turn_im) = (&turn_re[range.clone()], &turn_im[range]);
+        for i in 0..re.len().min(im.len()).min(turn_re.len()).min(turn_im.len()) {
+            sums_re[i] += re[i];
+            sums_im[i] += im[i];
+            let next = re[i] * turn_re[i] - im[i] * turn_im[i];
+            im[i] = re[i] * turn_im[i] + im[i] * turn_re[i];
+            re[i] = next;
+        }
+    };
+    let mut start = 0;
+    while start < whole {
+        turn(start..start + LANES);
+        start += LANES;
+    }
+    turn(whole..length);
+    (sums_re.iter().sum(), sums_im.iter().sum())
+}
+
+/// The power of nu/nu0 whose mean under nu0 is M(lambda).
+fn power(direction: Direction, lambda: f64) -> f64 {
+    match direction {
+        Direction::Remove => lambda + 1.0,
+        Direction::Add => -lambda,
+    }
+}
+
+/// What bounds |phi| of one part: its tilted losses in order with weights, and the variation of their density.
+struct Profile {
+    count: f64,
+    /// 1/sigma^2 where there is no sampling: |phi| is then known.
+    gaussian: Option<f64>,
+    /// Loss, and running sums of weight, weight loss, weight loss^2 up to it.
+    losses: Vec<f64>,
+    sums: Vec<[f64; 3]>,
+    variation: f64,
+}
+
+impl Profile {
+    fn new(part: &SubsampledGaussian, direction: Direction, lambda: f64) -> Self {
+        let SubsampledGaussian { q, sigma, count } = *part;
+        let count = count as f64;
+        if q == 1.0 {
+            return Self { count, gaussian: Some(1.0 / (sigma * sigma)), losses: vec![], sums: vec![], variation: 0.0 };
+        }
+        let step = profile_spacing(sigma);
+        let power = power(direction, lambda);
+        let (mut losses, mut logs, mut xs) = (Vec::new(), Vec::new(), Vec::new());
+        quadrature::tilted_nodes(q, sigma, power, step, |x, loss, log_weight| {
+            xs.push(x);
+            losses.push(loss);
+            logs.push(log_weight);
+        });
+        let peak = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logs.iter().map(|log| (log - peak).exp()).sum();
+        let centre = losses.iter().zip(&logs).map(|(l, log)| l * (log - peak).exp()).sum::<f64>() / total;
+        let mut sums = Vec::with_capacity(losses.len() + 1);
+        let mut running = [0.0; 3];
+        sums.push(running);
+        for (loss, log) in losses.iter_mut().zip(&logs) {
+            *loss -= centre;
+            let weight = (log - peak).exp() / total;
+            running = [running[0] + weight, running[1] + weight * *loss, running[2] + weight * *loss * *loss];
+            sums.push(running);
+        }
+        // The density of the loss is that of x over L'(x) = w(x)/sigma^2; its bulk may lie left of that of x.
+        let low = (-1.0 - 10.0 * sigma).min(xs[0]);
+        let high = xs[xs.len() - 1] + sigma;
+        let log_norm = peak + (total * step).ln();
+        let density = |x: f64| {
+            let exponent = (2.0 * x - 1.0) / (2.0 * sigma * sigma);
+            let log_weight = -((1.0 / q - 1.0) * (-exponent).exp()).ln_1p();
+            let log_density = -0.5 * (x / sigma) * (x / sigma) + power * quadrature::loss(q, sigma, x) - log_norm;
+            (log_density - log_weight).exp() * sigma * sigma
+        };
+        let fine = 0.05 * sigma.min(sigma * sigma);
+        let pieces = ((high - low) / fine).ceil();
+        let mut previous = 0.0;
+        let mut variation = 0.0;
+        for i in 0..=(pieces as usize) {
+            let here = density(low + i as f64 * fine);
+            variation += f64::abs(here - previous);
+            previous = here;
+        }
+        Self { count, gaussian: None, losses, sums, variation: 1.1 * (variation + previous) }
+    }
+
+    /// At least E[(X - X')^2; |X - X'| <= reach]: both in the best interval that long.
+    fn spread_within(&self, reach: f64) -> f64 {
+        let (mut best, mut end) = (0.0_f64, 0);
+        for start in 0..self.losses.len() {
+            while end < self.losses.len() && self.losses[end] - self.losses[start] <= reach {
+                end += 1;
+            }
+            // Few nodes say little of an interval.
+            if end - start >= 12 {
+                let [w, l, s]: [f64; 3] = std::array::from_fn(|i| self.sums[end][i] - self.sums[start][i]);
+                best = best.max(2.0 * (w * s - l * l));
+            }
+        }
+        // The rule is not exact between hard ends.
+        0.8 * best
+    }
+
+    /// ln of a bound on |phi|^count for all omega in [low, high].
+    fn log_bound(&self, low: f64, high: f64) -> f64 {
+        if let Some(squared) = self.gaussian {
+            return -0.5 * self.count * squared * low * low;
+        }
+        // 1 - cos t >= c t^2 for |t| <= tau.
+        let spread = [(PI, 2.0 / (PI * PI)), (2.0, (1.0 - f64::cos(2.0)) / 4.0), (1.0, 1.0 - f64::cos(1.0))]
+            .into_iter()
+            .map(|(tau, c)| c * self.spread_within(tau / high))
+            .fold(0.0, f64::max);
+        let by_spread = 0.5 * f64::ln_1p(-(low * low * spread).min(1.0 - 1e-15));
+        let by_variation = (self.variation / low).ln();
+        self.count * by_spread.min(by_variation).min(0.0)
+    }
+}
+
+/// Where to cut the contour, and a bound on what is left out: 1/pi times the integral of |phi|/omega^2 beyond.
+fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: f64) -> Option<(f64, f64)> {
+    const RATIO: f64 = 1.12;
+    let sampled: f64 = profiles.iter().filter(|p| p.gaussian.is_none()).map(|p| p.count).sum();
+    let mut ranges = Vec::new();
+    let mut omega = (0.5 / deviation).max(spacing);
+    let goal = log_goal.exp();
+    let tail = loop {
+        let high = omega * RATIO;
+        let log: f64 = profiles.iter().map(|p| p.log_bound(omega, high)).sum();
+        // Beyond, the variation alone: the integral of (D/omega)^n / omega^2.
+        let beyond: f64 = profiles.iter().map(|p| if p.gaussian.is_some() { p.log_bound(omega, omega) } else { p.count * (p.variation / omega).ln().min(0.0) }).sum();
+        let all_fall = profiles.iter().all(|p| p.gaussian.is_some() || p.variation < omega);
+        let rest = beyond.exp() / omega / if all_fall { sampled + 1.0 } else { 1.0 };
+        if rest / PI <= 0.1 * goal {
+            break rest / PI;
+        }
+        ranges.push((omega, log.exp() * (high - omega) / (omega * omega) / PI));
+        omega = high;
+        if omega > 1e6 * spacing {
+            return None;
+        }
+    };
+    let (mut cut, mut left) = (omega, tail);
+    for &(low, part) in ranges.iter().rev() {
+        if left + part > goal {
+            break;
+        }
+        left += part;
+        cut = low;
+    }
+    Some((cut, left))
+}
