@@ -27,8 +27,12 @@ use crate::quadrature;
 /// Errors aimed at, relative to delta.
 const TOLERANCE: f64 = 1e-8;
 
-/// Most products of a node in x and a node in omega: some tens of milliseconds.
-const MOST_WORK: f64 = 3e7;
+/// Most products of a node in x and a node in omega: some tens of milliseconds, or one.
+const MOST_WORK: f64 = 4e7;
+const LITTLE_WORK: f64 = 1e6;
+
+/// ln of the factor by which round-off may be amplified away from the saddle point.
+const MOST_AMPLIFIED: f64 = 12.0;
 
 /// ln of the quadrature error in x, relative to M(lambda).
 const LOG_QUADRATURE: f64 = -37.0;
@@ -56,10 +60,37 @@ pub(crate) struct Contour {
 }
 
 impl Contour {
-    /// `None` where the loss is too rough (few steps, or nearly discrete) for a short contour.
-    pub(crate) fn new(landscape: &Landscape<'_>, saddle: &Saddle, log_delta: f64) -> Option<Self> {
+    /// For epsilons near `epsilon`, where delta is about e^`log_delta`. `None` where the loss is too rough (few steps, or
+    /// nearly discrete) for a short contour.
+    pub(crate) fn new(landscape: &Landscape<'_>, saddle: &Saddle, epsilon: f64, log_delta: f64) -> Option<Self> {
+        let first = Self::through(landscape, saddle, epsilon, log_delta, LITTLE_WORK);
+        if first.is_some() {
+            return first;
+        }
+        // Where rare losses are far larger than the usual ones, the saddle point lies in a region where the moments
+        // explode and the wrapped terms need a wide period. Any lambda will do: take the one of the least period.
+        let count = |p: &SubsampledGaussian| p.count as f64;
+        let mut best: Option<(f64, Saddle)> = None;
+        for i in 0..14 {
+            let other = landscape.at(saddle.lambda * 1.3 * 0.75_f64.powi(i));
+            let log_moment: f64 = landscape.parts.iter().zip(&other.log_moments).map(|(p, m)| count(p) * m).sum();
+            // Round-off is relative to e^(K - lambda epsilon), which may be above delta by only so much.
+            if !log_moment.is_finite() || log_moment - other.lambda * epsilon - log_delta > MOST_AMPLIFIED {
+                continue;
+            }
+            let log_goal = log_delta - (log_moment - other.lambda * epsilon) + TOLERANCE.ln();
+            let width = period(&elsewhere(landscape, other.lambda), other.lambda, log_moment, epsilon, log_goal);
+            // The core decays no faster for it, so the period decides.
+            if best.as_ref().is_none_or(|(least, _)| width < 0.9 * least) {
+                best = Some((width, other));
+            }
+        }
+        let (_, other) = best?;
+        Self::through(landscape, &other, epsilon, log_delta, MOST_WORK)
+    }
+
+    fn through(landscape: &Landscape<'_>, saddle: &Saddle, epsilon: f64, log_delta: f64, most_work: f64) -> Option<Self> {
         let lambda = saddle.lambda;
-        let epsilon = saddle.mean;
         if lambda <= 0.0 || !(saddle.variance > 0.0 && saddle.log_delta.is_finite()) {
             return None;
         }
@@ -68,14 +99,7 @@ impl Contour {
         // The sum is e^(log_moment - lambda epsilon) times a factor; errors are wanted relative to delta.
         let log_goal = log_delta.min(0.0) - (log_moment - lambda * epsilon) + TOLERANCE.ln();
         let elsewhere = elsewhere(landscape, lambda);
-        let side = |right: bool| {
-            elsewhere
-                .iter()
-                .filter(|&&(at, _)| (at > lambda) == right)
-                .map(|&(at, log)| (log - log_moment - (at - lambda) * epsilon - log_goal + 1.0).max(1.0) / (at - lambda).abs())
-                .fold(f64::INFINITY, f64::min)
-        };
-        let width = side(true).max(side(false));
+        let width = period(&elsewhere, lambda, log_moment, epsilon, log_goal);
         if !width.is_finite() {
             return None;
         }
@@ -101,7 +125,7 @@ impl Contour {
                 continue;
             }
             let step = node_spacing(part, landscape.direction, lambda, nodes as f64 * spacing);
-            if profile.losses.len() as f64 * profile_spacing(part.sigma) / step * nodes as f64 > MOST_WORK {
+            if profile.losses.len() as f64 * profile_spacing(part.sigma) / step * nodes as f64 > most_work {
                 return None;
             }
             let step = Nodes::new(part, landscape.direction, lambda, step);
@@ -140,19 +164,27 @@ impl Contour {
 
     /// The trapezoid sum and the sum of its moduli, times spacing/pi.
     fn sum(&self, epsilon: f64) -> (f64, f64) {
+        let [sum, size, _] = self.sums(epsilon);
+        (sum, size)
+    }
+
+    /// The same, and the sum for -d delta/d epsilon.
+    fn sums(&self, epsilon: f64) -> [f64; 3] {
         let turn = -self.spacing * (epsilon - self.mean);
-        let (mut sum, mut size) = (0.0, 0.0);
+        let (mut sum, mut size, mut slope) = (0.0, 0.0, 0.0);
         let (step_sin, step_cos) = turn.sin_cos();
         let (mut sin, mut cos) = (0.0, 1.0);
         for (k, &(re, im)) in self.values.iter().enumerate() {
             if k % ANCHOR == 0 {
                 (sin, cos) = (turn * k as f64).sin_cos();
             }
-            sum += re * cos - im * sin;
+            let real = re * cos - im * sin;
+            sum += real;
+            slope += self.lambda * real - k as f64 * self.spacing * (re * sin + im * cos);
             size += re.abs() + im.abs();
             (sin, cos) = (sin * step_cos + cos * step_sin, cos * step_cos - sin * step_sin);
         }
-        (sum * self.spacing / PI, size * self.spacing / PI)
+        [sum, size, slope].map(|value| value * self.spacing / PI)
     }
 
     /// Bound on the sum over m of e^(lambda m W) delta(epsilon + m W), over m > 0 or m < 0: with the Chernoff bound
@@ -169,32 +201,30 @@ impl Contour {
             .fold(f64::INFINITY, f64::min)
     }
 
-    /// Bounds on epsilon at `delta`: where the bounds on delta(epsilon) have passed it.
-    pub(crate) fn epsilon(&self, delta: f64) -> Option<(f64, f64)> {
+    /// Bounds on epsilon at `delta`, which is below `highest`: where the bounds on delta(epsilon) have passed it.
+    pub(crate) fn epsilon(&self, delta: f64, highest: f64) -> Option<(f64, f64)> {
         let at = |epsilon: f64| self.delta(epsilon);
-        // The bounds are sound wherever they are evaluated, so the search need not be.
-        let middle = |(low, high): (f64, f64)| (0.5 * (low + high)).ln();
-        let target = delta.ln();
-        let width = 2.0 * PI / self.spacing;
-        if self.delta(0.0).1 <= delta {
+        if at(0.0).1 <= delta {
             return Some((0.0, 0.0));
         }
-        let (mut low, mut high) = ((self.mean - 0.4 * width).max(0.0), self.mean + 0.4 * width);
-        let mut guess = self.mean.max(0.0);
-        for _ in 0..60 {
-            let found = middle(at(guess));
-            if found > target { low = low.max(guess) } else { high = high.min(guess) }
-            if !(high - low > 1e-12 * high.abs()) {
-                break;
-            }
-            // ln delta falls by about lambda for each unit of epsilon.
-            let step = (found - target) / self.lambda;
+        // The bounds are sound wherever they are evaluated, so the search need not be: Newton's on ln delta, halving
+        // the bracket where that leaves it.
+        let (mut low, mut high) = (0.0, highest);
+        let mut guess = if self.mean > 0.0 && self.mean < high { self.mean } else { 0.5 * high };
+        for _ in 0..100 {
+            let [sum, _, slope] = self.sums(guess);
+            let miss = if sum > 0.0 { self.log_moment - self.lambda * guess + sum.ln() - delta.ln() } else { f64::NEG_INFINITY };
+            if miss > 0.0 { low = guess } else { high = guess }
+            let step = miss * sum / slope;
             let next = guess + step;
-            if step.abs() <= 1e-11 * guess.abs() {
+            let inside = next > low && next < high && step.is_finite();
+            let next = if inside { next } else { 0.5 * (low + high) };
+            if (next - guess).abs() <= 1e-11 * guess.abs() {
                 break;
             }
-            guess = if next > low && next < high { next } else { 0.5 * (low + high) };
+            guess = next;
         }
+        let width = 2.0 * PI / self.spacing;
         let (lower, upper) = at(guess);
         let slack = (upper / lower.max(delta * 1e-3)).ln().max(1e-12) / self.lambda + 4e-16 * guess;
         let outward = |sign: f64, meets: &dyn Fn((f64, f64)) -> bool| {
@@ -220,10 +250,22 @@ impl Contour {
     }
 }
 
+/// The period W in epsilon at which the terms wrapped round are below e^`log_goal` of e^(K(lambda) - lambda epsilon).
+fn period(elsewhere: &[(f64, f64)], lambda: f64, log_moment: f64, epsilon: f64, log_goal: f64) -> f64 {
+    let side = |right: bool| {
+        elsewhere
+            .iter()
+            .filter(|&&(at, _)| (at > lambda) == right)
+            .map(|&(at, log)| (log - log_moment - (at - lambda) * epsilon - log_goal + 1.0).max(1.0) / (at - lambda).abs())
+            .fold(f64::INFINITY, f64::min)
+    };
+    side(true).max(side(false))
+}
+
 /// ln M at tilts on both sides of lambda; 0 is M(0) = 1.
 fn elsewhere(landscape: &Landscape<'_>, lambda: f64) -> Vec<(f64, f64)> {
     let mut list = vec![(0.0, 0.0)];
-    for factor in [0.25, 0.5, 0.75, 1.25, 1.5, 2.0, 3.0, 5.0] {
+    for factor in [0.25, 0.5, 0.75, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0] {
         let saddle = landscape.at(lambda * factor);
         let log = landscape.parts.iter().zip(&saddle.log_moments).map(|(p, m)| p.count as f64 * m).sum::<f64>();
         if log.is_finite() {

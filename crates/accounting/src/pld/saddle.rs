@@ -60,6 +60,28 @@ impl Landscape<'_> {
         })
     }
 
+    /// An upper bound on epsilon, up to round-off: Chernoff's, at the best of the tilts around `saddle`. With
+    /// (1 - e^-y)+ <= e^(t y) t^t / (t + 1)^(t + 1), it is the Renyi accountant's.
+    pub(crate) fn chernoff(&self, saddle: &Saddle, log_delta: f64) -> f64 {
+        let bound = |lambda: f64| {
+            let total: f64 = self.parts.iter().zip(self.at(lambda).log_moments).map(|(p, log)| p.count as f64 * log).sum();
+            (total - log_delta - (lambda + 1.0).ln() - lambda * (1.0 / lambda).ln_1p()) / lambda
+        };
+        let mut best = f64::INFINITY;
+        for direction in [1.0_f64, -1.0] {
+            let mut previous = f64::INFINITY;
+            for i in 0..24 {
+                let here = bound(saddle.lambda * (direction * 0.1 * f64::from(i)).exp());
+                best = best.min(if here.is_nan() { f64::INFINITY } else { here });
+                if here > previous {
+                    break;
+                }
+                previous = here;
+            }
+        }
+        best
+    }
+
     /// The tilt for a given epsilon.
     pub(crate) fn for_epsilon(&self, epsilon: f64) -> Saddle {
         self.search(|s| s.mean < epsilon)
