@@ -39,5 +39,5 @@ mod quadrature;
 mod types;
 
 pub use error::Error;
-pub use event::Event;
+pub use event::{Event, Runs};
 pub use types::{Bound, Delta, DeltaInterval, Epsilon, Interval, Neighbours, NoiseMultiplier, Order, SamplingRate};

@@ -18,10 +18,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::SubsampledGaussian;
+mod mechanism;
+
+use crate::event::{Parts, SubsampledGaussian};
 use crate::{Delta, Epsilon, Error, Event, Order, quadrature};
 
-const NAME: &str = "the Renyi accountant";
+pub(crate) const NAME: &str = "the Renyi accountant";
 
 /// An epsilon and the order that proves it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,10 +38,8 @@ pub struct RdpEpsilon {
 ///
 /// [`Error::UnsupportedEvent`] where no formula is known, [`Error::Unrepresentable`] on overflow.
 pub fn rdp(event: &Event, order: Order) -> Result<f64, Error> {
-    let mut sum = 0.0;
-    for part in event.subsampled_gaussians(NAME)? {
-        sum += part.count as f64 * step_rdp(&part, order.get());
-    }
+    let parts = event.parts(NAME)?;
+    let sum = divergence(&parts, order.get())?;
     if sum.is_finite() { Ok(sum) } else { Err(Error::Unrepresentable { quantity: "the Renyi divergence" }) }
 }
 
@@ -47,15 +47,17 @@ pub fn rdp(event: &Event, order: Order) -> Result<f64, Error> {
 ///
 /// Choosing the order afterwards is sound here because the event is fixed: every order holds at once.
 pub fn epsilon(event: &Event, delta: Delta) -> Result<RdpEpsilon, Error> {
-    let parts = event.subsampled_gaussians(NAME)?;
-    if parts.is_empty() {
+    let parts = event.parts(NAME)?;
+    if parts.gaussians.is_empty() && parts.others.is_empty() {
         return Ok(RdpEpsilon { epsilon: Epsilon::ZERO, order: Order::new(2.0)? });
     }
     if delta.get() == 0.0 {
         return Err(Error::DeltaTooSmall { accountant: NAME, delta: 0.0, smallest: f64::MIN_POSITIVE });
     }
+    // What is refused is refused at every order.
+    divergence(&parts, 2.0)?;
     let at = |order: f64| {
-        let rdp: f64 = parts.iter().map(|part| part.count as f64 * step_rdp(part, order)).sum();
+        let rdp = divergence(&parts, order).unwrap_or(f64::INFINITY);
         epsilon_from_rdp(rdp, order, delta.get())
     };
     let (order, epsilon) = minimise_over_orders(at);
@@ -67,12 +69,14 @@ pub fn epsilon(event: &Event, delta: Delta) -> Result<RdpEpsilon, Error> {
 
 /// The smallest delta over all orders at a given epsilon (Proposition 12 solved for delta), at most 1.
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<f64, Error> {
-    let parts = event.subsampled_gaussians(NAME)?;
-    if parts.is_empty() {
+    let parts = event.parts(NAME)?;
+    if parts.gaussians.is_empty() && parts.others.is_empty() {
         return Ok(0.0);
     }
+    // What is refused is refused at every order.
+    divergence(&parts, 2.0)?;
     let at = |order: f64| {
-        let rdp: f64 = parts.iter().map(|part| part.count as f64 * step_rdp(part, order)).sum();
+        let rdp = divergence(&parts, order).unwrap_or(f64::INFINITY);
         (order - 1.0) * (rdp - epsilon.get() + (-1.0 / order).ln_1p()) - order.ln()
     };
     let (_, log_delta) = minimise_over_orders(at);
@@ -127,6 +131,18 @@ pub(crate) fn minimise_over_orders(objective: impl Fn(f64) -> f64) -> (f64, f64)
         }
     }
     best
+}
+
+/// The sum over the parts.
+fn divergence(parts: &Parts, order: f64) -> Result<f64, Error> {
+    let mut sum = 0.0;
+    for part in &parts.gaussians {
+        sum += part.count as f64 * step_rdp(part, order);
+    }
+    for (event, count) in &parts.others {
+        sum += *count as f64 * mechanism::rdp(event, order)?;
+    }
+    Ok(sum)
 }
 
 /// The divergence of one step. The moment of nu/nu0 is taken under nu0, which Mironov, Talwar & Zhang (Theorem 5)
