@@ -31,7 +31,11 @@ fn main() {
                     let start = Instant::now();
                     let renyi = rdp::epsilon(&run, at).map(|r| r.epsilon.get());
                     rdp_times.push(start.elapsed().as_secs_f64() * 1e3);
-                    if steps <= 100_000 { times.push(ms) } else { slow.push(ms) }
+                    if steps <= 100_000 {
+                        times.push(ms)
+                    } else {
+                        slow.push(ms)
+                    }
                     let late = ms > 100.0 && steps <= 100_000;
                     match found {
                         Ok(found) => {
@@ -41,7 +45,16 @@ fn main() {
                             if bad || late || all {
                                 println!(
                                     "sigma {sigma} q {q} T {steps} delta {delta:e}: {:.6} width {:.1e} ({:.2} of the goal) {ms:.1} ms, Renyi {renyi:?}{}",
-                                    found.upper.get(), width, width / goal, if bad { " WIDE" } else if late { " LATE" } else { "" }
+                                    found.upper.get(),
+                                    width,
+                                    width / goal,
+                                    if bad {
+                                        " WIDE"
+                                    } else if late {
+                                        " LATE"
+                                    } else {
+                                        ""
+                                    }
                                 );
                             }
                         }

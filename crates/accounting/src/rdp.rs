@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 mod mechanism;
 
+pub(crate) use mechanism::check_answers;
+
 use crate::event::{Parts, SubsampledGaussian};
 use crate::{Delta, Epsilon, Error, Event, Order, quadrature};
 

@@ -214,7 +214,11 @@ impl Contour {
         for _ in 0..100 {
             let [sum, _, slope] = self.sums(guess);
             let miss = if sum > 0.0 { self.log_moment - self.lambda * guess + sum.ln() - delta.ln() } else { f64::NEG_INFINITY };
-            if miss > 0.0 { low = guess } else { high = guess }
+            if miss > 0.0 {
+                low = guess
+            } else {
+                high = guess
+            }
             let step = miss * sum / slope;
             let next = guess + step;
             let inside = next > low && next < high && step.is_finite();
@@ -495,7 +499,10 @@ fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: f64) -> Opt
         let high = omega * RATIO;
         let log: f64 = profiles.iter().map(|p| p.log_bound(omega, high)).sum();
         // Beyond, the variation alone: the integral of (D/omega)^n / omega^2.
-        let beyond: f64 = profiles.iter().map(|p| if p.gaussian.is_some() { p.log_bound(omega, omega) } else { p.count * (p.variation / omega).ln().min(0.0) }).sum();
+        let beyond: f64 = profiles
+            .iter()
+            .map(|p| if p.gaussian.is_some() { p.log_bound(omega, omega) } else { p.count * (p.variation / omega).ln().min(0.0) })
+            .sum();
         let all_fall = profiles.iter().all(|p| p.gaussian.is_some() || p.variation < omega);
         let rest = beyond.exp() / omega / if all_fall { sampled + 1.0 } else { 1.0 };
         if rest / PI <= 0.1 * goal {

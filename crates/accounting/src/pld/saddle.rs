@@ -3,6 +3,7 @@
 //! With K(t) the sum over steps of ln E e^(t loss), delta(epsilon) is about e^(K(t) - t epsilon) at the t that makes
 //! this smallest, where K'(t) = epsilon. Only the choice of grid depends on it, never the truth of a bound.
 
+use super::law::Law;
 use super::table::Direction;
 use crate::event::SubsampledGaussian;
 use crate::quadrature::{tilted_loss, tilted_loss_below};
@@ -21,7 +22,7 @@ pub(crate) struct Saddle {
     pub(crate) mean: f64,
     /// K''(lambda).
     pub(crate) variance: f64,
-    /// ln E e^(lambda loss) of one step of each part.
+    /// ln E e^(lambda loss) of one step of each part, then of each law.
     pub(crate) log_moments: Vec<f64>,
 }
 
@@ -30,6 +31,7 @@ pub(crate) struct Saddle {
 #[derive(Debug)]
 pub(crate) struct Landscape<'a> {
     pub(crate) parts: &'a [SubsampledGaussian],
+    pub(crate) laws: &'a [(Law, u64)],
     pub(crate) direction: Direction,
     pub(crate) highest_x: Vec<f64>,
 }
@@ -46,6 +48,14 @@ impl Landscape<'_> {
             variance += count * step_variance;
             log_moments.push(log_moment);
         }
+        for (law, count) in self.laws {
+            let (log_moment, step_mean, step_variance) = law.tilted(lambda);
+            let count = *count as f64;
+            total += count * log_moment;
+            mean += count * step_mean;
+            variance += count * step_variance;
+            log_moments.push(log_moment);
+        }
         Saddle { lambda, log_delta: total - lambda * mean, mean, variance, log_moments }
     }
 
@@ -56,7 +66,9 @@ impl Landscape<'_> {
         // always small and rarely large, K'' jumps and the factor means nothing: so it is kept within e^-4 and 1.
         self.search(|s| {
             let prefactor = s.lambda * (s.lambda + 1.0) * (2.0 * std::f64::consts::PI * s.variance).sqrt();
-            s.log_delta - prefactor.max(1.0).ln().min(4.0) > target
+            // At an atom at the end of the support delta is its mass times the way to it, about 1/t.
+            let atom = if s.lambda * s.lambda * s.variance < 0.1 { s.lambda + 1.0 } else { 1.0 };
+            s.log_delta - prefactor.max(1.0).ln().min(4.0).max(atom.ln()) > target
         })
     }
 
