@@ -55,7 +55,7 @@ pub enum Event {
         scale: NoiseMultiplier,
     },
     /// Integer noise with mass proportional to e^(-|k|/(scale x sensitivity)) on an integer that moves by at most the
-    /// sensitivity.
+    /// sensitivity. Accounted as any mechanism of epsilon 1/`scale`, which it is exactly at sensitivity 1.
     DiscreteLaplace {
         /// Scale / sensitivity.
         scale: NoiseMultiplier,
