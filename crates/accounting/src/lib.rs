@@ -46,3 +46,8 @@ mod types;
 pub use error::Error;
 pub use event::{Event, Runs};
 pub use types::{Bound, Delta, DeltaInterval, Epsilon, Interval, Neighbours, NoiseMultiplier, Order, SamplingRate};
+
+/// The page for readers, whose examples run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/accounting.md")]
+struct Page;

@@ -28,6 +28,11 @@ const VERBS: [&[&str]; 25] = [
     &["scan"],
     &["select"],
     &["account", "epsilon"],
+    &["account", "delta"],
+    &["account", "noise"],
+    &["account", "steps"],
+    &["account", "compose"],
+    &["account", "curve"],
     &["demo"],
 ];
 /// Of WORDS.md: what the program never says.
