@@ -32,9 +32,9 @@ fn main() {
                     let renyi = rdp::epsilon(&run, at).map(|r| r.epsilon.get());
                     rdp_times.push(start.elapsed().as_secs_f64() * 1e3);
                     if steps <= 100_000 {
-                        times.push(ms)
+                        times.push(ms);
                     } else {
-                        slow.push(ms)
+                        slow.push(ms);
                     }
                     let late = ms > 100.0 && steps <= 100_000;
                     match found {

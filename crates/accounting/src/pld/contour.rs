@@ -19,6 +19,7 @@
 
 use std::f64::consts::PI;
 
+use super::decay::{Profile, cut, power, profile_spacing};
 use super::saddle::{Landscape, Saddle};
 use super::table::{Direction, UNIT};
 use crate::event::SubsampledGaussian;
@@ -215,9 +216,9 @@ impl Contour {
             let [sum, _, slope] = self.sums(guess);
             let miss = if sum > 0.0 { self.log_moment - self.lambda * guess + sum.ln() - delta.ln() } else { f64::NEG_INFINITY };
             if miss > 0.0 {
-                low = guess
+                low = guess;
             } else {
-                high = guess
+                high = guess;
             }
             let step = miss * sum / slope;
             let next = guess + step;
@@ -356,11 +357,6 @@ fn node_spacing(part: &SubsampledGaussian, direction: Direction, lambda: f64, hi
     2.0 * PI / (highest / variance + excess)
 }
 
-/// The spacing in x at which bounds on |phi| are taken.
-fn profile_spacing(sigma: f64) -> f64 {
-    sigma.min(sigma * sigma) / 16.0
-}
-
 /// The sums of the terms, each then turned by its own angle.
 fn rotate(re: &mut [f64], im: &mut [f64], turn_re: &[f64], turn_im: &[f64]) -> (f64, f64) {
     const LANES: usize = 8;
@@ -387,140 +383,43 @@ fn rotate(re: &mut [f64], im: &mut [f64], turn_re: &[f64], turn_im: &[f64]) -> (
     (sums_re.iter().sum(), sums_im.iter().sum())
 }
 
-/// The power of nu/nu0 whose mean under nu0 is M(lambda).
-fn power(direction: Direction, lambda: f64) -> f64 {
-    match direction {
-        Direction::Remove => lambda + 1.0,
-        Direction::Add => -lambda,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What bounds |phi| of one part: its tilted losses in order with weights, and the variation of their density.
-struct Profile {
-    count: f64,
-    /// 1/sigma^2 where there is no sampling: |phi| is then known.
-    gaussian: Option<f64>,
-    /// Loss, and running sums of weight, weight loss, weight loss^2 up to it.
-    losses: Vec<f64>,
-    sums: Vec<[f64; 3]>,
-    variation: f64,
-}
-
-impl Profile {
-    fn new(part: &SubsampledGaussian, direction: Direction, lambda: f64) -> Self {
-        let SubsampledGaussian { q, sigma, count } = *part;
-        let count = count as f64;
-        if q == 1.0 {
-            return Self { count, gaussian: Some(1.0 / (sigma * sigma)), losses: vec![], sums: vec![], variation: 0.0 };
-        }
-        let step = profile_spacing(sigma);
-        let power = power(direction, lambda);
-        let (mut losses, mut logs, mut xs) = (Vec::new(), Vec::new(), Vec::new());
-        quadrature::tilted_nodes(q, sigma, power, step, |x, loss, log_weight| {
-            xs.push(x);
-            losses.push(loss);
-            logs.push(log_weight);
-        });
-        let peak = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let total: f64 = logs.iter().map(|log| (log - peak).exp()).sum();
-        let centre = losses.iter().zip(&logs).map(|(l, log)| l * (log - peak).exp()).sum::<f64>() / total;
-        let mut sums = Vec::with_capacity(losses.len() + 1);
-        let mut running = [0.0; 3];
-        sums.push(running);
-        for (loss, log) in losses.iter_mut().zip(&logs) {
-            *loss -= centre;
-            let weight = (log - peak).exp() / total;
-            running = [running[0] + weight, running[1] + weight * *loss, running[2] + weight * *loss * *loss];
-            sums.push(running);
-        }
-        // The density of the loss is that of x over L'(x) = w(x)/sigma^2; its bulk may lie left of that of x.
-        let low = (-1.0 - 10.0 * sigma).min(xs[0]);
-        let high = xs[xs.len() - 1] + sigma;
-        let log_norm = peak + (total * step).ln();
-        let density = |x: f64| {
-            let exponent = (2.0 * x - 1.0) / (2.0 * sigma * sigma);
-            let log_weight = -((1.0 / q - 1.0) * (-exponent).exp()).ln_1p();
-            let log_density = -0.5 * (x / sigma) * (x / sigma) + power * quadrature::loss(q, sigma, x) - log_norm;
-            (log_density - log_weight).exp() * sigma * sigma
-        };
-        let fine = 0.05 * sigma.min(sigma * sigma);
-        let pieces = ((high - low) / fine).ceil();
-        let mut previous = 0.0;
-        let mut variation = 0.0;
-        for i in 0..=(pieces as usize) {
-            let here = density(low + i as f64 * fine);
-            variation += f64::abs(here - previous);
-            previous = here;
-        }
-        Self { count, gaussian: None, losses, sums, variation: 1.1 * (variation + previous) }
-    }
-
-    /// At least E[(X - X')^2; |X - X'| <= reach]: both in the best interval that long.
-    fn spread_within(&self, reach: f64) -> f64 {
-        let (mut best, mut end) = (0.0_f64, 0);
-        for start in 0..self.losses.len() {
-            while end < self.losses.len() && self.losses[end] - self.losses[start] <= reach {
-                end += 1;
-            }
-            // Few nodes say little of an interval.
-            if end - start >= 12 {
-                let [w, l, s]: [f64; 3] = std::array::from_fn(|i| self.sums[end][i] - self.sums[start][i]);
-                best = best.max(2.0 * (w * s - l * l));
+    /// A Gaussian's delta has a closed form, and its contour's interval must hold it, on and off the saddle point.
+    #[test]
+    fn gaussians_are_held_on_and_off_the_saddle_point() {
+        for mu in [0.1_f64, 1.0, 5.0] {
+            let parts = [SubsampledGaussian { q: 1.0, sigma: 1.0 / mu, count: 1 }];
+            let landscape = Landscape { parts: &parts, laws: &[], direction: Direction::Remove, highest_x: vec![f64::INFINITY] };
+            for delta in [1e-3_f64, 1e-8, 1e-30] {
+                let saddle = landscape.for_delta(delta);
+                let epsilon = landscape.chernoff(&saddle, delta.ln());
+                let contour = Contour::new(&landscape, &saddle, epsilon, delta.ln()).unwrap();
+                for factor in [0.9, 1.0, 1.05] {
+                    let at = factor * epsilon;
+                    let exact = crate::gaussian::log_delta_of_mu(mu, at).exp();
+                    let (low, high) = contour.delta(at);
+                    assert!(low <= exact * (1.0 + 1e-11) && exact * (1.0 - 1e-11) <= high, "mu {mu} at {at}: {low} {exact} {high}");
+                    assert!(high - low <= 1e-4 * exact, "mu {mu} at {at}: {low} {exact} {high}");
+                }
             }
         }
-        // The rule is not exact between hard ends.
-        0.8 * best
     }
 
-    /// ln of a bound on |phi|^count for all omega in [low, high].
-    fn log_bound(&self, low: f64, high: f64) -> f64 {
-        if let Some(squared) = self.gaussian {
-            return -0.5 * self.count * squared * low * low;
-        }
-        // 1 - cos t >= c t^2 for |t| <= tau.
-        let spread = [(PI, 2.0 / (PI * PI)), (2.0, (1.0 - f64::cos(2.0)) / 4.0), (1.0, 1.0 - f64::cos(1.0))]
-            .into_iter()
-            .map(|(tau, c)| c * self.spread_within(tau / high))
-            .fold(0.0, f64::max);
-        let by_spread = 0.5 * f64::ln_1p(-(low * low * spread).min(1.0 - 1e-15));
-        let by_variation = (self.variation / low).ln();
-        self.count * by_spread.min(by_variation).min(0.0)
+    /// A period too short for the loss: the interval widens by what is wrapped round, and still holds.
+    #[test]
+    fn what_is_wrapped_round_is_charged() {
+        let parts = [SubsampledGaussian { q: 1.0, sigma: 1.0, count: 1 }];
+        let landscape = Landscape { parts: &parts, laws: &[], direction: Direction::Remove, highest_x: vec![f64::INFINITY] };
+        let saddle = landscape.for_delta(1e-5);
+        let mut contour = Contour::new(&landscape, &saddle, saddle.mean, 1e-5_f64.ln()).unwrap();
+        let exact = crate::gaussian::log_delta_of_mu(1.0, saddle.mean).exp();
+        // Every fourth node, weighted by the first's half, as a contour of a quarter of the period has.
+        contour.values = contour.values.iter().copied().step_by(4).collect();
+        contour.spacing *= 4.0;
+        let (low, high) = contour.delta(saddle.mean);
+        assert!(high > exact * 1.001 && low <= exact && exact <= high, "{low} {exact} {high}");
     }
-}
-
-/// Where to cut the contour, and a bound on what is left out: 1/pi times the integral of |phi|/omega^2 beyond.
-fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: f64) -> Option<(f64, f64)> {
-    const RATIO: f64 = 1.12;
-    let sampled: f64 = profiles.iter().filter(|p| p.gaussian.is_none()).map(|p| p.count).sum();
-    let mut ranges = Vec::new();
-    let mut omega = (0.5 / deviation).max(spacing);
-    let goal = log_goal.exp();
-    let tail = loop {
-        let high = omega * RATIO;
-        let log: f64 = profiles.iter().map(|p| p.log_bound(omega, high)).sum();
-        // Beyond, the variation alone: the integral of (D/omega)^n / omega^2.
-        let beyond: f64 = profiles
-            .iter()
-            .map(|p| if p.gaussian.is_some() { p.log_bound(omega, omega) } else { p.count * (p.variation / omega).ln().min(0.0) })
-            .sum();
-        let all_fall = profiles.iter().all(|p| p.gaussian.is_some() || p.variation < omega);
-        let rest = beyond.exp() / omega / if all_fall { sampled + 1.0 } else { 1.0 };
-        if rest / PI <= 0.1 * goal {
-            break rest / PI;
-        }
-        ranges.push((omega, log.exp() * (high - omega) / (omega * omega) / PI));
-        omega = high;
-        if omega > 1e6 * spacing {
-            return None;
-        }
-    };
-    let (mut cut, mut left) = (omega, tail);
-    for &(low, part) in ranges.iter().rev() {
-        if left + part > goal {
-            break;
-        }
-        left += part;
-        cut = low;
-    }
-    Some((cut, left))
 }

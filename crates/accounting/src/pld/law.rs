@@ -64,7 +64,7 @@ impl Law {
     /// ln P(k)/Q(k) = (D^2 - 2 k D)/2s^2 for noise s and sensitivity D.
     fn discrete_gaussian(s: f64, sensitivity: f64, log_tail: f64) -> Result<Self, Error> {
         let last = (s * (2.0 * (3.0 - log_tail)).sqrt()).ceil() + 1.0;
-        if !(2.0 * last < MAX_ATOMS) {
+        if 2.0 * last >= MAX_ATOMS || last.is_nan() {
             return Err(Error::GridTooLarge { points: 2.0 * last, limit: MAX_ATOMS as usize });
         }
         let last = last as i64;

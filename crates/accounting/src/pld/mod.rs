@@ -22,6 +22,7 @@
 mod compose;
 mod contour;
 mod curve;
+mod decay;
 mod law;
 mod saddle;
 mod table;
@@ -247,8 +248,11 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     Ok(rates)
 }
 
+/// Laws, and how often each is applied.
+type CountedLaws = Vec<(Law, u64)>;
+
 /// The parts, with all unsampled Gaussians merged into the one they compose to, exactly.
-fn merged(event: &Event) -> Result<(Vec<SubsampledGaussian>, Vec<(Law, u64)>), Error> {
+fn merged(event: &Event) -> Result<(Vec<SubsampledGaussian>, CountedLaws), Error> {
     let event = event.parts(NAME)?;
     // What a law cuts is charged once per application.
     let laws = event.others.iter().map(|(other, count)| Ok((Law::of(other, -300.0)?, *count))).collect::<Result<_, Error>>()?;

@@ -155,7 +155,7 @@ fn what_cannot_be_bounded_is_refused_by_name() {
     let (records, batch) = (NonZeroU64::new(100).unwrap(), NonZeroU64::new(10).unwrap());
     for event in [
         Event::Unsupported { name: "shuffling".into() },
-        Event::FixedSizeSampled { records, batch, with_replacement: false, event: inner.clone() },
+        Event::FixedSizeSampled { records, batch, with_replacement: false, event: inner },
         Event::RandomAllocation { noise_multiplier: sigma(1.0), rounds: records, rounds_per_record: batch },
         Event::PoissonSampled { sampling_rate: reticent_accounting::SamplingRate::new(0.1).unwrap(), event: Box::new(laplace(1.0)) },
     ] {
