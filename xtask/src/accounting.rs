@@ -40,11 +40,11 @@ pub(crate) fn peers() -> Result<Vec<Row>, String> {
         let noise = pinned(&python, &[&script("bench_calib.py"), "--lib", noise_name, "--cap", CAP]).and_then(|out| last_line(&out));
         for case in ours.iter().filter(|c| c["case"] == format!("noise by {accountant}")) {
             let theirs = noise.as_ref().map_err(Clone::clone).and_then(|n| {
-                let same = n["res"]
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .find(|r| r["eps"] == case["epsilon"] && r["q"] == case["rate"] && r["steps"] == case["steps"]);
+                let alike = |theirs: &Value, ours: &Value| theirs.as_f64() == ours.as_f64();
+                let same =
+                    n["res"].as_array().into_iter().flatten().find(|r| {
+                        alike(&r["eps"], &case["epsilon"]) && alike(&r["q"], &case["rate"]) && alike(&r["steps"], &case["steps"])
+                    });
                 let same = same.ok_or("has no such case")?;
                 match same["sigma"].as_str() {
                     Some(why) => Err(why.to_owned()),
