@@ -152,7 +152,7 @@ fn epsilon(noise: f64, batches: Batches, delta: f64) -> Result<Answer, Failure> 
     let renyi = rdp::epsilon(&event, delta)?;
     let (lower, upper) = (interval.lower.get(), interval.upper.get());
     let text = format!(
-        "ε ≤ {} at δ = {:e}  ({})\n  by RDP: ε ≤ {} at order {:.2}\n{}",
+        "ε ≤ {} at δ = {:e}  (certified: {}, by PLD)\n  by RDP: ε ≤ {} at order {:.2}\n{}",
         up(upper),
         delta.get(),
         outwards(lower, upper),
@@ -167,14 +167,14 @@ fn epsilon(noise: f64, batches: Batches, delta: f64) -> Result<Answer, Failure> 
 
 /// The interval, rounded outwards: both ends stay bounds.
 fn outwards(lower: f64, upper: f64) -> String {
-    format!("certified: {:.4} to {:.4}, by PLD", (lower * 1e4).floor() / 1e4, (upper * 1e4).ceil() / 1e4)
+    format!("{:.4} to {:.4}", (lower * 1e4).floor() / 1e4, (upper * 1e4).ceil() / 1e4)
 }
 
 fn delta(noise: f64, batches: Batches, epsilon: f64) -> Result<Answer, Failure> {
     let (event, epsilon) = (dp_sgd(noise, batches)?, Epsilon::new(epsilon)?);
     let interval = pld::delta(&event, epsilon)?;
     let text = format!(
-        "δ ≤ {} at ε = {epsilon}  (certified: at least {:.4e}, by PLD)\n{}",
+        "δ ≤ {} at ε = {epsilon}  (certified: {:.4e} or more, by PLD)\n{}",
         rounded_up(interval.upper),
         interval.lower,
         assumes(batches.steps, batches.rate, noise)
@@ -222,7 +222,7 @@ fn most_steps(epsilon: f64, noise: f64, rate: f64, delta: f64) -> Result<Answer,
     let steps = calibrate::steps(epsilon, delta, Accountant::Pld, run)?;
     let interval = pld::epsilon(&run(steps), delta)?;
     let text = format!(
-        "{steps} steps for ε ≤ {epsilon} at δ = {:e}: {:.1} epochs  ({})\n{}",
+        "{steps} steps for ε ≤ {epsilon} at δ = {:e}: {:.1} epochs  (certified: {}, by PLD)\n{}",
         delta.get(),
         steps as f64 * rate,
         outwards(interval.lower.get(), interval.upper.get()),

@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 25] = [
+const VERBS: [&[&str]; 30] = [
     &["init"],
     &["check"],
     &["import"],

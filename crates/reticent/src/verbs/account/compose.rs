@@ -21,7 +21,7 @@ pub(super) fn run(file: &Path, delta: f64) -> Result<Answer, Failure> {
                 Ok(found) => format!("  by RDP: ε ≤ {} at order {:.2}\n", up(found.epsilon.get()), found.order.get()),
                 Err(why) => format!("  by RDP: {why}\n"),
             };
-            let words = format!("ε ≤ {} at δ = {:e}  ({})\n{also}", up(upper), delta.get(), outwards(lower, upper));
+            let words = format!("ε ≤ {} at δ = {:e}  (certified: {}, by PLD)\n{also}", up(upper), delta.get(), outwards(lower, upper));
             (words, json!({ "epsilon": { "lower": lower, "upper": upper }, "epsilon_rdp": renyi, "accountant": "pld" }))
         }
         // Said, not hidden: the looser accountant answers where the tighter has no proof.
