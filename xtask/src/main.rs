@@ -1,8 +1,10 @@
 //! Tasks of the house.
 //!
-//! `cargo xtask peers train [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
+//! `cargo xtask peers train|accounting [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
 //! The scripts lie in `RETICENT_PEERS` (default `../shared/peers`) and run under `RETICENT_PEERS_PYTHON` (default `python3`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
+
+mod accounting;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -11,20 +13,22 @@ use std::process::{Command, ExitCode};
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).filter(|a| *a != "--json").collect();
-    match words[..] {
-        ["peers", "train"] => match peers_train() {
-            Ok(rows) => {
-                print(&rows, args.iter().any(|a| a == "--json"));
-                ExitCode::SUCCESS
-            }
-            Err(why) => {
-                eprintln!("error: {why}");
-                ExitCode::FAILURE
-            }
-        },
+    let rows = match words[..] {
+        ["peers", "train"] => peers_train(),
+        ["peers", "accounting"] => accounting::peers(),
         _ => {
-            eprintln!("usage: cargo xtask peers train [--json]");
-            ExitCode::from(2)
+            eprintln!("usage: cargo xtask peers train|accounting [--json]");
+            return ExitCode::from(2);
+        }
+    };
+    match rows {
+        Ok(rows) => {
+            print(words[1], &rows, args.iter().any(|a| a == "--json"));
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -47,14 +51,13 @@ fn peers_train() -> Result<Vec<Row>, String> {
             number(&case)?,
         ));
     }
-    let script = PathBuf::from(std::env::var("RETICENT_PEERS").unwrap_or_else(|_| "../shared/peers".into())).join("bench_train.py");
-    let python = std::env::var("RETICENT_PEERS_PYTHON").unwrap_or_else(|_| "python3".into());
+    let (script, python) = (script("bench_train.py"), python());
     let mut rows = vec![];
     for (work, mode, ms) in &ours {
         let modes: &[&str] = if mode == "dp" { &["hooks", "functorch", "ew", "ghost"] } else { &["nonpriv"] };
         for peer in modes {
             eprintln!("running the peer: {work} {peer}");
-            let theirs = pinned(&python, &[&script.display().to_string(), "--work", work, "--mode", peer]).and_then(|out| {
+            let theirs = pinned(&python, &[&script, "--work", work, "--mode", peer]).and_then(|out| {
                 let line = out.lines().last().unwrap_or_default();
                 let case: Value = serde_json::from_str(line).map_err(|_| "printed no JSON line".to_owned())?;
                 match case["error"].as_str() {
@@ -69,7 +72,21 @@ fn peers_train() -> Result<Vec<Row>, String> {
 }
 
 fn number(case: &Value) -> Result<f64, String> {
-    case["ms_step"].as_f64().ok_or_else(|| "gave no ms_step".into())
+    number_at(case, "ms_step")
+}
+
+fn number_at(case: &Value, name: &str) -> Result<f64, String> {
+    case[name].as_f64().ok_or_else(|| format!("gave no {name}"))
+}
+
+/// Where a peers' script lies.
+fn script(name: &str) -> String {
+    let folder = PathBuf::from(std::env::var("RETICENT_PEERS").unwrap_or_else(|_| "../shared/peers".into()));
+    folder.join(name).display().to_string()
+}
+
+fn python() -> String {
+    std::env::var("RETICENT_PEERS_PYTHON").unwrap_or_else(|_| "python3".into())
 }
 
 /// Runs a command on core 0 with one thread and gives its stdout.
@@ -87,7 +104,7 @@ fn pinned(program: &str, args: &[&str]) -> Result<String, String> {
     String::from_utf8(output.stdout).map_err(|_| format!("{program} printed no text"))
 }
 
-fn print(rows: &[Row], as_json: bool) {
+fn print(area: &str, rows: &[Row], as_json: bool) {
     if as_json {
         let all: Vec<Value> = rows
             .iter()
@@ -96,14 +113,14 @@ fn print(rows: &[Row], as_json: bool) {
                 Err(why) => json!({ "case": r.case, "ours_ms": r.ours, "peer": r.peer, "peer_ms": null, "error": why }),
             })
             .collect();
-        println!("{:#}", json!({ "schema_version": 1, "area": "train", "cases": all }));
+        println!("{:#}", json!({ "schema_version": 1, "area": area, "cases": all }));
         return;
     }
-    println!("{:<16} {:>10}  {:<18} {:>10} {:>8}", "case", "ours ms", "peer", "peer ms", "ratio");
+    println!("{:<32} {:>10}  {:<18} {:>10} {:>8}", "case", "ours ms", "peer", "peer ms", "ratio");
     for r in rows {
         match &r.theirs {
-            Ok(theirs) => println!("{:<16} {:>10.3}  {:<18} {:>10.3} {:>7.1}×", r.case, r.ours, r.peer, theirs, theirs / r.ours),
-            Err(why) => println!("{:<16} {:>10.3}  {:<18} not measured: {why}", r.case, r.ours, r.peer),
+            Ok(theirs) => println!("{:<32} {:>10.3}  {:<18} {:>10.3} {:>7.1}×", r.case, r.ours, r.peer, theirs, theirs / r.ours),
+            Err(why) => println!("{:<32} {:>10.3}  {:<18} not measured: {why}", r.case, r.ours, r.peer),
         }
     }
 }

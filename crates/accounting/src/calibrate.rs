@@ -1,4 +1,4 @@
-//! The smallest noise multiplier that meets a target epsilon.
+//! What meets a target epsilon: the smallest noise multiplier, the most steps, the highest sampling rate.
 //!
 //! The answer never overshoots: epsilon at the returned multiplier was computed and is at most the target, and epsilon
 //! was computed to be above the target at a multiplier less than `tolerance` smaller.
@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Delta, Epsilon, Error, Event, NoiseMultiplier, pld, rdp};
+use crate::{Delta, Epsilon, Error, Event, NoiseMultiplier, SamplingRate, pld, rdp};
 
 /// Range of the search; outside it no mechanism is useful.
 const SMALLEST: f64 = 1e-3;
@@ -62,6 +62,77 @@ pub fn noise_multiplier(
         Accountant::Rdp => 1.0,
     };
     search(target, tolerance, start, bound)
+}
+
+/// The most repetitions for which `event` costs at most `target` at `delta`; for epochs, let it make that many steps of
+/// each.
+///
+/// Epsilon was computed at the answer and at one more. [`Error::NothingMeets`] where one is too many already or 2^40 are
+/// still few enough.
+pub fn steps(target: Epsilon, delta: Delta, accountant: Accountant, event: impl Fn(u64) -> Event) -> Result<u64, Error> {
+    const MOST: u64 = 1 << 40;
+    let meets = |count: u64| meets(accountant.epsilon(&event(count), delta), target);
+    let nothing = || Error::NothingMeets { quantity: "number of steps", target, smallest: 1.0, largest: MOST as f64 };
+    if !meets(1)? {
+        return Err(nothing());
+    }
+    let (mut enough, mut many) = (1, 2);
+    while meets(many)? {
+        if many >= MOST {
+            return Err(nothing());
+        }
+        (enough, many) = (many, many * 4);
+    }
+    while many - enough > 1 {
+        let middle = enough + (many - enough) / 2;
+        if meets(middle)? { enough = middle } else { many = middle }
+    }
+    Ok(enough)
+}
+
+/// The highest sampling rate, to within a relative `tolerance`, at which `event` costs at most `target` at `delta`.
+///
+/// Epsilon was computed at the answer, and is above the target at a rate less than (1 + tolerance) times as high, unless the
+/// answer is 1. [`Error::NothingMeets`] where even a rate of 1e-12 costs too much.
+pub fn sampling_rate(
+    target: Epsilon,
+    delta: Delta,
+    tolerance: f64,
+    accountant: Accountant,
+    event: impl Fn(SamplingRate) -> Event,
+) -> Result<SamplingRate, Error> {
+    const LEAST: f64 = 1e-12;
+    if !(tolerance > 0.0 && tolerance.is_finite()) {
+        return Err(Error::OutOfRange { quantity: "the tolerance", value: tolerance, range: "above 0 and finite" });
+    }
+    let meets = |rate: f64| meets(accountant.epsilon(&event(SamplingRate::new(rate)?), delta), target);
+    if meets(1.0)? {
+        return SamplingRate::new(1.0);
+    }
+    let (mut low, mut high) = (1.0, 1.0);
+    while !meets(low)? {
+        (low, high) = (low * 0.1, low);
+        if low < LEAST {
+            return Err(Error::NothingMeets { quantity: "sampling rate", target, smallest: LEAST, largest: 1.0 });
+        }
+    }
+    while high > low * (1.0 + 0.9 * tolerance) {
+        let middle = (low * high).sqrt();
+        if middle <= low || middle >= high {
+            break; // the tolerance is below the spacing of floating-point numbers
+        }
+        if meets(middle)? { low = middle } else { high = middle }
+    }
+    SamplingRate::new(low)
+}
+
+/// Whether a bound meets the target: one too large for a number, or for the grid, does not.
+fn meets(bound: Result<Epsilon, Error>, target: Epsilon) -> Result<bool, Error> {
+    match bound {
+        Ok(epsilon) => Ok(epsilon <= target),
+        Err(Error::Unrepresentable { .. } | Error::GridTooLarge { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// [`noise_multiplier`] with a bound of the caller's, which must not rise with the noise multiplier.

@@ -76,6 +76,18 @@ pub enum Error {
         /// The largest noise multiplier tried.
         largest: NoiseMultiplier,
     },
+    /// Nothing in the searched range meets the target. Typical cause: a target below what a single step costs.
+    #[error("no {quantity} between {smallest} and {largest} meets epsilon {target}")]
+    NothingMeets {
+        /// What was searched for.
+        quantity: &'static str,
+        /// The target.
+        target: Epsilon,
+        /// The smallest value tried.
+        smallest: f64,
+        /// The largest value tried.
+        largest: f64,
+    },
     /// The budget is too small to open a filter at this order, even for an event that costs nothing. Typical cause: a
     /// low order with a small delta, where the conversion alone costs more than the budget.
     #[error("a budget of epsilon {epsilon} at delta {delta} leaves nothing to spend at order {order}")]

@@ -51,7 +51,7 @@ pub fn mu(event: &Event) -> Result<f64, Error> {
 ///
 /// phi(mu/2 - e/mu) = e^e phi(-mu/2 - e/mu), so with t = e/mu - mu/2 and the Mills ratio m the difference of the
 /// theorem is phi(t) [m(t) - m(t + mu)]: nothing underflows, and nothing cancels but the ratios themselves.
-fn log_delta_of_mu(mu: f64, epsilon: f64) -> f64 {
+pub(crate) fn log_delta_of_mu(mu: f64, epsilon: f64) -> f64 {
     if mu == 0.0 {
         return f64::NEG_INFINITY;
     }
@@ -68,7 +68,7 @@ fn log_delta_of_mu(mu: f64, epsilon: f64) -> f64 {
 }
 
 /// The epsilon at which [`log_delta_of_mu`] meets `delta`: bisection, rounded up by at most 1e-12 relative.
-fn epsilon_of_mu(mu: f64, delta: Delta) -> Result<f64, Error> {
+pub(crate) fn epsilon_of_mu(mu: f64, delta: Delta) -> Result<f64, Error> {
     if mu == 0.0 {
         return Ok(0.0);
     }

@@ -53,6 +53,15 @@ pub(crate) fn tilted_loss_below(q: f64, sigma: f64, power: f64, highest_x: f64) 
     TiltedLoss { log_integral: peak + sum.ln() + log_normaliser, mean, variance: second / sum }
 }
 
+/// Visits the points of the trapezoid rule of spacing `step` at which nu0 e^(power L) is not negligible, in order:
+/// x, the loss there, and ln of the integrand without its constant.
+pub(crate) fn tilted_nodes(q: f64, sigma: f64, power: f64, step: f64, mut visit: impl FnMut(f64, f64, f64)) {
+    let log_term = |x: f64| -0.5 * (x / sigma) * (x / sigma) + power * loss(q, sigma, x);
+    for x in support(q, sigma, power, f64::INFINITY, step, &log_term) {
+        visit(x, loss(q, sigma, x), log_term(x));
+    }
+}
+
 /// E over nu0 of (1 + qY)^order - 1 with Y = e^((2x-1)/2sigma^2) - 1, for results of moderate size.
 ///
 /// As E[Y] = 0, the term order q Y may be taken off each sample: what is left is never negative (Bernoulli), so a

@@ -18,10 +18,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::SubsampledGaussian;
+mod mechanism;
+
+pub(crate) use mechanism::check_answers;
+
+use crate::event::{Parts, SubsampledGaussian};
 use crate::{Delta, Epsilon, Error, Event, Order, quadrature};
 
-const NAME: &str = "the Renyi accountant";
+pub(crate) const NAME: &str = "the Renyi accountant";
 
 /// An epsilon and the order that proves it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,10 +40,8 @@ pub struct RdpEpsilon {
 ///
 /// [`Error::UnsupportedEvent`] where no formula is known, [`Error::Unrepresentable`] on overflow.
 pub fn rdp(event: &Event, order: Order) -> Result<f64, Error> {
-    let mut sum = 0.0;
-    for part in event.subsampled_gaussians(NAME)? {
-        sum += part.count as f64 * step_rdp(&part, order.get());
-    }
+    let parts = event.parts(NAME)?;
+    let sum = divergence(&parts, order.get())?;
     if sum.is_finite() { Ok(sum) } else { Err(Error::Unrepresentable { quantity: "the Renyi divergence" }) }
 }
 
@@ -47,18 +49,20 @@ pub fn rdp(event: &Event, order: Order) -> Result<f64, Error> {
 ///
 /// Choosing the order afterwards is sound here because the event is fixed: every order holds at once.
 pub fn epsilon(event: &Event, delta: Delta) -> Result<RdpEpsilon, Error> {
-    let parts = event.subsampled_gaussians(NAME)?;
-    if parts.is_empty() {
+    let parts = event.parts(NAME)?;
+    if parts.gaussians.is_empty() && parts.others.is_empty() {
         return Ok(RdpEpsilon { epsilon: Epsilon::ZERO, order: Order::new(2.0)? });
     }
     if delta.get() == 0.0 {
         return Err(Error::DeltaTooSmall { accountant: NAME, delta: 0.0, smallest: f64::MIN_POSITIVE });
     }
+    // What is refused is refused at every order.
+    divergence(&parts, 2.0)?;
     let at = |order: f64| {
-        let rdp: f64 = parts.iter().map(|part| part.count as f64 * step_rdp(part, order)).sum();
+        let rdp = divergence(&parts, order).unwrap_or(f64::INFINITY);
         epsilon_from_rdp(rdp, order, delta.get())
     };
-    let (order, epsilon) = minimise_over_orders(at);
+    let (order, epsilon) = minimise(&parts, at);
     if !epsilon.is_finite() {
         return Err(Error::Unrepresentable { quantity: "epsilon" });
     }
@@ -67,15 +71,17 @@ pub fn epsilon(event: &Event, delta: Delta) -> Result<RdpEpsilon, Error> {
 
 /// The smallest delta over all orders at a given epsilon (Proposition 12 solved for delta), at most 1.
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<f64, Error> {
-    let parts = event.subsampled_gaussians(NAME)?;
-    if parts.is_empty() {
+    let parts = event.parts(NAME)?;
+    if parts.gaussians.is_empty() && parts.others.is_empty() {
         return Ok(0.0);
     }
+    // What is refused is refused at every order.
+    divergence(&parts, 2.0)?;
     let at = |order: f64| {
-        let rdp: f64 = parts.iter().map(|part| part.count as f64 * step_rdp(part, order)).sum();
+        let rdp = divergence(&parts, order).unwrap_or(f64::INFINITY);
         (order - 1.0) * (rdp - epsilon.get() + (-1.0 / order).ln_1p()) - order.ln()
     };
-    let (_, log_delta) = minimise_over_orders(at);
+    let (_, log_delta) = minimise(&parts, at);
     Ok(log_delta.exp().min(1.0))
 }
 
@@ -127,6 +133,78 @@ pub(crate) fn minimise_over_orders(objective: impl Fn(f64) -> f64) -> (f64, f64)
         }
     }
     best
+}
+
+/// The sum over the parts.
+fn divergence(parts: &Parts, order: f64) -> Result<f64, Error> {
+    let mut sum = 0.0;
+    for part in &parts.gaussians {
+        sum += part.count as f64 * step_rdp(part, order);
+    }
+    for (event, count) in &parts.others {
+        sum += *count as f64 * mechanism::rdp(event, order)?;
+    }
+    Ok(sum)
+}
+
+/// The order with the smallest value of `objective` and that value, where the value times (order - 1), or the value itself,
+/// is convex in the order: then there is one minimum, and a search finds it. ln E e^((order - 1) loss) is convex, and so is
+/// what the conversion adds, (order - 1) ln(1 - 1/order) - ln order, whose second derivative is 1/((order - 1) order).
+fn minimise_convex(objective: impl Fn(f64) -> f64) -> (f64, f64) {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    let best = std::cell::Cell::new((2.0, f64::INFINITY));
+    let at = |position: f64| {
+        let order = 1.0 + position.exp();
+        let value = objective(order);
+        if value < best.get().1 {
+            best.set((order, value));
+        }
+        value
+    };
+    // Steps of a factor of e from a usual order downhill, between the ends of the usual grid.
+    let (lowest, highest) = (0.01_f64.ln(), 1023.0_f64.ln());
+    let start = 2.0;
+    let (first, up, down) = (at(start), at(start + 1.0), at(start - 1.0));
+    let direction = if up < first || !first.is_finite() && up.is_finite() { 1.0 } else { -1.0 };
+    let (mut before, mut here, mut value) = if direction > 0.0 { (start, start + 1.0, up) } else { (start + 1.0, start, first) };
+    let mut next_value = if direction > 0.0 { f64::NAN } else { down };
+    let (mut low, mut high) = loop {
+        let next = (here + direction).clamp(lowest, highest);
+        if next == here {
+            break (before.min(here), before.max(here));
+        }
+        if next_value.is_nan() {
+            next_value = at(next);
+        }
+        if next_value >= value && value.is_finite() {
+            break (before.min(next), before.max(next));
+        }
+        (before, here, value, next_value) = (here, next, next_value, f64::NAN);
+    };
+    let (mut left, mut right) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
+    let (mut at_left, mut at_right) = (at(left), at(right));
+    // The minimum is mostly flat; where it is not, its value moves by about as much as its place.
+    while high - low > 1e-4 {
+        if at_left < at_right {
+            (high, right, at_right) = (right, left, at_left);
+            left = high - GOLDEN * (high - low);
+            at_left = at(left);
+        } else {
+            (low, left, at_left) = (left, right, at_right);
+            right = low + GOLDEN * (high - low);
+            at_right = at(right);
+        }
+    }
+    best.get()
+}
+
+/// The search that fits the parts: selections are not known to have one minimum.
+fn minimise(parts: &Parts, objective: impl Fn(f64) -> f64) -> (f64, f64) {
+    if parts.others.iter().any(|(event, _)| matches!(event, Event::RepeatAndSelect { .. })) {
+        minimise_over_orders(objective)
+    } else {
+        minimise_convex(objective)
+    }
 }
 
 /// The divergence of one step. The moment of nu/nu0 is taken under nu0, which Mironov, Talwar & Zhang (Theorem 5)
@@ -184,6 +262,19 @@ mod tests {
                     };
                     assert!((sum / integral - 1.0).abs() < 1e-11, "{q} {sigma} {order}: {sum} {integral}");
                 }
+            }
+        }
+    }
+
+    /// The quick search finds what the search over the grid finds, for wide and narrow minima and at both ends.
+    #[test]
+    fn both_searches_agree() {
+        for (q, sigma, count) in [(0.01, 4.0, 10_000), (0.5, 0.3, 1), (1e-5, 1.0, 1_000), (1.0, 20.0, 100), (0.3, 0.4, 1_000_000)] {
+            for delta in [0.1, 1e-5, 1e-30] {
+                let parts = Parts { gaussians: vec![SubsampledGaussian { q, sigma, count }], others: vec![] };
+                let at = |order: f64| epsilon_from_rdp(divergence(&parts, order).unwrap(), order, delta);
+                let (quick, slow) = (minimise_convex(at), minimise_over_orders(at));
+                assert!(quick.1 <= slow.1 + 1e-6 * slow.1.abs() + 1e-12, "{q} {sigma} {count} {delta}: {quick:?} {slow:?}");
             }
         }
     }

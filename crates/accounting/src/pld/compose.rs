@@ -31,6 +31,8 @@ pub(crate) struct Composed {
     pub(crate) aliased: f64,
     /// True mass above the window, at infinite loss included.
     pub(crate) above: f64,
+    /// Mass at infinite loss as the tables have it.
+    pub(crate) infinite: f64,
     /// Relative error of every mass.
     pub(crate) relative: f64,
     /// How far round-off may have moved the losses.
@@ -81,7 +83,7 @@ pub(crate) fn compose(
     let mut product: Vec<Complex64> = Vec::new();
     // Error of a transform relative to its Euclidean norm: Higham 2002, Theorem 24.2, with room for mixed radix.
     let transform_error = 8.0 * UNIT * ((size as f64).log2() + 4.0);
-    let (mut round_off, mut relative, mut shift, mut above) = (0.0, 0.0, 0.0, 0.0);
+    let (mut round_off, mut relative, mut shift, mut above, mut log_finite) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for (step, part) in tilted.iter().zip(parts) {
         let count = step.count as f64;
         let mut buffer = vec![Complex64::default(); size];
@@ -109,6 +111,7 @@ pub(crate) fn compose(
         relative += count * (part.table.relative + UNIT * (80.0 + 2.0 * lambda * h * step.mass.len() as f64));
         shift += count * part.table.shift;
         above += count * part.table.infinite;
+        log_finite += count * (-part.table.infinite).ln_1p();
     }
     if parts.len() > 1 || parts.iter().any(|p| p.count > 1) {
         let inverse = planner.plan_fft_inverse(size);
@@ -138,6 +141,7 @@ pub(crate) fn compose(
         round_off,
         aliased: log_outside.exp() * (window.outside_above + window.outside_below),
         above,
+        infinite: -f64::exp_m1(log_finite),
         relative: relative.exp_m1(),
         shift,
     })

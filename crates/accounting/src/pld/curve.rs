@@ -56,7 +56,7 @@ pub(crate) fn epsilon_upper(composed: &Composed, delta: f64) -> Upper {
 pub(crate) fn epsilon_lower(composed: &Composed, delta: f64) -> f64 {
     let mut reached = 0.0;
     walk(composed, |point, above| {
-        let lost = composed.round_off * above.squared_weights.sqrt() + composed.aliased * above.weight;
+        let lost = composed.round_off * above.squared_weights.sqrt() + composed.aliased * above.weight - composed.infinite * (1.0 - 1e-12);
         let value = (above.mass - above.discounted) * (1.0 - composed.relative) - lost;
         if value >= delta {
             let target = (delta + lost) / (1.0 - composed.relative);
@@ -91,7 +91,7 @@ pub(crate) fn delta_lower(composed: &Composed, epsilon: f64) -> f64 {
         if point > epsilon {
             return true;
         }
-        let lost = composed.round_off * above.squared_weights.sqrt() + composed.aliased * above.weight;
+        let lost = composed.round_off * above.squared_weights.sqrt() + composed.aliased * above.weight - composed.infinite * (1.0 - 1e-12);
         bound = (above.mass - above.discounted * (epsilon - point).exp()) * (1.0 - composed.relative) - lost;
         false
     });

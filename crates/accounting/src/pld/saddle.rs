@@ -3,6 +3,7 @@
 //! With K(t) the sum over steps of ln E e^(t loss), delta(epsilon) is about e^(K(t) - t epsilon) at the t that makes
 //! this smallest, where K'(t) = epsilon. Only the choice of grid depends on it, never the truth of a bound.
 
+use super::law::Law;
 use super::table::Direction;
 use crate::event::SubsampledGaussian;
 use crate::quadrature::{tilted_loss, tilted_loss_below};
@@ -21,7 +22,7 @@ pub(crate) struct Saddle {
     pub(crate) mean: f64,
     /// K''(lambda).
     pub(crate) variance: f64,
-    /// ln E e^(lambda loss) of one step of each part.
+    /// ln E e^(lambda loss) of one step of each part, then of each law.
     pub(crate) log_moments: Vec<f64>,
 }
 
@@ -30,6 +31,7 @@ pub(crate) struct Saddle {
 #[derive(Debug)]
 pub(crate) struct Landscape<'a> {
     pub(crate) parts: &'a [SubsampledGaussian],
+    pub(crate) laws: &'a [(Law, u64)],
     pub(crate) direction: Direction,
     pub(crate) highest_x: Vec<f64>,
 }
@@ -46,6 +48,14 @@ impl Landscape<'_> {
             variance += count * step_variance;
             log_moments.push(log_moment);
         }
+        for (law, count) in self.laws {
+            let (log_moment, step_mean, step_variance) = law.tilted(lambda);
+            let count = *count as f64;
+            total += count * log_moment;
+            mean += count * step_mean;
+            variance += count * step_variance;
+            log_moments.push(log_moment);
+        }
         Saddle { lambda, log_delta: total - lambda * mean, mean, variance, log_moments }
     }
 
@@ -56,8 +66,32 @@ impl Landscape<'_> {
         // always small and rarely large, K'' jumps and the factor means nothing: so it is kept within e^-4 and 1.
         self.search(|s| {
             let prefactor = s.lambda * (s.lambda + 1.0) * (2.0 * std::f64::consts::PI * s.variance).sqrt();
-            s.log_delta - prefactor.max(1.0).ln().min(4.0) > target
+            // At an atom at the end of the support delta is its mass times the way to it, about 1/t.
+            let atom = if s.lambda * s.lambda * s.variance < 0.1 { s.lambda + 1.0 } else { 1.0 };
+            s.log_delta - prefactor.max(1.0).ln().min(4.0).max(atom.ln()) > target
         })
+    }
+
+    /// An upper bound on epsilon, up to round-off: Chernoff's, at the best of the tilts around `saddle`. With
+    /// (1 - e^-y)+ <= e^(t y) t^t / (t + 1)^(t + 1), it is the Renyi accountant's.
+    pub(crate) fn chernoff(&self, saddle: &Saddle, log_delta: f64) -> f64 {
+        let bound = |lambda: f64| {
+            let total: f64 = self.parts.iter().zip(self.at(lambda).log_moments).map(|(p, log)| p.count as f64 * log).sum();
+            (total - log_delta - (lambda + 1.0).ln() - lambda * (1.0 / lambda).ln_1p()) / lambda
+        };
+        let mut best = f64::INFINITY;
+        for direction in [1.0_f64, -1.0] {
+            let mut previous = f64::INFINITY;
+            for i in 0..24 {
+                let here = bound(saddle.lambda * (direction * 0.1 * f64::from(i)).exp());
+                best = best.min(if here.is_nan() { f64::INFINITY } else { here });
+                if here > previous {
+                    break;
+                }
+                previous = here;
+            }
+        }
+        best
     }
 
     /// The tilt for a given epsilon.

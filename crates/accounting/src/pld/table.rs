@@ -29,7 +29,7 @@ pub(crate) enum Direction {
 pub(crate) struct Table {
     pub(crate) origin: f64,
     pub(crate) mass: Vec<f64>,
-    /// Mass at infinite loss (from above only).
+    /// Mass at infinite loss.
     pub(crate) infinite: f64,
     /// Relative error of any one mass: a factor on everything, once per step.
     pub(crate) relative: f64,

@@ -1,5 +1,6 @@
 //! The accountants against published numbers, against each other, and against what must always hold.
 
+mod events;
 mod golden;
 mod properties;
 

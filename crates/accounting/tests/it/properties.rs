@@ -82,6 +82,18 @@ proptest! {
             let at = |noise: f64| accountant.epsilon(&run(sigma(noise)), delta(1e-5)).unwrap().get();
             prop_assert!(at(found.get()) <= target);
             prop_assert!(target < at(found.get() - tolerance));
+            let rate = SamplingRate::new(q).unwrap();
+            let of = |count: u64| Event::dp_sgd(found, rate, count);
+            let most = calibrate::steps(epsilon(target), delta(1e-5), accountant, of).unwrap();
+            prop_assert!(most >= steps);
+            prop_assert!(accountant.epsilon(&of(most), delta(1e-5)).unwrap().get() <= target);
+            prop_assert!(accountant.epsilon(&of(most + 1), delta(1e-5)).unwrap().get() > target);
+            let at_rate = |rate| Event::dp_sgd(found, rate, steps);
+            let highest = calibrate::sampling_rate(epsilon(target), delta(1e-5), tolerance, accountant, at_rate).unwrap();
+            prop_assert!(highest.get() >= q * (1.0 - tolerance));
+            prop_assert!(accountant.epsilon(&at_rate(highest), delta(1e-5)).unwrap().get() <= target);
+            let more = SamplingRate::new((highest.get() * (1.0 + tolerance)).min(1.0)).unwrap();
+            prop_assert!(highest.get() == 1.0 || accountant.epsilon(&at_rate(more), delta(1e-5)).unwrap().get() > target);
         }
     }
 }

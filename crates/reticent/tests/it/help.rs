@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 25] = [
+const VERBS: [&[&str]; 30] = [
     &["init"],
     &["check"],
     &["import"],
@@ -28,6 +28,11 @@ const VERBS: [&[&str]; 25] = [
     &["scan"],
     &["select"],
     &["account", "epsilon"],
+    &["account", "delta"],
+    &["account", "noise"],
+    &["account", "steps"],
+    &["account", "compose"],
+    &["account", "curve"],
     &["demo"],
 ];
 /// Of WORDS.md: what the program never says.

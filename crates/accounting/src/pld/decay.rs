@@ -1,0 +1,218 @@
+//! How fast the characteristic function of a tilted loss falls: where a [contour](super::contour) may be cut, and what is left out there.
+//!
+//! Where to cut is guessed, from how the losses spread. What is left out is then bounded with proof, in two parts. Up to some
+//! frequency by values of |phi|^2 = E cos(omega D), D the difference of two independent losses: between two evaluations it
+//! bends by at most E D^2 = 2 Var, so that it exceeds the larger of them by at most Var step^2/4. Beyond it by
+//! |phi(omega)| <= (total variation of the density)/omega, one integration by parts.
+
+use std::f64::consts::PI;
+
+use super::table::Direction;
+use crate::event::SubsampledGaussian;
+use crate::quadrature;
+
+/// What tells of |phi| of one part: its tilted losses in order with weights, and a bound on the variation of their density.
+pub(crate) struct Profile {
+    count: f64,
+    /// 1/sigma^2 where there is no sampling: |phi| is then known.
+    gaussian: Option<f64>,
+    /// Loss, and running sums of weight, weight loss, weight loss^2 up to it.
+    pub(crate) losses: Vec<f64>,
+    sums: Vec<[f64; 3]>,
+    variation: f64,
+}
+
+impl Profile {
+    pub(crate) fn new(part: &SubsampledGaussian, direction: Direction, lambda: f64) -> Self {
+        let SubsampledGaussian { q, sigma, count } = *part;
+        let count = count as f64;
+        if q == 1.0 {
+            return Self { count, gaussian: Some(1.0 / (sigma * sigma)), losses: vec![], sums: vec![], variation: 0.0 };
+        }
+        let step = profile_spacing(sigma);
+        let power = power(direction, lambda);
+        let (mut losses, mut logs, mut xs) = (Vec::new(), Vec::new(), Vec::new());
+        quadrature::tilted_nodes(q, sigma, power, step, |x, loss, log_weight| {
+            xs.push(x);
+            losses.push(loss);
+            logs.push(log_weight);
+        });
+        let peak = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = logs.iter().map(|log| (log - peak).exp()).sum();
+        let centre = losses.iter().zip(&logs).map(|(l, log)| l * (log - peak).exp()).sum::<f64>() / total;
+        let mut sums = Vec::with_capacity(losses.len() + 1);
+        let mut running = [0.0; 3];
+        sums.push(running);
+        for (loss, log) in losses.iter_mut().zip(&logs) {
+            *loss -= centre;
+            let weight = (log - peak).exp() / total;
+            running = [running[0] + weight, running[1] + weight * *loss, running[2] + weight * *loss * *loss];
+            sums.push(running);
+        }
+        // The density of the loss is that of x over L'(x) = w(x)/sigma^2; its bulk may lie left of that of x.
+        // Outside, it falls towards both ends: h' of below is positive left of -1 and of the power, negative right of both.
+        let low = (-1.0 - 10.0 * sigma).min(xs[0]).min(power);
+        let high = (xs[xs.len() - 1] + sigma).max(power).max(0.0);
+        let log_norm = peak + (total * step).ln();
+        let log_weight = |x: f64| -((1.0 / q - 1.0) * (-(2.0 * x - 1.0) / (2.0 * sigma * sigma)).exp()).ln_1p();
+        let density = |x: f64| {
+            let log_density = -0.5 * (x / sigma) * (x / sigma) + power * quadrature::loss(q, sigma, x) - log_norm;
+            (log_density - log_weight(x)).exp() * sigma * sigma
+        };
+        // h = ln density has h' = (-x + power w - (1 - w))/sigma^2 with w the weight, and |h''| <= 1/sigma^2 + (|power| + 1)/4sigma^4,
+        // as w' = w (1 - w)/sigma^2.
+        let slope = |x: f64| {
+            let w = log_weight(x).exp();
+            (-x + power * w - (1.0 - w)) / (sigma * sigma)
+        };
+        let bend = 1.0 / (sigma * sigma) + (power.abs() + 1.0) / (4.0 * sigma.powi(4));
+        let fine = 0.05 * sigma.min(sigma * sigma);
+        let pieces = ((high - low) / fine).ceil();
+        let mut previous = density(low);
+        let mut variation = previous;
+        for i in 1..=(pieces as usize) {
+            let (from, here) = (low + (i - 1) as f64 * fine, density(low + i as f64 * fine));
+            variation += f64::abs(here - previous);
+            // A piece on which the density is not monotone has |h'| <= fine bend throughout: it varies by no more than this.
+            if slope(from).abs() <= fine * bend {
+                variation += here.max(previous) * fine * fine * bend * (fine * fine * bend / 8.0).exp();
+            }
+            previous = here;
+        }
+        // Round-off and the norm's quadrature err by far less than this.
+        let variation = (1.0 + 1e-9) * (variation + previous);
+        Self { count, gaussian: None, losses, sums, variation }
+    }
+
+    /// About E[(X - X')^2; |X - X'| <= reach]: both in the best interval that long.
+    fn spread_within(&self, reach: f64) -> f64 {
+        let (mut best, mut end) = (0.0_f64, 0);
+        for start in 0..self.losses.len() {
+            while end < self.losses.len() && self.losses[end] - self.losses[start] <= reach {
+                end += 1;
+            }
+            // Few nodes say little of an interval.
+            if end - start >= 12 {
+                let [w, l, s]: [f64; 3] = std::array::from_fn(|i| self.sums[end][i] - self.sums[start][i]);
+                best = best.max(2.0 * (w * s - l * l));
+            }
+        }
+        // The rule is not exact between hard ends.
+        0.8 * best
+    }
+
+    /// Whether |phi| is known without sampling.
+    pub(crate) fn is_gaussian(&self) -> bool {
+        self.gaussian.is_some()
+    }
+
+    /// ln of |phi|^count for all omega in [low, high], at most: with proof for a Gaussian, else a guess.
+    pub(crate) fn log_bound(&self, low: f64, high: f64) -> f64 {
+        if let Some(squared) = self.gaussian {
+            return -0.5 * self.count * squared * low * low;
+        }
+        // 1 - cos t >= c t^2 for |t| <= tau.
+        let spread = [(PI, 2.0 / (PI * PI)), (2.0, (1.0 - f64::cos(2.0)) / 4.0), (1.0, 1.0 - f64::cos(1.0))]
+            .into_iter()
+            .map(|(tau, c)| c * self.spread_within(tau / high))
+            .fold(0.0, f64::max);
+        let by_spread = 0.5 * f64::ln_1p(-(low * low * spread).min(1.0 - 1e-15));
+        let by_variation = (self.variation / low).ln();
+        self.count * by_spread.min(by_variation).min(0.0)
+    }
+}
+
+/// Where a contour is to be cut.
+pub(crate) struct Cut {
+    /// Guessed: what is left out beyond it is about as much as was asked for.
+    pub(crate) at: f64,
+    /// Beyond this, the variation alone bounds |phi|,
+    pub(crate) end: f64,
+    /// and with proof no more than this is left out: 1/pi times the integral of |phi|/omega^2.
+    pub(crate) beyond_end: f64,
+}
+
+/// Where to cut the contour so that about e^`log_goal` is left out.
+pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: f64) -> Option<Cut> {
+    const RATIO: f64 = 1.12;
+    let sampled: f64 = profiles.iter().filter(|p| p.gaussian.is_none()).map(|p| p.count).sum();
+    let mut ranges = Vec::new();
+    let mut omega = (0.5 / deviation).max(spacing);
+    let goal = log_goal.exp();
+    let tail = loop {
+        let high = omega * RATIO;
+        let log: f64 = profiles.iter().map(|p| p.log_bound(omega, high)).sum();
+        // Beyond, the variation alone: the integral of (D/omega)^n / omega^2.
+        let beyond: f64 = profiles
+            .iter()
+            .map(|p| if p.gaussian.is_some() { p.log_bound(omega, omega) } else { p.count * (p.variation / omega).ln().min(0.0) })
+            .sum();
+        let all_fall = profiles.iter().all(|p| p.gaussian.is_some() || p.variation < omega);
+        let rest = beyond.exp() / omega / if all_fall { sampled + 1.0 } else { 1.0 };
+        if rest / PI <= 0.1 * goal {
+            break rest / PI;
+        }
+        ranges.push((omega, log.exp() * (high - omega) / (omega * omega) / PI));
+        omega = high;
+        if omega > 1e6 * spacing {
+            return None;
+        }
+    };
+    let (mut at, mut left) = (omega, tail);
+    for &(low, part) in ranges.iter().rev() {
+        if left + part > goal {
+            break;
+        }
+        left += part;
+        at = low;
+    }
+    Some(Cut { at, end: omega, beyond_end: tail })
+}
+
+/// The spacing in x at which bounds on |phi| are taken.
+pub(crate) fn profile_spacing(sigma: f64) -> f64 {
+    sigma.min(sigma * sigma) / 16.0
+}
+
+/// The power of nu/nu0 whose mean under nu0 is M(lambda).
+pub(crate) fn power(direction: Direction, lambda: f64) -> f64 {
+    match direction {
+        Direction::Remove => lambda + 1.0,
+        Direction::Add => -lambda,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// |phi| by quadrature on a spacing fine enough for the highest omega, against its bound on the range around.
+    #[test]
+    fn the_bound_holds_and_is_of_use() {
+        for (q, sigma, lambda) in [(0.01, 1.0, 8.0), (0.3, 0.6, 2.0), (1e-3, 2.0, 40.0), (0.9, 4.0, 1.0)] {
+            for direction in [Direction::Remove, Direction::Add] {
+                let part = SubsampledGaussian { q, sigma, count: 1 };
+                let profile = Profile::new(&part, direction, lambda);
+                let (mut useful, mut omega) = (false, 0.1);
+                while omega < (20.0 * sigma * sigma / q).max(1e3) {
+                    let step = (profile_spacing(sigma)).min(0.5 * sigma * sigma / omega);
+                    let (mut re, mut im, mut total) = (0.0, 0.0, 0.0);
+                    quadrature::tilted_nodes(q, sigma, power(direction, lambda), step, |_, loss, log_weight| {
+                        // Relative to the mode's exponent these weights are moderate.
+                        let weight = (log_weight - lambda * lambda / (2.0 * sigma * sigma)).exp();
+                        re += weight * (omega * loss).cos();
+                        im += weight * (omega * loss).sin();
+                        total += weight;
+                    });
+                    let size = re.hypot(im) / total;
+                    let bound = profile.log_bound(omega, 1.1 * omega).exp();
+                    assert!(size <= bound + 1e-9, "q {q} sigma {sigma} {direction:?} at {omega}: {size} above {bound}");
+                    assert!(size <= profile.variation / omega + 1e-9, "q {q} sigma {sigma} {direction:?} at {omega}: by variation");
+                    useful |= bound < 0.2;
+                    omega *= 2.1;
+                }
+                assert!(useful, "q {q} sigma {sigma} {direction:?}");
+            }
+        }
+    }
+}

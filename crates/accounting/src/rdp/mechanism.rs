@@ -1,0 +1,125 @@
+//! Renyi divergences of mechanisms without a batch: one formula each.
+//!
+//! Mironov 2017 (arXiv:1702.07476), section 6, for Laplace noise and randomised response, which is also the worst of all
+//! mechanisms of its epsilon; Bun & Steinke 2016 for zCDP; Canonne, Kamath & Steinke 2020, Theorem 4, for the discrete
+//! Gaussian; Papernot & Steinke 2021 (arXiv:2110.03620) for the best of several runs.
+
+use super::NAME;
+use crate::event::Runs;
+use crate::{Epsilon, Error, Event, Order};
+
+/// The divergence of `order` of one of the mechanisms that [`Event::parts`] leaves whole.
+pub(crate) fn rdp(event: &Event, order: f64) -> Result<f64, Error> {
+    Ok(match event {
+        Event::Laplace { scale } => laplace(1.0 / scale.get(), order),
+        Event::DiscreteLaplace { scale } => randomised_response(1.0 / scale.get(), 2.0, order),
+        Event::RandomisedResponse { epsilon, answers } => {
+            check_answers(answers.get())?;
+            randomised_response(epsilon.get(), f64::from(answers.get()), order)
+        }
+        Event::Pure { epsilon } | Event::Exponential { epsilon } | Event::PermuteAndFlip { epsilon } => {
+            randomised_response(epsilon.get(), 2.0, order)
+        }
+        Event::DiscreteGaussian { noise_multiplier, .. } => order / (2.0 * noise_multiplier.get() * noise_multiplier.get()),
+        Event::Zcdp { xi, rho } => xi.get() + rho.get() * order,
+        Event::Approximate { delta, epsilon } if delta.get() == 0.0 => randomised_response(epsilon.get(), 2.0, order),
+        Event::Approximate { .. } => return Err(event.refused(NAME, "with a delta of its own its divergence is infinite")),
+        Event::RepeatAndSelect { runs, mean, event } => repeat_and_select(*runs, *mean, event, order)?,
+        _ => return Err(event.refused(NAME, "no formula is known")),
+    })
+}
+
+pub(crate) fn check_answers(answers: u32) -> Result<(), Error> {
+    if answers >= 2 {
+        Ok(())
+    } else {
+        Err(Error::OutOfRange { quantity: "the number of answers", value: f64::from(answers), range: "at least 2" })
+    }
+}
+
+/// With t = 1/scale: ln[a/(2a-1) e^((a-1) t) + (a-1)/(2a-1) e^(-a t)]/(a-1).
+fn laplace(t: f64, order: f64) -> f64 {
+    let (up, down) = (order / (2.0 * order - 1.0), (order - 1.0) / (2.0 * order - 1.0));
+    // The first exponential is taken out.
+    t + (up + down * ((1.0 - 2.0 * order) * t).exp()).ln() / (order - 1.0)
+}
+
+/// With p and r the probabilities of the true and of one other answer: ln[p^a r^(1-a) + r^a p^(1-a) + (k-2) r]/(a-1).
+fn randomised_response(epsilon: f64, answers: f64, order: f64) -> f64 {
+    // In units of r = 1/(e^epsilon + k - 1), with e^(a epsilon) taken out.
+    let log_r = -(epsilon + ((answers - 1.0) * (-epsilon).exp()).ln_1p());
+    let rest = ((1.0 - 2.0 * order) * epsilon).exp() + (answers - 2.0) * (-order * epsilon).exp();
+    ((log_r + order * epsilon + rest.ln_1p()) / (order - 1.0)).max(0.0)
+}
+
+/// Theorem 2 (truncated negative binomial with eta = 1 or 0) and Theorem 6 (Poisson).
+fn repeat_and_select(runs: Runs, mean: f64, event: &Event, order: f64) -> Result<f64, Error> {
+    if !(mean >= 1.0 && mean.is_finite()) {
+        return Err(Error::OutOfRange { quantity: "the mean number of runs", value: mean, range: "at least 1 and finite" });
+    }
+    let one = super::rdp(event, Order::new(order)?)?;
+    let from_mean = mean.ln() / (order - 1.0);
+    let with_gamma = |eta: f64, gamma: f64| -> Result<f64, Error> {
+        let parts = event.parts(NAME)?;
+        super::divergence(&parts, 2.0)?;
+        let (_, penalty) =
+            super::minimise_over_orders(|j| (1.0 - 1.0 / j) * super::divergence(&parts, j).unwrap_or(f64::INFINITY) - gamma.ln() / j);
+        Ok(one + (1.0 + eta) * penalty.max(0.0) + from_mean)
+    };
+    match runs {
+        Runs::Geometric => with_gamma(1.0, 1.0 / mean),
+        Runs::Logarithmic => with_gamma(0.0, logarithmic_gamma(mean)),
+        Runs::Poisson => {
+            let delta = super::delta(event, Epsilon::new((1.0 / (order - 1.0)).ln_1p())?)?;
+            Ok(one + mean * delta + from_mean)
+        }
+    }
+}
+
+/// The gamma at which (1/gamma - 1)/ln(1/gamma), the mean of the logarithmic law, is `mean`, rounded down: a smaller
+/// gamma costs more.
+fn logarithmic_gamma(mean: f64) -> f64 {
+    let (mut low, mut high) = (1e-300_f64, 1.0_f64);
+    for _ in 0..2_000 {
+        let middle = (low * high).sqrt();
+        if middle >= 1.0 - 1e-12 || high / low < 1.0 + 1e-12 {
+            break;
+        }
+        if (1.0 / middle - 1.0) / -middle.ln() > mean { low = middle } else { high = middle }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The divergence by its definition, summed or integrated.
+    #[test]
+    fn formulas_are_the_definition() {
+        for order in [1.5_f64, 2.0, 7.0] {
+            for scale in [0.5_f64, 1.0, 6.0] {
+                let (n, reach) = (400_000, 40.0 * scale);
+                let step = 2.0 * reach / f64::from(n);
+                let density = |x: f64| (-x.abs() / scale).exp() / (2.0 * scale);
+                let sum: f64 = (0..n)
+                    .map(|i| {
+                        let x = -reach + (f64::from(i) + 0.5) * step;
+                        density(x).powf(order) * density(x - 1.0).powf(1.0 - order)
+                    })
+                    .sum();
+                let exact = (sum * step).ln() / (order - 1.0);
+                assert!((laplace(1.0 / scale, order) / exact - 1.0).abs() < 1e-6, "{order} {scale}");
+            }
+            for (epsilon, answers) in [(0.1_f64, 2.0), (1.0, 5.0), (4.0, 3.0)] {
+                let r = 1.0 / (epsilon.exp() + answers - 1.0);
+                let p = r * epsilon.exp();
+                let moment = p.powf(order) * r.powf(1.0 - order) + r.powf(order) * p.powf(1.0 - order) + (answers - 2.0) * r;
+                let exact = moment.ln() / (order - 1.0);
+                assert!((randomised_response(epsilon, answers, order) / exact - 1.0).abs() < 1e-10, "{order} {epsilon}");
+            }
+        }
+        let gamma = logarithmic_gamma(10.0);
+        assert!(((1.0 / gamma - 1.0) / -gamma.ln() / 10.0 - 1.0).abs() < 1e-9);
+    }
+}
