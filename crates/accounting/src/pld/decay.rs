@@ -1,9 +1,10 @@
 //! How fast the characteristic function of a tilted loss falls: where a [contour](super::contour) may be cut, and what is left out there.
 //!
-//! Where to cut is guessed, from how the losses spread. What is left out is then bounded with proof, in two parts. Up to some
-//! frequency by values of |phi|^2 = E cos(omega D), D the difference of two independent losses: between two evaluations it
-//! bends by at most E D^2 = 2 Var, so that it exceeds the larger of them by at most Var step^2/4. Beyond it by
-//! |phi(omega)| <= (total variation of the density)/omega, one integration by parts.
+//! Two bounds on |phi| of one step, with D the difference of two independent losses:
+//!
+//! - |phi(omega)|^2 = E cos(omega D) <= 1 - c omega^2 E[D^2; |D| <= tau/omega], as 1 - cos t >= c t^2 for |t| <= tau. The mean is
+//!   bounded from below by that over pairs in one interval, cut into bins whose masses are bounded from below;
+//! - |phi(omega)| <= (total variation of the density)/omega, one integration by parts.
 
 use std::f64::consts::PI;
 
@@ -12,13 +13,19 @@ use crate::event::SubsampledGaussian;
 use crate::quadrature;
 
 /// What tells of |phi| of one part: its tilted losses in order with weights, and a bound on the variation of their density.
+#[derive(Default)]
 pub(crate) struct Profile {
     count: f64,
     /// 1/sigma^2 where there is no sampling: |phi| is then known.
     gaussian: Option<f64>,
-    /// Loss, and running sums of weight, weight loss, weight loss^2 up to it.
+    /// Losses in order, from their mean, each in the middle of a bin in x,
     pub(crate) losses: Vec<f64>,
+    /// with the most that the loss changes over the bin,
+    widths: Vec<f64>,
+    /// and running sums of mass, mass loss, mass loss^2 up to it.
     sums: Vec<[f64; 3]>,
+    /// A bin's mass is at least this part of what `sums` says.
+    sure: f64,
     variation: f64,
 }
 
@@ -27,7 +34,7 @@ impl Profile {
         let SubsampledGaussian { q, sigma, count } = *part;
         let count = count as f64;
         if q == 1.0 {
-            return Self { count, gaussian: Some(1.0 / (sigma * sigma)), losses: vec![], sums: vec![], variation: 0.0 };
+            return Self { count, gaussian: Some(1.0 / (sigma * sigma)), ..Self::default() };
         }
         let step = profile_spacing(sigma);
         let power = power(direction, lambda);
@@ -40,6 +47,9 @@ impl Profile {
         let peak = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = logs.iter().map(|log| (log - peak).exp()).sum();
         let centre = losses.iter().zip(&logs).map(|(l, log)| l * (log - peak).exp()).sum::<f64>() / total;
+        let log_weight = |x: f64| -((1.0 / q - 1.0) * (-(2.0 * x - 1.0) / (2.0 * sigma * sigma)).exp()).ln_1p();
+        // The loss is convex in x: it changes most at the bin's right end.
+        let widths = xs.iter().map(|x| step * log_weight(x + 0.5 * step).exp() / (sigma * sigma)).collect();
         let mut sums = Vec::with_capacity(losses.len() + 1);
         let mut running = [0.0; 3];
         sums.push(running);
@@ -54,7 +64,6 @@ impl Profile {
         let low = (-1.0 - 10.0 * sigma).min(xs[0]).min(power);
         let high = (xs[xs.len() - 1] + sigma).max(power).max(0.0);
         let log_norm = peak + (total * step).ln();
-        let log_weight = |x: f64| -((1.0 / q - 1.0) * (-(2.0 * x - 1.0) / (2.0 * sigma * sigma)).exp()).ln_1p();
         let density = |x: f64| {
             let log_density = -0.5 * (x / sigma) * (x / sigma) + power * quadrature::loss(q, sigma, x) - log_norm;
             (log_density - log_weight(x)).exp() * sigma * sigma
@@ -81,32 +90,34 @@ impl Profile {
         }
         // Round-off and the norm's quadrature err by far less than this.
         let variation = (1.0 + 1e-9) * (variation + previous);
-        Self { count, gaussian: None, losses, sums, variation }
+        // The logarithm of the tilted density of x bends by at most `bend`: over a bin, its mean is at least its value in the middle
+        // times this (by Jensen, as the slope is odd there). The norm's quadrature errs by far less than 1e-9.
+        let sure = (-bend * step * step / 8.0).exp() * (1.0 - 1e-9);
+        Self { count, gaussian: None, losses, widths, sums, sure, variation }
     }
 
-    /// About E[(X - X')^2; |X - X'| <= reach]: both in the best interval that long.
+    /// A lower bound on E[(X - X')^2; |X - X'| <= reach]: both in the best interval that long.
     fn spread_within(&self, reach: f64) -> f64 {
         let (mut best, mut end) = (0.0_f64, 0);
+        let [_, _, total] = self.sums[self.losses.len()];
         for start in 0..self.losses.len() {
-            while end < self.losses.len() && self.losses[end] - self.losses[start] <= reach {
+            while end < self.losses.len() && self.losses[end] - self.losses[start] + self.widths[end] <= reach {
                 end += 1;
             }
-            // Few nodes say little of an interval.
-            if end - start >= 12 {
-                let [w, l, s]: [f64; 3] = std::array::from_fn(|i| self.sums[end][i] - self.sums[start][i]);
-                best = best.max(2.0 * (w * s - l * l));
+            if end <= start + 1 {
+                continue;
             }
+            let [w, l, s]: [f64; 3] = std::array::from_fn(|i| self.sums[end][i] - self.sums[start][i]);
+            let round_off = 1e-13 * (w * total + s + 2.0 * l.abs() * total.sqrt());
+            let middles = (2.0 * (w * s - l * l) - 2.0 * round_off).max(0.0).sqrt();
+            // A difference of losses is that of the middles of their bins but for half of each bin's width: in L2 of the pairs,
+            // whose mass is w^2, the triangle inequality.
+            best = best.max((middles - self.widths[end - 1] * w).max(0.0));
         }
-        // The rule is not exact between hard ends.
-        0.8 * best
+        (self.sure * best).powi(2)
     }
 
-    /// Whether |phi| is known without sampling.
-    pub(crate) fn is_gaussian(&self) -> bool {
-        self.gaussian.is_some()
-    }
-
-    /// ln of |phi|^count for all omega in [low, high], at most: with proof for a Gaussian, else a guess.
+    /// ln of |phi|^count for all omega in [low, high], at most.
     pub(crate) fn log_bound(&self, low: f64, high: f64) -> f64 {
         if let Some(squared) = self.gaussian {
             return -0.5 * self.count * squared * low * low;
@@ -122,18 +133,9 @@ impl Profile {
     }
 }
 
-/// Where a contour is to be cut.
-pub(crate) struct Cut {
-    /// Guessed: what is left out beyond it is about as much as was asked for.
-    pub(crate) at: f64,
-    /// Beyond this, the variation alone bounds |phi|,
-    pub(crate) end: f64,
-    /// and with proof no more than this is left out: 1/pi times the integral of |phi|/omega^2.
-    pub(crate) beyond_end: f64,
-}
-
-/// Where to cut the contour so that about e^`log_goal` is left out.
-pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: f64) -> Option<Cut> {
+/// Where to cut the contour, a sum over multiples of `spacing`, so that at most e^`log_goal` is left out; and what is, at most:
+/// spacing/pi times the sum of |phi|/omega^2.
+pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: f64) -> Option<(f64, f64)> {
     const RATIO: f64 = 1.12;
     let sampled: f64 = profiles.iter().filter(|p| p.gaussian.is_none()).map(|p| p.count).sum();
     let mut ranges = Vec::new();
@@ -142,17 +144,17 @@ pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: 
     let tail = loop {
         let high = omega * RATIO;
         let log: f64 = profiles.iter().map(|p| p.log_bound(omega, high)).sum();
-        // Beyond, the variation alone: the integral of (D/omega)^n / omega^2.
+        // Beyond, the variation alone: the first term and the integral of (D/omega)^n / omega^2.
         let beyond: f64 = profiles
             .iter()
             .map(|p| if p.gaussian.is_some() { p.log_bound(omega, omega) } else { p.count * (p.variation / omega).ln().min(0.0) })
             .sum();
         let all_fall = profiles.iter().all(|p| p.gaussian.is_some() || p.variation < omega);
-        let rest = beyond.exp() / omega / if all_fall { sampled + 1.0 } else { 1.0 };
+        let rest = beyond.exp() / omega / if all_fall { sampled + 1.0 } else { 1.0 } + spacing * beyond.exp() / (omega * omega);
         if rest / PI <= 0.1 * goal {
             break rest / PI;
         }
-        ranges.push((omega, log.exp() * (high - omega) / (omega * omega) / PI));
+        ranges.push((omega, log.exp() * (high - omega + spacing) / (omega * omega) / PI));
         omega = high;
         if omega > 1e6 * spacing {
             return None;
@@ -166,7 +168,7 @@ pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: 
         left += part;
         at = low;
     }
-    Some(Cut { at, end: omega, beyond_end: tail })
+    Some((at, left))
 }
 
 /// The spacing in x at which bounds on |phi| are taken.
