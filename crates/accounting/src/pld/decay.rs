@@ -22,10 +22,8 @@ pub(crate) struct Profile {
     pub(crate) losses: Vec<f64>,
     /// with the most that the loss changes over the bin,
     widths: Vec<f64>,
-    /// and running sums of mass, mass loss, mass loss^2 up to it.
+    /// and running sums of least mass, mass loss, mass loss^2 up to it.
     sums: Vec<[f64; 3]>,
-    /// A bin's mass is at least this part of what `sums` says.
-    sure: f64,
     variation: f64,
 }
 
@@ -48,19 +46,26 @@ impl Profile {
         let total: f64 = logs.iter().map(|log| (log - peak).exp()).sum();
         let centre = losses.iter().zip(&logs).map(|(l, log)| l * (log - peak).exp()).sum::<f64>() / total;
         let log_weight = |x: f64| -((1.0 / q - 1.0) * (-(2.0 * x - 1.0) / (2.0 * sigma * sigma)).exp()).ln_1p();
-        // The loss is convex in x: it changes most at the bin's right end.
+        // The loss has the slope w/sigma^2, w increasing with w' = w (1 - w)/sigma^2: over [low, high], w' sigma^2 is at most this.
+        let steepest = |low: f64, high: f64| {
+            let (low, high) = (log_weight(low).exp(), log_weight(high).exp());
+            if low <= 0.5 && high >= 0.5 { 0.25 } else { (low * (1.0 - low)).max(high * (1.0 - high)) }
+        };
         let widths = xs.iter().map(|x| step * log_weight(x + 0.5 * step).exp() / (sigma * sigma)).collect();
         let mut sums = Vec::with_capacity(losses.len() + 1);
         let mut running = [0.0; 3];
         sums.push(running);
-        for (loss, log) in losses.iter_mut().zip(&logs) {
+        for ((loss, log), x) in losses.iter_mut().zip(&logs).zip(&xs) {
             *loss -= centre;
-            let weight = (log - peak).exp() / total;
-            running = [running[0] + weight, running[1] + weight * *loss, running[2] + weight * *loss * *loss];
+            // The logarithm of the tilted density of x bends by at most `bend` over the bin: there its mean is at least its value
+            // in the middle times this (by Jensen, as its slope is odd). The norm's quadrature errs by far less than 1e-9.
+            let bend = 1.0 / (sigma * sigma) + power.abs() * steepest(x - 0.5 * step, x + 0.5 * step) / sigma.powi(4);
+            let mass = (log - peak - bend * step * step / 8.0).exp() / total * (1.0 - 1e-9);
+            running = [running[0] + mass, running[1] + mass * *loss, running[2] + mass * *loss * *loss];
             sums.push(running);
         }
-        // The density of the loss is that of x over L'(x) = w(x)/sigma^2; its bulk may lie left of that of x.
-        // Outside, it falls towards both ends: h' of below is positive left of -1 and of the power, negative right of both.
+        // The density of the loss is that of x over w/sigma^2; its bulk may lie left of that of x. h, its logarithm, has
+        // h' = (-x + power w - (1 - w))/sigma^2, positive left of -1 and of the power, negative right of 0 and of the power.
         let low = (-1.0 - 10.0 * sigma).min(xs[0]).min(power);
         let high = (xs[xs.len() - 1] + sigma).max(power).max(0.0);
         let log_norm = peak + (total * step).ln();
@@ -68,32 +73,34 @@ impl Profile {
             let log_density = -0.5 * (x / sigma) * (x / sigma) + power * quadrature::loss(q, sigma, x) - log_norm;
             (log_density - log_weight(x)).exp() * sigma * sigma
         };
-        // h = ln density has h' = (-x + power w - (1 - w))/sigma^2 with w the weight, and |h''| <= 1/sigma^2 + (|power| + 1)/4sigma^4,
-        // as w' = w (1 - w)/sigma^2.
         let slope = |x: f64| {
             let w = log_weight(x).exp();
             (-x + power * w - (1.0 - w)) / (sigma * sigma)
         };
-        let bend = 1.0 / (sigma * sigma) + (power.abs() + 1.0) / (4.0 * sigma.powi(4));
+        let bend = |from: f64, to: f64| 1.0 / (sigma * sigma) + (power.abs() + 1.0) * steepest(from, to) / sigma.powi(4);
         let fine = 0.05 * sigma.min(sigma * sigma);
-        let pieces = ((high - low) / fine).ceil();
-        let mut previous = density(low);
-        let mut variation = previous;
-        for i in 1..=(pieces as usize) {
-            let (from, here) = (low + (i - 1) as f64 * fine, density(low + i as f64 * fine));
-            variation += f64::abs(here - previous);
-            // A piece on which the density is not monotone has |h'| <= fine bend throughout: it varies by no more than this.
-            if slope(from).abs() <= fine * bend {
-                variation += here.max(previous) * fine * fine * bend * (fine * fine * bend / 8.0).exp();
+        let (mut x, mut piece, mut here) = (low, fine, density(low));
+        let mut variation = here;
+        while x < high {
+            // As far as the density is monotone, or a fine piece.
+            let slope = slope(x).abs();
+            piece *= 2.0;
+            while piece > fine && slope <= piece * bend(x, x + piece) {
+                piece *= 0.5;
             }
-            previous = here;
+            let piece_bend = bend(x, x + piece);
+            let there = density(x + piece);
+            variation += f64::abs(there - here);
+            // Where it is not, |h'| <= piece bend throughout: it varies by no more than this.
+            if slope <= piece * piece_bend {
+                let square = piece * piece * piece_bend;
+                variation += here.max(there) * square * (square / 8.0).exp();
+            }
+            (x, here) = (x + piece, there);
         }
         // Round-off and the norm's quadrature err by far less than this.
-        let variation = (1.0 + 1e-9) * (variation + previous);
-        // The logarithm of the tilted density of x bends by at most `bend`: over a bin, its mean is at least its value in the middle
-        // times this (by Jensen, as the slope is odd there). The norm's quadrature errs by far less than 1e-9.
-        let sure = (-bend * step * step / 8.0).exp() * (1.0 - 1e-9);
-        Self { count, gaussian: None, losses, widths, sums, sure, variation }
+        let variation = (1.0 + 1e-9) * (variation + here);
+        Self { count, gaussian: None, losses, widths, sums, variation }
     }
 
     /// A lower bound on E[(X - X')^2; |X - X'| <= reach]: both in the best interval that long.
@@ -114,7 +121,7 @@ impl Profile {
             // whose mass is w^2, the triangle inequality.
             best = best.max((middles - self.widths[end - 1] * w).max(0.0));
         }
-        (self.sure * best).powi(2)
+        best * best
     }
 
     /// ln of |phi|^count for all omega in [low, high], at most.
