@@ -1,6 +1,7 @@
 //! The one error type of the crate: facts in fields, a cause in each variant's documentation.
 
-use crate::{Delta, Epsilon, Event, NoiseMultiplier, Order};
+use crate::filter::Currency;
+use crate::{Delta, Epsilon, Event, NoiseMultiplier};
 
 /// Why a privacy statement could not be made. No accountant returns a number it cannot stand behind.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -88,20 +89,20 @@ pub enum Error {
         /// The largest value tried.
         largest: f64,
     },
-    /// The budget is too small to open a filter at this order, even for an event that costs nothing. Typical cause: a
+    /// The budget is too small to open a filter, even for an event that costs nothing. Typical cause: a
     /// low order with a small delta, where the conversion alone costs more than the budget.
-    #[error("a budget of epsilon {epsilon} at delta {delta} leaves nothing to spend at order {order}")]
+    #[error("a budget of epsilon {epsilon} at delta {delta} leaves nothing to spend in {currency}")]
     BudgetTooSmall {
         /// The budget.
         epsilon: Epsilon,
         /// Its delta.
         delta: Delta,
-        /// The order of the filter.
-        order: Order,
+        /// What the filter would add up.
+        currency: Currency,
     },
     /// Admitting this event would pass the budget. Typical cause: a retried or lengthened training run. The amounts
-    /// are Renyi divergences at the filter's order, the currency it adds up.
-    #[error("the budget is spent: asked for {asked}, {left} left of {total} (Renyi divergence at order {order})")]
+    /// are in what the filter adds up.
+    #[error("the budget is spent: asked for {asked}, {left} left of {total} ({currency})")]
     BudgetSpent {
         /// What the refused event costs.
         asked: f64,
@@ -109,8 +110,8 @@ pub enum Error {
         left: f64,
         /// What there was to begin with.
         total: f64,
-        /// The order of the filter.
-        order: Order,
+        /// What the filter adds up.
+        currency: Currency,
         /// The budget in epsilon.
         epsilon: Epsilon,
         /// Its delta.

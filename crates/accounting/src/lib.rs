@@ -13,7 +13,7 @@
 //! | [`pure`], [`zcdp`] | epsilon at delta 0; rho | what adds up simply |
 //! | [`neighbours`] | the same event when a record is replaced, or for a group | exact, or refused |
 //! | [`calibrate`] | the noise, steps or sampling rate for a target epsilon | never overshoots |
-//! | [`filter`] | a budget over runs chosen after seeing earlier results | Renyi at one order |
+//! | [`filter`] | a budget, or the loss so far, over runs chosen after seeing earlier results | Renyi at fixed orders, rho, or exact for Gaussians |
 //!
 //! ```
 //! use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};

@@ -17,9 +17,9 @@ pub(crate) fn rdp(event: &Event, order: f64) -> Result<f64, Error> {
             check_answers(answers.get())?;
             randomised_response(epsilon.get(), f64::from(answers.get()), order)
         }
-        Event::Pure { epsilon } | Event::Exponential { epsilon } | Event::PermuteAndFlip { epsilon } => {
-            randomised_response(epsilon.get(), 2.0, order)
-        }
+        // Its losses lie in a range of epsilon (Cesar & Rogers 2021, section 3: epsilon^2/8-zCDP).
+        Event::Exponential { epsilon } => randomised_response(epsilon.get(), 2.0, order).min(0.125 * epsilon.get() * epsilon.get() * order),
+        Event::Pure { epsilon } | Event::PermuteAndFlip { epsilon } => randomised_response(epsilon.get(), 2.0, order),
         Event::DiscreteGaussian { noise_multiplier, .. } => order / (2.0 * noise_multiplier.get() * noise_multiplier.get()),
         Event::Zcdp { xi, rho } => xi.get() + rho.get() * order,
         Event::Approximate { delta, epsilon } if delta.get() == 0.0 => randomised_response(epsilon.get(), 2.0, order),

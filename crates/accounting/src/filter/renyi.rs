@@ -1,10 +1,8 @@
-//! A budget that stays true when later runs are chosen after seeing the results of earlier ones.
+//! A budget in Renyi divergence at one order: the filter for sampled batches.
 //!
-//! Composition theorems that fix every parameter in advance do not cover that: someone who sees one model and then
-//! decides how to train the next has chosen an event that depends on data. A Renyi filter does (Feldman & Zrnic 2021,
-//! arXiv:2008.11193, Theorem 4.3): as long as the divergences of the admitted events, at one order fixed before the
-//! first, add up to at most B, the whole adaptive sequence is (order, B)-RDP, and so (epsilon, delta)-DP by the
-//! conversion of [`rdp`].
+//! Feldman & Zrnic 2021 (arXiv:2008.11193), Theorem 4.3: as long as the divergences of the admitted events, at one order
+//! fixed before the first, add up to at most B, the whole adaptive sequence is (order, B)-RDP, and so (epsilon, delta)-DP
+//! by the conversion of [`rdp`].
 //!
 //! The order is fixed when the filter opens, and not the best over all orders at each look, because the theorem
 //! bounds one order at a time: which order would look best depends on the events admitted, so on outputs seen, and a
@@ -24,6 +22,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Currency, check_spent};
 use crate::rdp::{self, epsilon_from_rdp, minimise_over_orders};
 use crate::{Delta, Epsilon, Error, Event, Order};
 
@@ -55,7 +54,7 @@ impl RenyiFilter {
         if total > 0.0 {
             Ok(Self { state: State { epsilon, delta, order }, total })
         } else {
-            Err(Error::BudgetTooSmall { epsilon, delta, order })
+            Err(Error::BudgetTooSmall { epsilon, delta, currency: Currency::Renyi(order) })
         }
     }
 
@@ -70,7 +69,7 @@ impl RenyiFilter {
             Ok(after)
         } else {
             let State { epsilon, delta, order } = self.state;
-            Err(Error::BudgetSpent { asked, left, total: self.total, order, epsilon, delta })
+            Err(Error::BudgetSpent { asked, left, total: self.total, currency: Currency::Renyi(order), epsilon, delta })
         }
     }
 
@@ -154,7 +153,7 @@ pub fn best_order(epsilon: Epsilon, delta: Delta, planned: &Event) -> Result<Ord
     };
     let (order, share) = minimise_over_orders(share);
     let order = Order::new(order)?;
-    if share.is_finite() { Ok(order) } else { Err(Error::BudgetTooSmall { epsilon, delta, order }) }
+    if share.is_finite() { Ok(order) } else { Err(Error::BudgetTooSmall { epsilon, delta, currency: Currency::Renyi(order) }) }
 }
 
 /// The largest divergence whose conversion meets (epsilon, delta); not positive where there is none.
@@ -162,14 +161,6 @@ fn budget(epsilon: Epsilon, delta: Delta, order: f64) -> f64 {
     let total = epsilon.get() - epsilon_from_rdp(0.0, order, delta.get());
     // One part in 10^15 less, so that converting back cannot round above epsilon.
     if total.is_finite() { total - 4.0 * f64::EPSILON * (total.abs() + epsilon.get()) } else { f64::NEG_INFINITY }
-}
-
-fn check_spent(spent: f64) -> Result<(), Error> {
-    if spent >= 0.0 && spent.is_finite() {
-        Ok(())
-    } else {
-        Err(Error::OutOfRange { quantity: "the spent divergence", value: spent, range: "at least 0 and finite" })
-    }
 }
 
 #[cfg(test)]
@@ -225,7 +216,7 @@ mod tests {
     fn refusals_are_named() {
         let delta = Delta::new(1e-5).unwrap();
         let small = RenyiFilter::open(Epsilon::new(0.1).unwrap(), delta, Order::new(2.0).unwrap()).unwrap_err();
-        assert_eq!(small.to_string(), "a budget of epsilon 0.1 at delta 0.00001 leaves nothing to spend at order 2");
+        assert_eq!(small.to_string(), "a budget of epsilon 0.1 at delta 0.00001 leaves nothing to spend in Renyi divergence at order 2");
         assert!(matches!(open().admit(f64::NAN, &run(1)), Err(Error::OutOfRange { .. })));
         assert!(matches!(open().admit(-1.0, &run(1)), Err(Error::OutOfRange { .. })));
         let pure = best_order(Epsilon::new(1.0).unwrap(), Delta::new(0.0).unwrap(), &run(1)).unwrap_err();
