@@ -38,17 +38,17 @@ pub(crate) fn tilted_loss(q: f64, sigma: f64, power: f64) -> TiltedLoss {
 /// The same up to `highest_x` only, roughly (to the spacing of the rule).
 pub(crate) fn tilted_loss_below(q: f64, sigma: f64, power: f64, highest_x: f64) -> TiltedLoss {
     let step = spacing(sigma);
-    let log_term = |x: f64| -0.5 * (x / sigma) * (x / sigma) + power * loss(q, sigma, x);
-    let xs = support(q, sigma, power, highest_x, step, &log_term);
-    let peak = xs.iter().map(|&x| log_term(x)).fold(f64::NEG_INFINITY, f64::max);
+    let loss = |x: f64| loss(q, sigma, x);
+    let nodes = support(q, sigma, power, highest_x, step, &loss);
+    let peak = nodes.iter().map(|node| node.log_term).fold(f64::NEG_INFINITY, f64::max);
     let (mut sum, mut first) = (0.0, 0.0);
-    for &x in &xs {
-        let weight = (log_term(x) - peak).exp();
+    let weights: Vec<f64> = nodes.iter().map(|node| (node.log_term - peak).exp()).collect();
+    for (node, weight) in nodes.iter().zip(&weights) {
         sum += weight;
-        first += weight * loss(q, sigma, x);
+        first += weight * node.loss;
     }
     let mean = first / sum;
-    let second: f64 = xs.iter().map(|&x| (log_term(x) - peak).exp() * (loss(q, sigma, x) - mean).powi(2)).sum();
+    let second: f64 = nodes.iter().zip(&weights).map(|(node, weight)| weight * (node.loss - mean).powi(2)).sum();
     let log_normaliser = (step / (sigma * (2.0 * PI).sqrt())).ln();
     TiltedLoss { log_integral: peak + sum.ln() + log_normaliser, mean, variance: second / sum }
 }
@@ -56,9 +56,8 @@ pub(crate) fn tilted_loss_below(q: f64, sigma: f64, power: f64, highest_x: f64) 
 /// Visits the points of the trapezoid rule of spacing `step` at which nu0 e^(power L) is not negligible, in order:
 /// x, the loss there, and ln of the integrand without its constant.
 pub(crate) fn tilted_nodes(q: f64, sigma: f64, power: f64, step: f64, mut visit: impl FnMut(f64, f64, f64)) {
-    let log_term = |x: f64| -0.5 * (x / sigma) * (x / sigma) + power * loss(q, sigma, x);
-    for x in support(q, sigma, power, f64::INFINITY, step, &log_term) {
-        visit(x, loss(q, sigma, x), log_term(x));
+    for node in support(q, sigma, power, f64::INFINITY, step, &|x| loss(q, sigma, x)) {
+        visit(node.x, node.loss, node.log_term);
     }
 }
 
@@ -68,9 +67,9 @@ pub(crate) fn tilted_nodes(q: f64, sigma: f64, power: f64, step: f64, mut visit:
 /// moment of 1 + 1e-12 keeps all its digits.
 pub(crate) fn excess_moment(q: f64, sigma: f64, order: f64) -> f64 {
     let step = spacing(sigma);
-    let log_term = |x: f64| -0.5 * (x / sigma) * (x / sigma) + order * loss(q, sigma, x).max(0.0);
     let mut sum = 0.0;
-    for x in support(q, sigma, order, f64::INFINITY, step, &log_term) {
+    // Where the loss is negative the term is about order q: no smaller than at a loss of 0.
+    for Node { x, loss, .. } in support(q, sigma, order, f64::INFINITY, step, &|x| loss(q, sigma, x).max(0.0)) {
         let exponent = (2.0 * x - 1.0) / (2.0 * sigma * sigma);
         let log_density = -0.5 * (x / sigma) * (x / sigma);
         let y = q * exponent.exp_m1();
@@ -78,9 +77,8 @@ pub(crate) fn excess_moment(q: f64, sigma: f64, order: f64) -> f64 {
             log_density.exp() * binomial_tail(order, y)
         } else {
             // Each factor may overflow although the product is moderate, so the density goes into each exponent.
-            (log_density + order * loss(q, sigma, x)).exp()
-                - log_density.exp() * (1.0 - order * q)
-                - order * q * (log_density + exponent).exp()
+            let loss = if loss > 0.0 { loss } else { self::loss(q, sigma, x) };
+            (log_density + order * loss).exp() - log_density.exp() * (1.0 - order * q) - order * q * (log_density + exponent).exp()
         };
         sum += term;
     }
@@ -108,36 +106,49 @@ fn spacing(sigma: f64) -> f64 {
     sigma.min(sigma * sigma) * 0.4
 }
 
-/// The points at which the integrand is not negligible, found by walking outwards from each of its modes.
-fn support(q: f64, sigma: f64, power: f64, highest_x: f64, step: f64, log_term: &dyn Fn(f64) -> f64) -> Vec<f64> {
+/// A point of the rule, what was taken for the loss there, and -x^2/2sigma^2 + power loss.
+struct Node {
+    x: f64,
+    loss: f64,
+    log_term: f64,
+}
+
+/// The points at which the integrand is not negligible, in order, found by walking outwards from each of its modes.
+fn support(q: f64, sigma: f64, power: f64, highest_x: f64, step: f64, loss: &dyn Fn(f64) -> f64) -> Vec<Node> {
     /// e^-NEGLIGIBLE of the peak per point.
     const NEGLIGIBLE: f64 = 48.0;
+    let node = |x: f64| {
+        let loss = loss(x);
+        let inside = x <= highest_x + 0.5 * step;
+        let log_term = if inside { -0.5 * (x / sigma) * (x / sigma) + power * loss } else { f64::NEG_INFINITY };
+        Node { x, loss, log_term }
+    };
     let modes = modes(q, sigma, power).map(|x| x.min(highest_x));
-    let log_term = |x: f64| if x > highest_x + 0.5 * step { f64::NEG_INFINITY } else { log_term(x) };
-    let peak = modes.iter().map(|&x| log_term(x)).fold(f64::NEG_INFINITY, f64::max);
-    let mut ranges: Vec<(i64, i64)> = modes
-        .iter()
-        .filter(|&&x| log_term(x) > peak - NEGLIGIBLE)
-        .map(|&x| {
-            let centre = (x / step).round() as i64;
-            let walk = |direction: i64| {
-                let mut k = centre;
-                while log_term(k as f64 * step) > peak - NEGLIGIBLE {
-                    k += direction;
-                }
-                k
-            };
-            (walk(-1), walk(1))
-        })
-        .collect();
-    ranges.sort_unstable();
-    let mut xs = Vec::new();
+    let heights = modes.map(|x| node(x).log_term);
+    let peak = heights[0].max(heights[1]);
+    let mut centres: Vec<i64> =
+        modes.iter().zip(heights).filter(|(_, height)| *height > peak - NEGLIGIBLE).map(|(x, _)| (x / step).round() as i64).collect();
+    centres.sort_unstable();
+    let mut nodes: Vec<Node> = Vec::with_capacity(64);
     let mut next = i64::MIN;
-    for (low, high) in ranges {
-        xs.extend((low.max(next)..=high).map(|k| k as f64 * step));
-        next = next.max(high + 1);
+    for centre in centres {
+        if centre < next {
+            // The walk from the mode before came past here.
+            continue;
+        }
+        let walk = |direction: i64| {
+            let at = |k: i64| node(k as f64 * step);
+            (0..).map(move |i| centre + direction * i).map(at).take_while(|node| node.log_term > peak - NEGLIGIBLE)
+        };
+        let first = nodes.len();
+        let unseen = usize::try_from(centre.saturating_sub(next)).unwrap_or(usize::MAX);
+        nodes.extend(walk(-1).skip(1).take(unseen));
+        nodes[first..].reverse();
+        let before = nodes.len();
+        nodes.extend(walk(1));
+        next = centre + (nodes.len() - before) as i64;
     }
-    xs
+    nodes
 }
 
 /// The modes of nu0 e^(power L): the roots of x = power w(x), w(x) the posterior weight of the shifted component.

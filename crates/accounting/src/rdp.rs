@@ -181,18 +181,57 @@ fn minimise_convex(objective: impl Fn(f64) -> f64) -> (f64, f64) {
         }
         (before, here, value, next_value) = (here, next, next_value, f64::NAN);
     };
-    let (mut left, mut right) = (high - GOLDEN * (high - low), low + GOLDEN * (high - low));
-    let (mut at_left, mut at_right) = (at(left), at(right));
-    // The minimum is mostly flat; where it is not, its value moves by about as much as its place.
-    while high - low > 1e-4 {
-        if at_left < at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - GOLDEN * (high - low);
-            at_left = at(left);
+    // Brent 1973, chapter 5: a parabola through the three best points, or a golden section where it does not help. The
+    // minimum is mostly flat; where it is not, its value moves by about as much as its place.
+    const TOLERANCE: f64 = 1e-4;
+    let mut middle = 0.5 * (low + high);
+    let mut value = at(middle);
+    let (mut second, mut third) = ((middle, value), (middle, value));
+    let (mut step, mut before_last) = (0.0_f64, 0.0_f64);
+    while high - low > TOLERANCE && (middle - 0.5 * (low + high)).abs() > 2.0 * TOLERANCE - 0.5 * (high - low) {
+        let r = (middle - second.0) * (value - third.1);
+        let t = (middle - third.0) * (value - second.1);
+        let (mut p, mut q) = ((middle - third.0) * t - (middle - second.0) * r, 2.0 * (t - r));
+        if q > 0.0 {
+            p = -p;
+        }
+        q = q.abs();
+        let usable = p.abs() < (0.5 * q * before_last).abs() && p > q * (low - middle) && p < q * (high - middle);
+        before_last = step;
+        step = if usable {
+            let parabola = p / q;
+            let next = middle + parabola;
+            // Not next to an end.
+            if next - low < 2.0 * TOLERANCE || high - next < 2.0 * TOLERANCE {
+                TOLERANCE.copysign(0.5 * (low + high) - middle)
+            } else {
+                parabola
+            }
         } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + GOLDEN * (high - low);
-            at_right = at(right);
+            before_last = if middle < 0.5 * (low + high) { high - middle } else { low - middle };
+            (1.0 - GOLDEN) * before_last
+        };
+        let next = middle + if step.abs() >= TOLERANCE { step } else { TOLERANCE.copysign(step) };
+        let here = at(next);
+        if here <= value {
+            if next < middle {
+                high = middle
+            } else {
+                low = middle
+            }
+            (third, second) = (second, (middle, value));
+            (middle, value) = (next, here);
+        } else {
+            if next < middle {
+                low = next
+            } else {
+                high = next
+            }
+            if here <= second.1 || second.0 == middle {
+                (third, second) = (second, (next, here));
+            } else if here <= third.1 || third.0 == middle || third.0 == second.0 {
+                third = (next, here);
+            }
         }
     }
     best.get()
