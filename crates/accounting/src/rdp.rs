@@ -214,19 +214,11 @@ fn minimise_convex(objective: impl Fn(f64) -> f64) -> (f64, f64) {
         let next = middle + if step.abs() >= TOLERANCE { step } else { TOLERANCE.copysign(step) };
         let here = at(next);
         if here <= value {
-            if next < middle {
-                high = middle
-            } else {
-                low = middle
-            }
+            *(if next < middle { &mut high } else { &mut low }) = middle;
             (third, second) = (second, (middle, value));
             (middle, value) = (next, here);
         } else {
-            if next < middle {
-                low = next
-            } else {
-                high = next
-            }
+            *(if next < middle { &mut low } else { &mut high }) = next;
             if here <= second.1 || second.0 == middle {
                 (third, second) = (second, (next, here));
             } else if here <= third.1 || third.0 == middle || third.0 == second.0 {

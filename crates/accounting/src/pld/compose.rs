@@ -5,12 +5,12 @@
 //! question, and the product is divided out afterwards. A window around that bulk is all that has to be kept; what
 //! lies outside it is bounded by Chernoff's inequality and charged.
 
-use rustfft::FftPlanner;
-use rustfft::num_complex::Complex64;
+use realfft::RealFftPlanner;
+use realfft::num_complex::Complex64;
 
 use super::table::{Table, UNIT};
 
-/// Largest transform: 2^21 complex numbers, their scratch, and a product of parts are about 100 MB.
+/// Largest transform: of 2^21 numbers there are seldom more than six arrays, about 100 MB.
 pub(crate) const MAX_POINTS: usize = 1 << 21;
 
 /// ln of the tilted mass allowed outside the window on each side, where the tilt fits.
@@ -40,8 +40,8 @@ pub(crate) struct Composed {
 }
 
 /// A tabulated step, its repetitions, and roughly ln of the sum of mass e^(lambda loss), to keep exponents small.
-pub(crate) struct Part<'a> {
-    pub(crate) table: &'a Table,
+pub(crate) struct Part {
+    pub(crate) table: Table,
     pub(crate) count: u64,
     pub(crate) log_moment: f64,
 }
@@ -58,13 +58,13 @@ pub(crate) enum Trouble {
 /// Composes the parts, all tabulated at spacing `h`, around the tilt `lambda` >= 0, with at most e^`log_outside` of the
 /// tilted mass outside the window on each side.
 pub(crate) fn compose(
-    parts: &[Part<'_>],
+    mut parts: Vec<Part>,
     h: f64,
     lambda: f64,
     log_outside: f64,
-    planner: &mut FftPlanner<f64>,
+    planner: &mut RealFftPlanner<f64>,
 ) -> Result<Composed, Trouble> {
-    let tilted: Vec<TiltedStep> = parts.iter().map(|p| TiltedStep::new(p, h, lambda)).collect();
+    let tilted: Vec<TiltedStep> = parts.iter_mut().map(|p| TiltedStep::new(p, h, lambda)).collect();
     let log_normaliser: f64 = tilted.iter().map(|s| s.count as f64 * s.log_moment).sum();
     if !log_normaliser.is_finite() || tilted.iter().any(|s| !s.norm.is_finite()) {
         return Err(Trouble::Overflow);
@@ -78,56 +78,64 @@ pub(crate) fn compose(
     let grid_origin: f64 = tilted.iter().map(|s| s.count as f64 * s.origin).sum();
     let first = ((window.low - grid_origin) / h).floor();
 
-    let forward = planner.plan_fft_forward(size);
-    let mut scratch = vec![Complex64::default(); forward.get_inplace_scratch_len()];
-    let mut product: Vec<Complex64> = Vec::new();
-    // Error of a transform relative to its Euclidean norm: Higham 2002, Theorem 24.2, with room for mixed radix.
+    let mut folded = vec![0.0; size];
+    // Error of a transform relative to its Euclidean norm: Higham 2002, Theorem 24.2, with room for mixed radix and for the step
+    // between a real transform and a complex one of half the size.
     let transform_error = 8.0 * UNIT * ((size as f64).log2() + 4.0);
     let (mut round_off, mut relative, mut shift, mut above, mut log_finite) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    for (step, part) in tilted.iter().zip(parts) {
+    let alone = parts.len() == 1 && parts[0].count == 1;
+    let mut product: Vec<Complex64> = Vec::new();
+    for (step, part) in tilted.into_iter().zip(&parts) {
         let count = step.count as f64;
-        let mut buffer = vec![Complex64::default(); size];
-        for (i, &mass) in step.mass.iter().enumerate() {
-            buffer[i % size].re += mass;
-        }
-        if parts.len() > 1 || step.count > 1 {
-            forward.process_with_scratch(&mut buffer, &mut scratch);
-            let error = transform_error * step.norm;
-            round_off += count * error * (count * error * (size as f64).sqrt()).exp();
-            for value in &mut buffer {
-                *value = power(*value, step.count);
-            }
-            if product.is_empty() {
-                product = buffer;
-            } else {
-                for (p, value) in product.iter_mut().zip(&buffer) {
-                    *p *= value;
-                }
-            }
-        } else {
-            product = buffer;
-        }
         // The tilt of each mass errs by the exponent's round-off and that of the running product of exponentials.
         relative += count * (part.table.relative + UNIT * (80.0 + 2.0 * lambda * h * step.mass.len() as f64));
         shift += count * part.table.shift;
         above += count * part.table.infinite;
         log_finite += count * (-part.table.infinite).ln_1p();
+        folded.fill(0.0);
+        for (i, &mass) in step.mass.iter().enumerate() {
+            folded[i % size] += mass;
+        }
+        drop(step.mass);
+        if alone {
+            break;
+        }
+        let forward = planner.plan_fft_forward(size);
+        let mut spectrum = forward.make_output_vec();
+        forward.process_with_scratch(&mut folded, &mut spectrum, &mut forward.make_scratch_vec()).expect("lengths are the plan's");
+        let error = transform_error * step.norm;
+        round_off += count * error * (count * error * (size as f64).sqrt()).exp();
+        for value in &mut spectrum {
+            *value = power(*value, step.count);
+        }
+        if product.is_empty() {
+            product = spectrum;
+        } else {
+            for (p, value) in product.iter_mut().zip(&spectrum) {
+                *p *= value;
+            }
+        }
     }
-    if parts.len() > 1 || parts.iter().any(|p| p.count > 1) {
+    if !alone {
+        // The spectrum of real numbers is real at both ends, but for round-off.
+        let last = product.len() - 1;
+        (product[0].im, product[last].im) = (0.0, 0.0);
         let inverse = planner.plan_fft_inverse(size);
-        inverse.process_with_scratch(&mut product, &mut scratch);
+        inverse.process_with_scratch(&mut product, &mut folded, &mut inverse.make_scratch_vec()).expect("lengths are the plan's");
         let scale = 1.0 / size as f64;
         let mut squared = 0.0;
-        for value in &mut product {
-            value.re *= scale;
-            squared += value.re * value.re;
+        for value in &mut folded {
+            *value *= scale;
+            squared += *value * *value;
         }
         let total: f64 = parts.iter().map(|p| p.count as f64).sum();
         round_off += (transform_error + 4.0 * UNIT * total) * (squared.sqrt() + round_off) + 1e-30;
     }
-    let start = first.rem_euclid(size as f64) as usize;
+    drop(product);
     let kept = points as usize;
-    let values = (0..kept).map(|i| product[(start + i) % size].re).collect();
+    folded.rotate_left(first.rem_euclid(size as f64) as usize);
+    folded.truncate(kept);
+    folded.shrink_to_fit();
     above += (log_normaliser - lambda * window.high + log_outside).exp() * window.outside_above;
     let origin = grid_origin + first * h;
     relative += 8.0 * UNIT * (log_normaliser.abs() + lambda * (origin.abs() + kept as f64 * h));
@@ -135,7 +143,7 @@ pub(crate) fn compose(
     Ok(Composed {
         h,
         origin,
-        tilted: values,
+        tilted: folded,
         lambda,
         log_normaliser,
         round_off,
@@ -160,9 +168,10 @@ struct TiltedStep {
 }
 
 impl TiltedStep {
-    fn new(part: &Part<'_>, h: f64, lambda: f64) -> Self {
+    fn new(part: &mut Part, h: f64, lambda: f64) -> Self {
         let origin = part.table.origin;
-        let mut mass = part.table.mass.clone();
+        // Nobody else needs them, and there may be millions.
+        let mut mass = std::mem::take(&mut part.table.mass);
         let mut exponentials = Exponentials::new(lambda * origin - part.log_moment, lambda * h);
         let mut sum = 0.0;
         for m in &mut mass {

@@ -29,7 +29,7 @@ mod table;
 
 use std::cell::RefCell;
 
-use rustfft::FftPlanner;
+use realfft::RealFftPlanner;
 
 use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
 use contour::Contour;
@@ -86,7 +86,7 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     {
         return interval(found);
     }
-    let planner = RefCell::new(FftPlanner::new());
+    let planner = RefCell::new(RealFftPlanner::new());
     let mut best = (0.0, 0.0);
     for direction in directions(&parts) {
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
@@ -152,7 +152,7 @@ fn by_grid(
     delta: f64,
     relative_width: f64,
     settled: f64,
-    planner: &RefCell<FftPlanner<f64>>,
+    planner: &RefCell<RealFftPlanner<f64>>,
 ) -> Result<(f64, f64), Error> {
     let (log_delta, log_tail) = (delta.ln(), delta.ln() - 13.0);
     let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
@@ -184,7 +184,7 @@ fn by_grid(
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
     let (parts, laws) = merged(event)?;
     let epsilon = epsilon.get();
-    let planner = RefCell::new(FftPlanner::new());
+    let planner = RefCell::new(RealFftPlanner::new());
     let mut best = (0.0, 0.0);
     if parts.is_empty() && laws.is_empty() {
         return Ok(DeltaInterval { lower: 0.0, upper: 0.0 });
@@ -234,7 +234,7 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     if parts.is_empty() && laws.is_empty() {
         return Ok(rates);
     }
-    let planner = RefCell::new(FftPlanner::new());
+    let planner = RefCell::new(RealFftPlanner::new());
     for direction in [Direction::Remove, Direction::Add] {
         let landscape = landscape(&parts, &laws, direction, -40.0);
         let saddle = landscape.at(0.0);
@@ -287,7 +287,7 @@ struct Run<'a> {
     landscape: Landscape<'a>,
     saddle: Saddle,
     /// Transforms of one size are planned once and used by both directions and both bounds.
-    planner: &'a RefCell<FftPlanner<f64>>,
+    planner: &'a RefCell<RealFftPlanner<f64>>,
 }
 
 impl Run<'_> {
@@ -319,23 +319,23 @@ impl Run<'_> {
         };
         // A tilt that does not reach down to delta has to be made up for by a wider window.
         let log_outside = compose::LOG_OUTSIDE - (saddle.log_delta - log_delta).clamp(0.0, 600.0);
-        let compose_all = |tables: &[table::Table]| {
-            let parts: Vec<Part<'_>> = tables
-                .iter()
+        let compose_all = |tables: Vec<table::Table>| {
+            let parts: Vec<Part> = tables
+                .into_iter()
                 .zip(self.landscape.parts.iter().map(|p| p.count).chain(laws.iter().map(|l| l.1)))
                 .zip(&saddle.log_moments)
                 .map(|((table, count), &log_moment)| Part { table, count, log_moment })
                 .collect();
-            compose(&parts, h, saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
+            compose(parts, h, saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
                 Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
                 Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
             })
         };
         let above =
-            compose_all(&steps.iter().map(|s| s.table_above(h)).chain(laws.iter().map(|(law, _)| law.table_above(h))).collect::<Vec<_>>())?;
+            compose_all(steps.iter().map(|s| s.table_above(h)).chain(laws.iter().map(|(law, _)| law.table_above(h))).collect::<Vec<_>>())?;
         let below: Option<Vec<_>> =
             steps.iter().map(|s| s.table_below(h)).chain(laws.iter().map(|(law, _)| Some(law.table_below(h)))).collect();
-        let below = below.map(|tables| compose_all(&tables)).transpose()?;
+        let below = below.map(compose_all).transpose()?;
         Ok((above, below))
     }
 
@@ -417,7 +417,7 @@ mod tests {
     /// The contour and the grid share nothing but the definition of a step: their intervals must meet.
     #[test]
     fn contour_and_grid_agree() {
-        let planner = RefCell::new(FftPlanner::new());
+        let planner = RefCell::new(RealFftPlanner::new());
         let mut compared = 0;
         for sigma in [0.5, 0.8, 1.3, 4.0] {
             for q in [1e-3, 0.02, 0.3, 0.9] {
@@ -465,7 +465,7 @@ mod tests {
             let exact = below(cut, sigma) - at.exp() * ((1.0 - q) * below(cut, sigma) + q * below(cut - 1.0, sigma));
             let landscape = landscape(&parts, &[], Direction::Add, -60.0);
             let saddle = landscape.for_epsilon(at);
-            let run = Run { landscape, saddle, planner: &RefCell::new(FftPlanner::new()) };
+            let run = Run { landscape, saddle, planner: &RefCell::new(RealFftPlanner::new()) };
             let (over, under) = run.compose(1e-4, -60.0, run.saddle.log_delta).unwrap();
             let (low, high) = (curve::delta_lower(&under.unwrap(), at), curve::delta_upper(&over, at));
             assert!(low <= exact && exact <= high, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");

@@ -9,8 +9,8 @@ use crate::output::Answer;
 use crate::privacy::up;
 use clap::{Args, Subcommand};
 use reticent_accounting::calibrate::{self, Accountant};
-use reticent_accounting::{Delta, Epsilon, Event, Neighbours, NoiseMultiplier, SamplingRate, pld, rdp};
-use serde_json::json;
+use reticent_accounting::{Delta, Epsilon, Error, Event, Neighbours, NoiseMultiplier, SamplingRate, pld, rdp};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -146,22 +146,42 @@ fn assumes(steps: u64, rate: f64, noise: f64) -> String {
     )
 }
 
+/// Epsilon in words and as JSON: by PLD with RDP beside it, or, said so, by RDP alone.
+fn answer(event: &Event, delta: Delta) -> Result<(String, Value), Failure> {
+    let by_renyi = rdp::epsilon(event, delta);
+    let renyi = by_renyi.as_ref().ok().map(|found| found.epsilon.get());
+    match pld::epsilon(event, delta) {
+        Ok(interval) => {
+            let (lower, upper) = (interval.lower.get(), interval.upper.get());
+            let also = match &by_renyi {
+                Ok(found) => format!("  by RDP: ε ≤ {} at order {:.2}\n", up(found.epsilon.get()), found.order.get()),
+                Err(why) => format!("  by RDP: {why}\n"),
+            };
+            let words = format!("ε ≤ {} at δ = {:e}  (certified: {}, by PLD)\n{also}", up(upper), delta.get(), outwards(lower, upper));
+            Ok((words, json!({ "epsilon": { "lower": lower, "upper": upper }, "epsilon_rdp": renyi, "accountant": "pld" })))
+        }
+        // Said, not hidden: the looser accountant answers where the tighter has no proof.
+        Err(why @ (Error::UnsupportedEvent { .. } | Error::GridTooLarge { .. } | Error::RoundOff { .. })) => {
+            let found = by_renyi?;
+            let upper = found.epsilon.get();
+            let words =
+                format!("ε ≤ {} at δ = {:e}  (by RDP at order {:.2})\n  not by PLD: {why}\n", up(upper), delta.get(), found.order.get());
+            let json = json!({ "epsilon": { "lower": 0.0, "upper": upper }, "epsilon_rdp": upper, "accountant": "rdp", "not_pld": why.to_string() });
+            Ok((words, json))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
 fn epsilon(noise: f64, batches: Batches, delta: f64) -> Result<Answer, Failure> {
     let (event, delta) = (dp_sgd(noise, batches)?, Delta::new(delta)?);
-    let interval = pld::epsilon(&event, delta)?;
-    let renyi = rdp::epsilon(&event, delta)?;
-    let (lower, upper) = (interval.lower.get(), interval.upper.get());
-    let text = format!(
-        "ε ≤ {} at δ = {:e}  (certified: {}, by PLD)\n  by RDP: ε ≤ {} at order {:.2}\n{}",
-        up(upper),
-        delta.get(),
-        outwards(lower, upper),
-        up(renyi.epsilon.get()),
-        renyi.order.get(),
-        assumes(batches.steps, batches.rate, noise),
-    );
-    let json = json!({ "epsilon": { "lower": lower, "upper": upper }, "epsilon_rdp": renyi.epsilon.get(), "delta": delta.get(),
-        "accountant": "pld", "neighbours": NEIGHBOURS, "event": event });
+    let (words, mut json) = answer(&event, delta)?;
+    let text = words + &assumes(batches.steps, batches.rate, noise);
+    if let Some(map) = json.as_object_mut() {
+        map.insert("delta".into(), delta.get().into());
+        map.insert("neighbours".into(), json!(NEIGHBOURS));
+        map.insert("event".into(), json!(event));
+    }
     Ok(Answer::new(text, json))
 }
 

@@ -1,10 +1,9 @@
 //! `account compose`: a list of events, whoever ran them.
 
-use super::{NEIGHBOURS, outwards};
+use super::{NEIGHBOURS, answer};
 use crate::failure::Failure;
 use crate::output::Answer;
-use crate::privacy::up;
-use reticent_accounting::{Delta, Error, Event, pld, rdp};
+use reticent_accounting::{Delta, Event};
 use serde_json::json;
 use std::path::Path;
 
@@ -12,31 +11,7 @@ pub(super) fn run(file: &Path, delta: f64) -> Result<Answer, Failure> {
     let delta = Delta::new(delta)?;
     let text = std::fs::read_to_string(file).map_err(|e| Failure::usage(format!("cannot read {}: {e}", file.display())))?;
     let event = Event::Composed { events: parse(file, &text)? };
-    let by_renyi = rdp::epsilon(&event, delta);
-    let renyi = by_renyi.as_ref().ok().map(|found| found.epsilon.get());
-    let (mut words, json) = match pld::epsilon(&event, delta) {
-        Ok(interval) => {
-            let (lower, upper) = (interval.lower.get(), interval.upper.get());
-            let also = match &by_renyi {
-                Ok(found) => format!("  by RDP: ε ≤ {} at order {:.2}\n", up(found.epsilon.get()), found.order.get()),
-                Err(why) => format!("  by RDP: {why}\n"),
-            };
-            let words = format!("ε ≤ {} at δ = {:e}  (certified: {}, by PLD)\n{also}", up(upper), delta.get(), outwards(lower, upper));
-            (words, json!({ "epsilon": { "lower": lower, "upper": upper }, "epsilon_rdp": renyi, "accountant": "pld" }))
-        }
-        // Said, not hidden: the looser accountant answers where the tighter has no proof.
-        Err(why @ (Error::UnsupportedEvent { .. } | Error::GridTooLarge { .. } | Error::RoundOff { .. })) => {
-            let found = by_renyi?;
-            let upper = found.epsilon.get();
-            let words =
-                format!("ε ≤ {} at δ = {:e}  (by RDP at order {:.2})\n  not by PLD: {why}\n", up(upper), delta.get(), found.order.get());
-            (
-                words,
-                json!({ "epsilon": { "lower": 0.0, "upper": upper }, "epsilon_rdp": upper, "accountant": "rdp", "not_pld": why.to_string() }),
-            )
-        }
-        Err(other) => return Err(other.into()),
-    };
+    let (mut words, mut json) = answer(&event, delta)?;
     words +=
         "  neighbours: add or remove one unit\n  assumes: every parameter fixed in advance, fresh randomness for each event\n  events:\n";
     if let Event::Composed { events } = &event {
@@ -44,7 +19,6 @@ pub(super) fn run(file: &Path, delta: f64) -> Result<Answer, Failure> {
             words += &format!("    {one}\n");
         }
     }
-    let mut json = json;
     if let Some(map) = json.as_object_mut() {
         map.insert("delta".into(), delta.get().into());
         map.insert("neighbours".into(), json!(NEIGHBOURS));
