@@ -8,6 +8,7 @@
 //! | module | what it answers | how tight |
 //! |---|---|---|
 //! | [`pld`] | epsilon, delta and the best attack of a run fixed in advance | certified interval, usually 1e-6 wide, at most 1e-3 aimed at |
+//! | [`prv`] | epsilon of a run, by other means | an error you choose, 0.01 as a rule |
 //! | [`rdp`] | epsilon of a run, order by order | an upper bound, 5 to 15% above |
 //! | [`gaussian`] | epsilon of Gaussians without sampling | exact |
 //! | [`pure`], [`zcdp`] | epsilon at delta 0; rho | what adds up simply |
@@ -33,6 +34,7 @@ pub mod filter;
 pub mod gaussian;
 pub mod neighbours;
 pub mod pld;
+pub mod prv;
 pub mod pure;
 pub mod rdp;
 pub mod sample;

@@ -19,13 +19,13 @@
 //! # Ok::<(), reticent_accounting::Error>(())
 //! ```
 
-mod compose;
+pub(crate) mod compose;
 mod contour;
-mod curve;
+pub(crate) mod curve;
 mod decay;
 mod law;
 mod saddle;
-mod table;
+pub(crate) mod table;
 
 use std::cell::RefCell;
 

@@ -199,6 +199,33 @@ impl Step {
         Some(self.table(h, mass, origin, 0.0, max_z))
     }
 
+    /// Each loss at the middle of its piece, all moved so that their mean is `mean`: neither from above nor from below, but so
+    /// that the errors of independent steps cancel.
+    pub(crate) fn table_centred(&self, h: f64, mean: f64) -> Table {
+        let pieces = ((self.span() / h).ceil() as usize).max(1);
+        let mut mass = vec![0.0; pieces];
+        let mut edge = self.cut(self.lowest_x);
+        let mut max_z = edge.z_squared();
+        for (i, mass) in mass.iter_mut().enumerate() {
+            let next = self.cut(self.at_offset((i + 1) as f64 * h));
+            *mass = self.piece(&edge, &next).seen(self.direction).max(0.0);
+            max_z = max_z.max(next.z_squared());
+            edge = next;
+        }
+        let cut = match self.direction {
+            Direction::Remove => self.mixture(&edge),
+            Direction::Add => edge.base,
+        };
+        let mut table = self.table(h, mass, self.lowest + 0.5 * h, cut, max_z);
+        let (mut total, mut first) = (0.0, 0.0);
+        for (i, mass) in table.mass.iter().enumerate() {
+            total += mass;
+            first += mass * i as f64;
+        }
+        table.origin = mean - h * first / total;
+        table
+    }
+
     fn table(&self, h: f64, mut mass: Vec<f64>, lowest: f64, infinite: f64, max_z: f64) -> Table {
         let top = lowest + (mass.len() - 1) as f64 * h;
         let origin = match self.direction {

@@ -17,8 +17,7 @@ pub(crate) fn rdp(event: &Event, order: f64) -> Result<f64, Error> {
             check_answers(answers.get())?;
             randomised_response(epsilon.get(), f64::from(answers.get()), order)
         }
-        // Its losses lie in a range of epsilon (Cesar & Rogers 2021, section 3: epsilon^2/8-zCDP).
-        Event::Exponential { epsilon } => randomised_response(epsilon.get(), 2.0, order).min(0.125 * epsilon.get() * epsilon.get() * order),
+        Event::Exponential { epsilon } => bounded_range(epsilon.get(), order),
         Event::Pure { epsilon } | Event::PermuteAndFlip { epsilon } => randomised_response(epsilon.get(), 2.0, order),
         Event::DiscreteGaussian { noise_multiplier, .. } => order / (2.0 * noise_multiplier.get() * noise_multiplier.get()),
         Event::Zcdp { xi, rho } => xi.get() + rho.get() * order,
@@ -50,6 +49,27 @@ fn randomised_response(epsilon: f64, answers: f64, order: f64) -> f64 {
     let log_r = -(epsilon + ((answers - 1.0) * (-epsilon).exp()).ln_1p());
     let rest = ((1.0 - 2.0 * order) * epsilon).exp() + (answers - 2.0) * (-order * epsilon).exp();
     ((log_r + order * epsilon + rest.ln_1p()) / (order - 1.0)).max(0.0)
+}
+
+/// The worst mechanism whose losses all lie in a range of epsilon, as those of the exponential mechanism do (Dong, Durfee & Rogers
+/// 2020, arXiv:1909.13830): e^loss being convex, it has two losses, t and t - epsilon, whose masses follow from E_Q[e^loss] = 1. With
+/// u = e^-t and c = e^-epsilon, E_Q[e^(a loss)] = [u^(1-a) (1 - c^a) - u^-a (c - c^a)]/(1 - c), largest where its derivative is 0.
+fn bounded_range(epsilon: f64, order: f64) -> f64 {
+    // Cesar & Rogers 2021 (arXiv:2004.07223), from Hoeffding's lemma.
+    let at_most = (order * epsilon * epsilon / 8.0).min(epsilon);
+    let c = (-epsilon).exp();
+    let u = order * c * ((1.0 - order) * epsilon).exp_m1() / ((order - 1.0) * (-order * epsilon).exp_m1());
+    let t = -u.ln();
+    let log_moment = if order * epsilon > 100.0 {
+        ((u - c) + (1.0 - u) * (-order * epsilon).exp()).ln() + order * t - (-c).ln_1p()
+    } else {
+        // The 1 that the masses sum to is taken out, so that a moment near 1 keeps its digits.
+        let mass = (t - epsilon).exp_m1() * u / (-epsilon).exp_m1();
+        (mass * (order * t).exp_m1() + (1.0 - mass) * (order * (t - epsilon)).exp_m1()).ln_1p()
+    };
+    let round_off = 1e-12 + 1e-14 / ((order - 1.0) * epsilon);
+    let exact = log_moment / (order - 1.0) * (1.0 + round_off);
+    if exact > 0.0 { exact.min(at_most) } else { at_most }
 }
 
 /// Theorem 2 (truncated negative binomial with eta = 1 or 0) and Theorem 6 (Poisson).
@@ -117,6 +137,23 @@ mod tests {
                 let moment = p.powf(order) * r.powf(1.0 - order) + r.powf(order) * p.powf(1.0 - order) + (answers - 2.0) * r;
                 let exact = moment.ln() / (order - 1.0);
                 assert!((randomised_response(epsilon, answers, order) / exact - 1.0).abs() < 1e-10, "{order} {epsilon}");
+            }
+        }
+        // Exponential mechanism, dp_accounting's tests: epsilon 1 at orders 1 and 1,000, where it says 1.
+        assert!((bounded_range(1.0, 1.0 + 1e-6) - 0.123_301_561).abs() < 1e-6);
+        assert!(bounded_range(1.0, 1_000.0) < 1.0);
+        for epsilon in [1e-4_f64, 0.01, 0.06, 0.5, 3.0, 20.0] {
+            for order in [1.01_f64, 1.5, 2.0, 7.0, 60.0] {
+                let worst = (0..=20_000).map(|i| {
+                    let high = epsilon * f64::from(i) / 20_000.0;
+                    let mass = (high - epsilon).exp_m1() / (high.exp() * (-epsilon).exp_m1());
+                    // The 1 that the masses sum to is taken out, so that small moments keep their digits.
+                    let excess = mass * (order * high).exp_m1() + (1.0 - mass) * (order * (high - epsilon)).exp_m1();
+                    excess.ln_1p() / (order - 1.0)
+                });
+                let worst = worst.fold(0.0, f64::max);
+                let ours = bounded_range(epsilon, order);
+                assert!(ours >= worst * (1.0 - 1e-9) && ours <= worst * 1.001, "{epsilon} {order}: {ours} {worst}");
             }
         }
         let gamma = logarithmic_gamma(10.0);
