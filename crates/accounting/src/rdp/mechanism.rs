@@ -142,7 +142,7 @@ mod tests {
         // Exponential mechanism, dp_accounting's tests: epsilon 1 at orders 1 and 1,000, where it says 1.
         assert!((bounded_range(1.0, 1.0 + 1e-6) - 0.123_301_561).abs() < 1e-6);
         assert!(bounded_range(1.0, 1_000.0) < 1.0);
-        for epsilon in [1e-4_f64, 0.01, 0.06, 0.5, 3.0, 20.0] {
+        for epsilon in [1e-4_f64, 0.01, 0.06, 0.5, 3.0, 9.0] {
             for order in [1.01_f64, 1.5, 2.0, 7.0, 60.0] {
                 let worst = (0..=20_000).map(|i| {
                     let high = epsilon * f64::from(i) / 20_000.0;
