@@ -14,7 +14,7 @@
 //! let run = Event::dp_sgd(NoiseMultiplier::new(1.3)?, SamplingRate::new(256.0 / 60_000.0)?, 3_515);
 //! let found = prv::epsilon(&run, Delta::new(1e-5)?, Epsilon::new(0.01)?)?;
 //! // prv-accountant 0.2.0 says .854356, .864416 and .874477.
-//! assert_eq!(format!("{:.4} {:.4} {:.4}", found.proved.lower, found.estimate.epsilon(), found.proved.upper), "0.8543 0.8644 0.8745");
+//! assert_eq!(format!("{:.4} {:.4} {:.4}", found.proved.lower, found.estimate.epsilon(), found.proved.upper), "0.8544 0.8644 0.8745");
 //! # Ok::<(), reticent_accounting::Error>(())
 //! ```
 

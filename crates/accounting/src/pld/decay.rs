@@ -149,6 +149,10 @@ pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: 
     let mut omega = (0.5 / deviation).max(spacing);
     let goal = log_goal.exp();
     let tail = loop {
+        // As many points as nobody would wait for.
+        if omega > 1e6 * spacing || omega.is_nan() {
+            return None;
+        }
         let high = omega * RATIO;
         let log: f64 = profiles.iter().map(|p| p.log_bound(omega, high)).sum();
         // Beyond, the variation alone: the first term and the integral of (D/omega)^n / omega^2.
@@ -163,9 +167,6 @@ pub(crate) fn cut(profiles: &[Profile], deviation: f64, spacing: f64, log_goal: 
         }
         ranges.push((omega, log.exp() * (high - omega + spacing) / (omega * omega) / PI));
         omega = high;
-        if omega > 1e6 * spacing {
-            return None;
-        }
     };
     let (mut at, mut left) = (omega, tail);
     for &(low, part) in ranges.iter().rev() {

@@ -261,7 +261,8 @@ fn merged(event: &Event) -> Result<(Vec<SubsampledGaussian>, CountedLaws), Error
     if squared > 0.0 {
         parts.push(SubsampledGaussian { q: 1.0, sigma: 1.0 / squared.sqrt(), count: 1 });
     }
-    let small = |p: &SubsampledGaussian| p.sigma < 1e-6 || !squared.is_finite();
+    // With sampling, 25/sigma points are integrated over.
+    let small = |p: &SubsampledGaussian| p.sigma < if p.q < 1.0 { 1e-3 } else { 1e-6 } || !squared.is_finite();
     if parts.iter().any(small) {
         return Err(Error::Unrepresentable { quantity: "the privacy loss" });
     }

@@ -246,3 +246,17 @@ fn trade_off_of_one_step_is_exact_in_both_orientations() {
         }
     }
 }
+
+/// A contour through so few points of so wide a range once asked for 300 GB.
+#[test]
+fn little_noise_is_answered_or_refused() {
+    for noise in [1e-300, 1e-9, 5e-4, 2e-3, 9e-3, 0.03, 0.1] {
+        for (q, steps) in [(0.1, 10), (1e-4, 1), (0.9, 1_000)] {
+            match pld::epsilon(&dp_sgd(q, noise, steps), delta(1e-5)) {
+                Ok(found) => assert!(found.lower <= found.upper && found.upper.get() > 0.0, "noise {noise} q {q}: {found}"),
+                Err(Error::GridTooLarge { .. } | Error::Unrepresentable { .. }) => {}
+                Err(other) => panic!("noise {noise} q {q}: {other}"),
+            }
+        }
+    }
+}

@@ -161,7 +161,9 @@ fn answer(event: &Event, delta: Delta) -> Result<(String, Value), Failure> {
             Ok((words, json!({ "epsilon": { "lower": lower, "upper": upper }, "epsilon_rdp": renyi, "accountant": "pld" })))
         }
         // Said, not hidden: the looser accountant answers where the tighter has no proof.
-        Err(why @ (Error::UnsupportedEvent { .. } | Error::GridTooLarge { .. } | Error::RoundOff { .. })) => {
+        Err(
+            why @ (Error::UnsupportedEvent { .. } | Error::GridTooLarge { .. } | Error::RoundOff { .. } | Error::Unrepresentable { .. }),
+        ) => {
             let found = by_renyi?;
             let upper = found.epsilon.get();
             let words =
