@@ -188,7 +188,8 @@ impl Step {
                     Direction::Add => ((ratio - origin) / h).ceil(),
                 }
             };
-            if place >= 0.0 {
+            // An atom thrown far off by round-off is dropped, as any mass may be.
+            if place >= 0.0 && place <= self.span() / h + 2.0 {
                 let place = place as usize;
                 if place >= mass.len() {
                     mass.resize(place + 1, 0.0);
