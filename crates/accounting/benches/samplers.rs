@@ -1,6 +1,6 @@
 //! Draws per second on one core: `cargo bench -p reticent-accounting --bench samplers`.
 
-#![expect(clippy::print_stdout, reason = "a bench prints")]
+#![allow(clippy::print_stdout, reason = "a bench talks")]
 
 use std::time::Instant;
 
