@@ -13,6 +13,7 @@
 //! | [`pure`], [`zcdp`] | epsilon at delta 0; rho | what adds up simply |
 //! | [`neighbours`] | the same event when a record is replaced, or for a group | exact, or refused |
 //! | [`calibrate`] | the noise, steps or sampling rate for a target epsilon | never overshoots |
+//! | [`sample`], [`query`] | noise drawn exactly; counts, sums, means, variances, quantiles and histograms with it | exact, with the event to charge |
 //! | [`filter`] | a budget over runs chosen after seeing earlier results | Renyi at one order |
 //!
 //! ```
@@ -34,6 +35,7 @@ pub mod gaussian;
 pub mod neighbours;
 pub mod pld;
 pub mod pure;
+pub mod query;
 pub mod rdp;
 pub mod sample;
 pub mod zcdp;

@@ -9,7 +9,7 @@
 //! | [`DiscreteLaplace`] | integers, P(x) ∝ exp(−\|x\|/b) | pure ε = Δ/b |
 //! | [`DiscreteGaussian`] | integers, P(x) ∝ exp(−x²/2σ²) | zCDP ρ = Δ²/2σ² |
 //! | [`randomised_response`] | one of k answers | pure ε |
-//! | [`exponential`], [`permute_and_flip`] | one of several candidates | pure ε |
+//! | [`exponential`], [`permute_and_flip`], [`report_noisy_max`] | one of several candidates | pure ε |
 //! | [`AboveThreshold`] | which of a stream of values lie above a threshold | pure ε, whatever the number of values below |
 //!
 //! Values are integers, with their sensitivity Δ an integer as well: a real value is put on a grid before, by whoever knows its bounds.
@@ -39,7 +39,7 @@ mod discrete;
 mod ratio;
 mod threshold;
 
-pub use choice::{exponential, permute_and_flip, randomised_response};
+pub use choice::{exponential, permute_and_flip, randomised_response, report_noisy_max};
 pub use discrete::{DiscreteGaussian, DiscreteLaplace};
 pub use ratio::Ratio;
 pub use threshold::AboveThreshold;
