@@ -13,7 +13,8 @@
 //! must not be read from the data. An error depends on public parameters alone: whatever the records hold (also none of them, infinite
 //! values, or what is not a number), the answer is a release. A real is put on the grid or into a bin by itself, before anything is added
 //! up: below the bounds it counts as the low end, above as the high end, and a NaN counts as the low end, so that one record moves no
-//! result further than the sensitivity. Sums are of integers, in 128 bits, which no number of records that fits in memory fills.
+//! result further than the sensitivity. Sums are of integers in 128 bits, which 2⁶³ records do
+//! not fill.
 //!
 //! **What is charged.** [`Release::event`] holds for one [`Unit`] under the relation that was asked, as if it were restated by
 //! [`neighbours::under`](crate::neighbours::under) already; restating it again counts a replacement twice. Releases about the same units compose

@@ -45,4 +45,4 @@ pub use ratio::Ratio;
 pub use threshold::AboveThreshold;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
