@@ -4,8 +4,8 @@ use crate::Error;
 
 /// The multiples of `spacing` from `low` to `high`.
 ///
-/// Sums over a grid are sums of integers. With reals they would not be: floating-point sums depend on the order and move by more than a record's
-/// bound (Casacuberta, Shoemate, Vadhan and Wagaman, CCS 2022, arXiv:2207.10635).
+/// Sums over a grid are sums of integers. With reals they would not be: floating-point sums depend on the order and move by more than a
+/// record's bound (Casacuberta, Shoemate, Vadhan and Wagaman, CCS 2022, arXiv:2207.10635).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grid {
     low: i64,
@@ -24,8 +24,8 @@ impl Grid {
     /// ```
     ///
     /// # Errors
-    /// [`Error::OutOfRange`] for a spacing that is not above 0 and finite, for a bound more than 2³² − 1 spacings from 0 or from the other bound,
-    /// and where nothing lies between the bounds.
+    /// [`Error::OutOfRange`] for a spacing that is not above 0 and finite, for a bound more than 2³² − 1 spacings from 0 or from the other
+    /// bound, and where nothing lies between the bounds.
     pub fn new(low: f64, high: f64, spacing: f64) -> Result<Self, Error> {
         if !(spacing > 0.0 && spacing.is_finite()) {
             return Err(Error::OutOfRange { quantity: "spacing", value: spacing, range: "above 0 and finite" });

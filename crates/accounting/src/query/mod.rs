@@ -9,33 +9,34 @@
 //! | [`histogram`], [`categories`] | bins named in advance | 1 in one bin; 1 in two bins | the same in every bin |
 //! | [`quantile`] | candidates named in advance | rank a/b: max(a, b − a); b | permute-and-flip, or the exponential mechanism |
 //!
-//! **What is public.** Bounds, spacing, edges, candidates, the budget, the [`Unit`]; with [`Neighbours::ReplaceOne`] the number of records, too. They
-//! must not be read from the data. An error depends on public parameters alone: whatever the records hold (also none of them, infinite
-//! values, or what is not a number), the answer is a release. A real is put on the grid or into a bin by itself, before anything is added
-//! up: below the bounds it counts as the low end, above as the high end, and a NaN counts as the low end, so that one record moves no
-//! result further than the sensitivity. Sums are of integers in 128 bits, which 2⁶³ records do
-//! not fill.
+//! **What is public.** Bounds, spacing, edges, candidates, the budget, the [`Unit`]; with [`Neighbours::ReplaceOne`] the number of records,
+//! too. They must not be read from the data. An error depends on public parameters alone: whatever the records hold (also none of them,
+//! infinite values, or what is not a number), the answer is a release. A real is put on the grid or into a bin by itself, before anything
+//! is added up: below the bounds it counts as the low end, above as the high end, and a NaN counts as the low end, so that one record moves
+//! no result further than the sensitivity. Sums are of integers in 128 bits, which 2⁶³ records do not fill.
 //!
 //! **What is charged.** [`Release::event`] holds for one [`Unit`] under the relation that was asked, as if it were restated by
-//! [`neighbours::under`](crate::neighbours::under) already; restating it again counts a replacement twice. Releases about the same units compose
-//! with [`Event::Composed`], where all were asked under one relation. Noise is drawn for exact rational parameters and is never smaller than the
-//! event says: an ε or ρ is rounded up where it is written down, and the noise multiplier of a discrete Gaussian is a double to begin with.
+//! [`neighbours::under`](crate::neighbours::under) already; restating it again may count a replacement twice. Releases about the same units
+//! compose with [`Event::Composed`], where all were asked under one relation. Noise is drawn for exact rational parameters and is never
+//! smaller than the event says: an ε or ρ is rounded up where it is written down, and the noise multiplier of a discrete Gaussian is a
+//! double to begin with.
 //!
-//! **What is not covered.** Caps: that a unit has at most [`Unit::records`] records is kept by whoever passes them. Running times, which depend
-//! on the noise (see [`sample`](crate::sample)). Rounding to the grid and clamping to the bounds, which are errors of the answer of which
-//! [`Release::error`] knows nothing: it tells how far the noise moves the answer from the one about clamped values.
+//! **What is not covered.** Caps: that a unit has at most [`Unit::records`] records is kept by whoever passes them. Running times, which
+//! depend on noise and data (see [`sample`](crate::sample)). Rounding to the grid and clamping to the bounds, which are errors of the
+//! answer of which [`Release::error`] knows nothing: it tells how far the noise moves the answer from the one about clamped values.
 //!
 //! ```
 //! use rand_core::SeedableRng;
 //! use reticent_accounting::query::{Grid, Noise, Unit, mean};
 //! use reticent_accounting::{Epsilon, Neighbours, pure};
 //! // For this example only: a generator from the system in real use.
-//! let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1);
+//! let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(0);
 //! let ages = (0..2_000).map(|i| f64::from(18 + i % 60));
-//! let release = mean(ages, &Grid::new(0.0, 120.0, 1.0)?, &Noise::pure(Epsilon::new(0.5)?)?, Unit::record(Neighbours::AddOrRemoveOne), &mut rng)?;
+//! let (grid, noise) = (Grid::new(0.0, 120.0, 1.0)?, Noise::pure(Epsilon::new(0.5)?)?);
+//! let release = mean(ages, &grid, &noise, Unit::record(Neighbours::AddOrRemoveOne), &mut rng)?;
 //! assert_eq!(pure::epsilon(&release.event)?.get(), 0.5);
-//! // Without noise it is 47.2.
-//! assert_eq!(format!("{:.1} ± {:.1}", release.value, release.error), "47.2 ± 0.6");
+//! // Without noise it is 47.3.
+//! assert_eq!(format!("{:.1} ± {:.1}", release.value, release.error), "47.3 ± 0.5");
 //! # Ok::<(), reticent_accounting::Error>(())
 //! ```
 
@@ -69,9 +70,9 @@ pub struct Release<T> {
     pub event: Event,
     /// Whom the event holds for.
     pub unit: Unit,
-    /// With probability 95% or more over the noise, the answer without noise (about the clamped records) is at most this far from `value`, in its
-    /// unit; for all bins of a histogram at once. Of a quantile: the rank in records, see there. It follows from public parameters and released
-    /// numbers, and costs nothing.
+    /// With probability 95% or more over the noise, the answer without noise (about the clamped records) is at most this far from `value`,
+    /// in its unit; for all bins of a histogram at once. Of a quantile: the rank in records, see there. It follows from public parameters
+    /// and released numbers, and costs nothing.
     pub error: f64,
 }
 

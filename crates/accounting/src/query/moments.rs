@@ -10,13 +10,16 @@ use crate::{Error, Event};
 
 /// The mean of the values on the grid, with noise. In their unit, within the bounds.
 ///
-/// The sum of (value − middle of the grid) and the number of records, each with half of the budget and noise of its own, divided. Sensitivity of
-/// the sum, in spacings and rounded up: (high − low)/2 for one record added or removed. For one replaced the number of records is public, and the
-/// sum, of sensitivity high − low, has the whole budget. Where the noisy number is below 1, the middle is given: that of no records, too.
+/// The sum of (value − middle of the grid) and the number of records, each with half of the budget and noise of its own, divided.
+/// Sensitivity of the sum, in spacings and rounded up: (high − low)/2 for one record added or removed. For one replaced the number of
+/// records is public, and the sum, of sensitivity high − low, has the whole budget. Where the noisy number is below 1, the middle is given:
+/// that of no records, too.
 ///
-/// A quotient of noisy sums is biased where the noise of the number is not small beside it. [`Release::error`] follows from the released sums.
+/// A quotient of noisy sums is biased where the noise of the number is not small beside it. [`Release::error`] follows from the released
+/// sums.
 ///
-/// Source: Li, Lyu, Su and Yang 2016, *Differential Privacy: From Theory to Practice*, section 2.5.1 (noisy average), with the values centred.
+/// Source: Blum, Dwork, McSherry and Nissim 2005, *Practical privacy: the SuLQ framework* (statistics from noisy sums); the
+/// sensitivities are those above.
 ///
 /// ```
 /// use rand_core::SeedableRng;
@@ -26,7 +29,7 @@ use crate::{Error, Event};
 /// let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(4); // for this example only
 /// let (grid, noise) = (Grid::new(0.0, 100.0, 1.0)?, Noise::Zcdp { rho: Ratio::new(1, 100)? });
 /// let release = mean((0..5_000).map(|i| f64::from(i % 41)), &grid, &noise, Unit::record(Neighbours::AddOrRemoveOne), &mut rng)?;
-/// assert_eq!(format!("{:.2} ± {:.2}", release.value, release.error), "20.07 ± 0.47"); // 19.98 without noise
+/// assert_eq!(format!("{:.2} ± {:.2}", release.value, release.error), "20.07 ± 0.36"); // 19.99 without noise
 /// # Ok::<(), reticent_accounting::Error>(())
 /// ```
 ///
@@ -50,16 +53,18 @@ pub fn mean(
     Ok(Release { value, error: off * grid.spacing(), event, unit })
 }
 
-/// The variance of the values on the grid (their mean squared distance from their mean, divided by n), with noise. In the square of their unit, from 0
-/// to (high − low)²/4.
+/// The variance of the values on the grid (their mean squared distance from their mean, divided by n), with noise. In the square of their
+/// unit, from 0 to (high − low)²/4.
 ///
-/// From the sums of z = (value − middle) and z² and the number of records, with a third of the budget each; for a replaced record the number is
-/// public, and both sums have half. In spacings, with M = (high − low)/2 rounded up: the first has the sensitivity M for one added or removed and
-/// high − low for one replaced, the second M² for both. So high − low may not be above 131070 spacings. Where the noisy number is below 1, 0 is
-/// given.
+/// From the sums of z = (value − middle) and z² and the number of records, with a third of the budget each; for a replaced record the
+/// number is public, and both sums have half. In spacings, with M = (high − low)/2 rounded up: the first has the sensitivity M for one
+/// added or removed and high − low for one replaced, the second M² for both. So high − low may not be above 131070 spacings. Where the
+/// noisy number is below 1, 0 is given.
 ///
-/// Biased low by the variance of the noise of the first sum divided by n², besides what a quotient of noisy sums is; and by up to 1/4 of a squared
-/// spacing from rounding to the grid.
+/// Biased low by the variance of the noise of the first sum divided by n², besides what a quotient of noisy sums is. Rounding to
+/// the grid moves the standard deviation by half a spacing at most.
+///
+/// Source: as for [`mean`].
 ///
 /// ```
 /// use rand_core::SeedableRng;
@@ -69,7 +74,7 @@ pub fn mean(
 /// let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(5); // for this example only
 /// let (grid, noise) = (Grid::new(0.0, 100.0, 1.0)?, Noise::Pure { epsilon: Ratio::new(1, 1)? });
 /// let release = variance((0..41_000).map(|i| f64::from(i % 41)), &grid, &noise, Unit::record(Neighbours::ReplaceOne), &mut rng)?;
-/// assert_eq!(format!("{:.1} ± {:.1}", release.value, release.error), "139.9 ± 1.5"); // 140 without noise
+/// assert_eq!(format!("{:.1} ± {:.1}", release.value, release.error), "140.1 ± 1.5"); // 140 without noise
 /// # Ok::<(), reticent_accounting::Error>(())
 /// ```
 ///

@@ -45,11 +45,12 @@ impl Noise {
         })
     }
 
-    /// How far the noise on an integer of this sensitivity goes: beyond it (strictly) with probability `miss` or less. In the integer's units; known
-    /// before anything is asked.
+    /// How far the noise on an integer of this sensitivity goes: beyond it (strictly) with probability `miss` or less. In the integer's
+    /// units; known before anything is asked.
     ///
-    /// Exact for discrete Laplace noise: P(|X| > h) = 2e^{−(h+1)/b}/(1 + e^{−1/b}). For discrete Gaussian noise by the tail of the continuous one,
-    /// P(X > h) ≤ P(N ≥ h) for integers h ≥ 0 (Canonne, Kamath, Steinke 2020, Proposition 25), so that it is up to 1 wider than need be.
+    /// Exact for discrete Laplace noise: P(|X| > h) = 2e^{−(h+1)/b}/(1 + e^{−1/b}). For discrete Gaussian noise by the tail of the
+    /// continuous one, P(X > h) ≤ P(N ≥ h) for integers h ≥ 0: the sum of e^{−k²/2σ²} over k > h is below the integral from h, and over all
+    /// k it is at least √(2πσ²), by Poisson's summation. So it is up to 1 wider than need be.
     ///
     /// ```
     /// use reticent_accounting::query::Noise;

@@ -38,21 +38,22 @@ impl Rank {
 /// score(c) = −max(0, b·#{x < c} − a·n, a·n − b·#{x ≤ c}).
 ///
 /// *Sensitivity.* A record that comes changes n by 1 and #{x < c} and #{x ≤ c} by 0 or 1 each. So the second term changes by −a or b − a,
-/// the third by a or a − b, and the score, as the greatest of three, by max(a, b − a) at most. A replaced record leaves n and changes a number by 1 at
-/// most, and the score by b. Both are reached.
+/// the third by a or a − b, and the score, as the greatest of three, by max(a, b − a) at most. A replaced record leaves n and changes a
+/// number by 1 at most, and the score by b. Both are reached.
 ///
-/// *Choice.* [`Noise::Pure`]: [`permute_and_flip`] at ε. [`Noise::Zcdp`]: [`exponential`] at the greatest ε (on a grid of 2⁻⁴⁰) with ε²/8 ≤ ρ. That it
-/// is ε²/8-zCDP: its privacy loss f lies in an interval of length ε, whichever the data, because each candidate's weight and their sum change by
-/// factors from e^{−ε/2} to e^{ε/2} and the sum's is common to all. K(α) = ln E_Q e^{αf} is 0 at α = 0 and 1, and K″, a variance on that interval,
-/// is at most ε²/4; so K(α) ≤ α(α − 1)·ε²/8 (Cesar and Rogers 2021, arXiv:2004.07223).
+/// *Choice.* [`Noise::Pure`]: [`permute_and_flip`] at ε. [`Noise::Zcdp`]: [`exponential`] at the greatest ε (on a grid of 2⁻⁴⁰) with ε²/8 ≤
+/// ρ. That it is ε²/8-zCDP: its privacy loss f lies in an interval of length ε, whichever the data, because each candidate's weight and
+/// their sum change by factors from e^{−ε/2} to e^{ε/2} and the sum's is common to all. K(α) = ln E_Q e^{αf} is 0 at α = 0 and 1, and K″, a
+/// variance on that interval, is at most ε²/4; so K(α) ≤ α(α − 1)·ε²/8 (Cesar and Rogers 2021, arXiv:2004.07223).
 ///
-/// [`Release::error`] is a number of records: with probability 95% the rank of the chosen candidate is at most so many records farther
-/// from right than the best candidate's. It is (2Δ/(ε·b))·ln(candidates/0.05), since a candidate whose score is s behind is chosen with probability
-/// e^{−εs/(2Δ)} at most. What is not among the candidates cannot be found: name a grid of them.
+/// [`Release::error`] is a number of records: with probability 95% the rank of the chosen candidate is at most so many records farther from
+/// right than the best candidate's. It is (2Δ/(ε·b))·ln(candidates/0.05), since a candidate whose score is s behind is chosen with
+/// probability e^{−εs/(2Δ)} at most. What is not among the candidates cannot be found: name a grid of them.
 ///
 /// Infinite values are below or above all candidates; a NaN counts as below all.
 ///
-/// Source: Smith 2011, *Privacy-preserving statistical estimation with optimal convergence rates*, for scoring by rank; McKenna and Sheldon 2020.
+/// Source: Smith 2011, *Privacy-preserving statistical estimation with optimal convergence rates*, for scoring by rank; McKenna and Sheldon
+/// 2020.
 ///
 /// ```
 /// use rand_core::SeedableRng;
