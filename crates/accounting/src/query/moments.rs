@@ -223,3 +223,42 @@ fn bounded(mean: f64, grid: &Grid) -> f64 {
     let (below, above) = from_middle(grid);
     mean.clamp(-(below as f64), above as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against all sums, sums of squares and numbers of records within the widths.
+    #[test]
+    fn errors_reach_the_farthest_that_the_noise_allows() {
+        let grid = Grid::new(-50.0, 60.0, 1.0).unwrap();
+        for (sum, off, size, by) in [(-40.0, 12.0, 9.0, 4.0), (40.0, 12.0, 9.0, 4.0), (3.0, 12.0, 9.0, 4.0), (-30.0, 10.0, 20.0, 0.0)] {
+            let noisy = Noisy { sum: Near { value: sum, off }, size: Near { value: size, off: by } };
+            let squares = Near { value: 900.0, off: 60.0 };
+            let around = |near: &Near| {
+                let (low, high) = (near.low() as i64, near.high() as i64);
+                (low..=high).map(|x| x as f64).collect::<Vec<_>>()
+            };
+            let (value, error) = noisy.mean(&grid);
+            let (spread, wide) = noisy.variance(&squares, &grid);
+            let (mut farthest, mut farthest_spread) = (0.0_f64, 0.0_f64);
+            for n in around(&noisy.size) {
+                for s in around(&noisy.sum) {
+                    farthest = farthest.max((s / n - value).abs());
+                    for q in around(&squares) {
+                        farthest_spread = farthest_spread.max(((q / n - s * s / (n * n)).max(0.0) - spread).abs());
+                    }
+                }
+            }
+            assert!((error - farthest).abs() < 1e-9, "{sum} {size}: {error} {farthest}");
+            // Number and sum are not bound to agree between its two terms.
+            assert!(farthest_spread <= wide && wide <= 1.5 * farthest_spread + 1e-9, "{sum} {size}: {wide} {farthest_spread}");
+        }
+        // With perhaps no record, anything from end to end; middle 5, so 55 on either side.
+        let none = Noisy { sum: Near { value: 10.0, off: 1.0 }, size: Near { value: 2.0, off: 1.5 } };
+        assert_eq!(none.mean(&grid), (5.0, 60.0));
+        assert_eq!(none.variance(&Near { value: 100.0, off: 1.0 }, &grid), (25.0, 3000.0));
+        let below = Noisy { sum: Near { value: 10.0, off: 1.0 }, size: Near { value: 0.0, off: 1.5 } };
+        assert_eq!((below.mean(&grid).0, below.variance(&Near { value: 100.0, off: 1.0 }, &grid).0), (0.0, 0.0));
+    }
+}

@@ -1,5 +1,7 @@
 //! Quantiles: one of several candidates named in advance, chosen by how near its rank is.
 
+use std::num::NonZeroU32;
+
 use rand_core::CryptoRng;
 
 use super::{MISS, Noise, Release, Unit};
@@ -27,6 +29,11 @@ impl Rank {
         } else {
             Err(Error::OutOfRange { quantity: "rank", value: f64::from(part) / f64::from(of), range: "above 0 and below 1" })
         }
+    }
+
+    /// Of each candidate's score.
+    pub(super) fn sensitivity(self, unit: Unit) -> Result<NonZeroU32, Error> {
+        unit.sensitivity(self.part.max(self.of - self.part).into(), self.of.into())
     }
 }
 
@@ -81,7 +88,7 @@ pub fn quantile(
     rng: &mut impl CryptoRng,
 ) -> Result<Release<f64>, Error> {
     check(candidates)?;
-    let sensitivity = unit.sensitivity(rank.part.max(rank.of - rank.part).into(), rank.of.into())?;
+    let sensitivity = rank.sensitivity(unit)?;
     let (epsilon, event) = choice(noise)?;
     let scores = scores(values, candidates, rank);
     let pick = match noise {

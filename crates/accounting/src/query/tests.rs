@@ -2,7 +2,7 @@
 //!
 //! Data sets have up to three records from values that are below, at and above the bounds, infinite, or not a number. Privacy is checked
 //! from probabilities, not from draws: exactly in fractions for added noise, whose loss is at most |shift|/b, or shift²/(2σ²) for each
-//! order of Rényi divergence, and by enumeration for choices. Chi-squared tests: 9 at 1e-6 each, on fixed seeds.
+//! order of Rényi divergence, and by enumeration for choices. Chi-squared tests: 10 at 1e-6 each, on fixed seeds.
 
 use std::num::NonZeroU32;
 
@@ -84,12 +84,13 @@ fn nothing_moves_further_than_its_sensitivity_and_something_as_far() {
             let is = |moved: u128, added: u64, replaced: u64| {
                 assert_eq!(moved, u128::from(who.sensitivity(added, replaced).unwrap().get()), "{who:?}");
             };
-            let grid = grid();
-            is(greatest(who, |a, b| total(of(a), &grid).abs_diff(total(of(b), &grid))), grid.reach(), grid.width());
-            let sums = |x: &[f64]| Sums::of(of(x), &grid);
-            is(greatest(who, |a, b| sums(a).sum.abs_diff(sums(b).sum)), 2, 3);
-            let squares = greatest(who, |a, b| sums(a).squares.abs_diff(sums(b).squares));
-            assert_eq!(squares, u128::from(squares_sensitivity(&grid, who).unwrap().get()));
+            for grid in [grid(), Grid::new(-2.0, 1.0, 1.0).unwrap()] {
+                is(greatest(who, |a, b| total(of(a), &grid).abs_diff(total(of(b), &grid))), grid.reach(), grid.width());
+                let sums = |x: &[f64]| Sums::of(of(x), &grid);
+                is(greatest(who, |a, b| sums(a).sum.abs_diff(sums(b).sum)), 2, 3);
+                let squares = greatest(who, |a, b| sums(a).squares.abs_diff(sums(b).squares));
+                assert_eq!(squares, u128::from(squares_sensitivity(&grid, who).unwrap().get()));
+            }
             is(greatest(who, |a, b| bins(a).iter().zip(&bins(b)).map(|(a, b)| a.abs_diff(*b)).sum()), 1, 2);
             is(greatest(who, |a, b| apart(&bins(a), &bins(b)).into_iter().max().unwrap()), 1, 1);
             if relation == Neighbours::ReplaceOne {
@@ -103,7 +104,7 @@ fn nothing_moves_further_than_its_sensitivity_and_something_as_far() {
             let (rank, who) = (Rank::new(part, of_all).unwrap(), unit(relation, 1));
             let ranked = |x: &[f64]| scores(of(x), &[-3.0, -1.0, 0.3, 1.0, 5.0], rank);
             let moved = greatest(who, |a, b| ranked(a).iter().zip(ranked(b)).map(|(a, b)| u128::from(a.abs_diff(b))).max().unwrap());
-            let stated = if relation == Neighbours::ReplaceOne { of_all } else { part.max(of_all - part) };
+            let stated = rank.sensitivity(who).unwrap().get();
             assert_eq!(moved, u128::from(stated), "{part}/{of_all} {relation}");
         }
     }
@@ -242,7 +243,7 @@ fn a_chosen_quantile_tells_no_more_than_it_is_charged() {
     let candidates = [-1.0, 0.3, 1.0, 2.0];
     for (relation, (part, of_all)) in RELATIONS.into_iter().flat_map(|r| [(1, 2), (3, 4)].map(|rank| (r, rank))) {
         let rank = Rank::new(part, of_all).unwrap();
-        let sensitivity = unit(relation, 1).sensitivity(part.max(of_all - part).into(), of_all.into()).unwrap().get().into();
+        let sensitivity = rank.sensitivity(unit(relation, 1)).unwrap().get().into();
         let epsilon = 1.25_f64;
         let (by_rho, _) = choice(&Noise::Zcdp { rho: ratio(1, 2) }).unwrap();
         let mut most = 0.0_f64;
@@ -297,14 +298,20 @@ fn releases_have_the_distribution_that_is_charged() {
         let data = [-5.0, 0.0, f64::NAN, 7.5];
         drawn(&on_bin, count, || histogram(data, &[0.0, 1.0, 2.0, 3.0], &noise, replaced, &mut rng).unwrap().value[bin].into());
     }
-    let (data, candidates) = ([0.0, 0.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0, 2.5]);
-    for (noise, epsilon, permute) in [(Noise::Pure { epsilon: ratio(3, 2) }, 1.5, true), (Noise::Zcdp { rho: ratio(1, 2) }, 2.0, false)] {
+    let (data, candidates, upper) = ([0.0, 0.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0, 2.5], Rank::new(3, 4).unwrap());
+    let (by_epsilon, by_rho) = (Noise::Pure { epsilon: ratio(3, 2) }, Noise::Zcdp { rho: ratio(1, 2) });
+    for (noise, who, rank, chance) in [
+        (&by_epsilon, who, Rank::MEDIAN, chosen(&scores(data, &candidates, Rank::MEDIAN), 1.5, 1.0, true)),
+        (&by_rho, who, Rank::MEDIAN, chosen(&scores(data, &candidates, Rank::MEDIAN), 2.0, 1.0, false)),
+        (&by_epsilon, who, upper, chosen(&scores(data, &candidates, upper), 1.5, 3.0, true)),
+        (&by_rho, replaced, upper, chosen(&scores(data, &candidates, upper), 2.0, 4.0, false)),
+    ] {
         let mut counts = vec![0; 4];
         for _ in 0..DRAWS {
-            let value = quantile(data, &candidates, Rank::MEDIAN, &noise, who, &mut rng).unwrap().value;
+            let value = quantile(data, &candidates, rank, noise, who, &mut rng).unwrap().value;
             counts[candidates.iter().position(|c| *c == value).unwrap()] += 1;
         }
-        fits(&counts, &chosen(&scores(data, &candidates, Rank::MEDIAN), epsilon, 1.0, permute));
+        fits(&counts, &chance);
     }
     // A public number of records is not touched.
     let release = count(7, &noise, replaced, &mut rng).unwrap();
@@ -382,6 +389,11 @@ fn events_compose_to_the_budget() {
                 Err(refused) => assert!(matches!(event, Event::Zcdp { .. }), "{event}: {refused}"),
             }
         }
+    }
+    // Under a zeroed record the number of records that are not empty is not public.
+    let noise = Noise::Pure { epsilon: ratio(1, 3) };
+    for (relation, charged) in [(Neighbours::AddOrRemoveOne, true), (Neighbours::ReplaceOne, false), (Neighbours::ZeroOut, true)] {
+        assert_eq!(count(3, &noise, unit(relation, 1), &mut rng).unwrap().event != Event::None, charged);
     }
     // Many records a unit: ρ alone, of all bins together.
     let (_, event) = plan(&Noise::Zcdp { rho: ratio(1, 8) }, unit(Neighbours::ReplaceOne, 3)).unwrap();
