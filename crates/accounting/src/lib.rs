@@ -15,6 +15,7 @@
 //! | [`neighbours`] | the same event when a record is replaced, or for a group | exact, or refused |
 //! | [`calibrate`] | the noise, steps or sampling rate for a target epsilon | never overshoots |
 //! | [`filter`] | a budget, or the loss so far, over runs chosen after seeing earlier results | Renyi at fixed orders, rho, or exact for Gaussians |
+//! | [`sample`], [`query`] | noise drawn exactly; counts, sums, means, variances, quantiles and histograms with it | exact, with the event to charge |
 //!
 //! ```
 //! use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
@@ -36,6 +37,7 @@ pub mod neighbours;
 pub mod pld;
 pub mod prv;
 pub mod pure;
+pub mod query;
 pub mod rdp;
 pub mod sample;
 pub mod zcdp;

@@ -1,4 +1,4 @@
-//! One of several: randomised response, the exponential mechanism, permute-and-flip.
+//! One of several: randomised response, the exponential mechanism, permute-and-flip, report-noisy-max.
 
 use super::Ratio;
 use super::coin::{below, bernoulli_exp};
@@ -77,6 +77,18 @@ pub fn permute_and_flip(scores: &[i64], sensitivity: u64, epsilon: &Ratio, rng: 
             return Ok(candidate);
         }
     }
+}
+
+/// A candidate by report-noisy-max: the one whose score is the highest after noise with density λe^{−λx} on x ≥ 0, λ = ε/(2Δ), was added to
+/// each. Pure ε; scores have sensitivity Δ.
+///
+/// Real-valued noise cannot be drawn exactly, and need not be: who wins has the distribution of [`permute_and_flip`] (Ding, Kifer, Saghaian,
+/// Steinke, Wang, Xiao, Zhang 2021, arXiv:2105.07260), which draws it. Only the winner is given, never its noisy score: that would cost more.
+///
+/// # Errors
+/// Those of [`permute_and_flip`].
+pub fn report_noisy_max(scores: &[i64], sensitivity: u64, epsilon: &Ratio, rng: &mut impl CryptoRng) -> Result<usize, Error> {
+    permute_and_flip(scores, sensitivity, epsilon, rng)
 }
 
 fn best(scores: &[i64], sensitivity: u64) -> Result<i64, Error> {

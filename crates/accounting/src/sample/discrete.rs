@@ -5,7 +5,7 @@
 use super::Ratio;
 use super::coin::{below, bernoulli, bernoulli_exp};
 use crate::Error;
-use num_bigint::BigUint;
+use num_bigint::{BigInt, BigUint, Sign};
 use rand_core::CryptoRng;
 
 /// P(x) = (e^{1/b} − 1)/(e^{1/b} + 1) · e^{−|x|/b} on the integers. Added to an integer of sensitivity Δ it costs ε = Δ/b.
@@ -35,6 +35,12 @@ impl DiscreteLaplace {
         positive(&scale, "scale").map(|()| Self { scale })
     }
 
+    /// The scale b.
+    #[must_use]
+    pub const fn scale(&self) -> &Ratio {
+        &self.scale
+    }
+
     /// The noise that makes a value of sensitivity `sensitivity` ε-private: b = Δ/ε.
     ///
     /// ```
@@ -54,13 +60,20 @@ impl DiscreteLaplace {
         Self::new(epsilon.inverse().times(sensitivity))
     }
 
-    /// A draw. Values beyond 64 bits, if they should ever come, are given as the outermost: that is done to the result, and costs nothing.
+    /// A draw. One beyond 64 bits, as comes with probability e^{−2⁶³/b}, is given as the outermost: no result is kept apart then, which
+    /// [`add_to`](Self::add_to) does at any scale.
     pub fn sample(&self, rng: &mut impl CryptoRng) -> i64 {
         clamp(&self.draw(rng))
     }
 
+    /// `value` plus a draw, in integers without bounds. A result beyond 128 bits is given as the outermost: that is done to the result, not
+    /// to the noise, and costs nothing.
+    pub fn add_to(&self, value: i128, rng: &mut impl CryptoRng) -> i128 {
+        saturated(&(signed(self.draw(rng)) + value))
+    }
+
     /// Sign (true: below 0) and size. With b = t/s: a uniform rest below t, thinned by exp(−rest/t), and a geometric number of whole t.
-    fn draw(&self, rng: &mut impl CryptoRng) -> (bool, BigUint) {
+    pub(super) fn draw(&self, rng: &mut impl CryptoRng) -> (bool, BigUint) {
         let (t, s) = (&self.scale.numerator, &self.scale.denominator);
         let one = Ratio { numerator: 1_u32.into(), denominator: 1_u32.into() };
         loop {
@@ -93,6 +106,12 @@ impl DiscreteGaussian {
         Ok(Self { variance, envelope })
     }
 
+    /// The variance parameter σ².
+    #[must_use]
+    pub const fn variance(&self) -> &Ratio {
+        &self.variance
+    }
+
     /// The noise that makes a value of sensitivity `sensitivity` ρ-zCDP: σ² = Δ²/(2ρ).
     ///
     /// # Errors
@@ -102,8 +121,20 @@ impl DiscreteGaussian {
         Self::new(rho.inverse().times(BigUint::from(sensitivity) * sensitivity).over(2_u32))
     }
 
-    /// A draw. Values beyond 64 bits, if they should ever come, are given as the outermost: that is done to the result, and costs nothing.
+    /// A draw. One beyond 64 bits, as hardly comes where σ is below 2⁵⁸, is given as the outermost: no result is kept apart then, which
+    /// [`add_to`](Self::add_to) does at any σ.
     pub fn sample(&self, rng: &mut impl CryptoRng) -> i64 {
+        clamp(&self.draw(rng))
+    }
+
+    /// `value` plus a draw, in integers without bounds. A result beyond 128 bits is given as the outermost: that is done to the result, not
+    /// to the noise, and costs nothing.
+    pub fn add_to(&self, value: i128, rng: &mut impl CryptoRng) -> i128 {
+        saturated(&(signed(self.draw(rng)) + value))
+    }
+
+    /// Sign (true: below 0) and size.
+    fn draw(&self, rng: &mut impl CryptoRng) -> (bool, BigUint) {
         let t = &self.envelope;
         let laplace = DiscreteLaplace { scale: Ratio { numerator: t.clone(), denominator: 1_u32.into() } };
         let Ratio { numerator: n, denominator: d } = &self.variance;
@@ -114,10 +145,18 @@ impl DiscreteGaussian {
             let off = if scaled >= *n { scaled - n } else { n - scaled };
             let gamma = Ratio { numerator: &off * &off, denominator: n * d * t * t * 2_u32 };
             if bernoulli_exp(&gamma, rng) {
-                return clamp(&drawn);
+                return drawn;
             }
         }
     }
+}
+
+pub(super) fn signed((negative, size): (bool, BigUint)) -> BigInt {
+    BigInt::from_biguint(if negative { Sign::Minus } else { Sign::Plus }, size)
+}
+
+fn saturated(value: &BigInt) -> i128 {
+    i128::try_from(value).unwrap_or(if value.sign() == Sign::Minus { i128::MIN } else { i128::MAX })
 }
 
 fn clamp((negative, size): &(bool, BigUint)) -> i64 {

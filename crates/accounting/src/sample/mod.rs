@@ -10,7 +10,7 @@
 //! | [`DiscreteGaussian`] | integers, P(x) ∝ exp(−x²/2σ²) | zCDP ρ = Δ²/2σ² |
 //! | [`VectorNoise`] | the same two for long vectors, still exactly, at tens of millions a second | as these |
 //! | [`randomised_response`] | one of k answers | pure ε |
-//! | [`exponential`], [`permute_and_flip`] | one of several candidates | pure ε |
+//! | [`exponential`], [`permute_and_flip`], [`report_noisy_max`] | one of several candidates | pure ε |
 //! | [`AboveThreshold`] | which of a stream of values lie above a threshold | pure ε, whatever the number of values below |
 //!
 //! Values are integers, with their sensitivity Δ an integer as well: a real value is put on a grid before, by whoever knows its bounds; for
@@ -43,7 +43,7 @@ mod ratio;
 mod threshold;
 mod vector;
 
-pub use choice::{exponential, permute_and_flip, randomised_response};
+pub use choice::{exponential, permute_and_flip, randomised_response, report_noisy_max};
 pub use discrete::{DiscreteGaussian, DiscreteLaplace};
 pub use grid::Grid;
 pub use ratio::Ratio;
@@ -51,4 +51,4 @@ pub use threshold::AboveThreshold;
 pub use vector::VectorNoise;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,9 @@
 //! The sparse vector technique: which values of a stream lie above a threshold, paid for by how many do.
 
+use super::discrete::signed;
 use super::{DiscreteLaplace, Ratio};
 use crate::Error;
+use num_bigint::BigInt;
 use rand_core::CryptoRng;
 
 /// Answers "is this value above the threshold?" for any number of values, and stops after `most` that are. Pure ε in all.
@@ -13,7 +15,8 @@ use rand_core::CryptoRng;
 /// Each value has sensitivity Δ; a value may depend on earlier answers.
 #[derive(Debug)]
 pub struct AboveThreshold {
-    threshold: i64,
+    /// With its noise; without bounds, so that none of them shows.
+    threshold: BigInt,
     noise: DiscreteLaplace,
     left: u32,
 }
@@ -40,13 +43,13 @@ impl AboveThreshold {
         let half = epsilon.over(2_u32);
         let of_threshold = DiscreteLaplace::private(sensitivity, &half)?;
         let noise = DiscreteLaplace::private(sensitivity, &half.over(2 * u64::from(most)))?;
-        Ok(Self { threshold: threshold.saturating_add(of_threshold.sample(rng)), noise, left: most })
+        Ok(Self { threshold: signed(of_threshold.draw(rng)) + threshold, noise, left: most })
     }
 
     /// Whether the value lies above; `None` once as many as were paid for did.
     pub fn ask(&mut self, value: i64, rng: &mut impl CryptoRng) -> Option<bool> {
         self.left.checked_sub(1).map(|after| {
-            let above = value.saturating_add(self.noise.sample(rng)) >= self.threshold;
+            let above = signed(self.noise.draw(rng)) + value >= self.threshold;
             if above {
                 self.left = after;
             }
