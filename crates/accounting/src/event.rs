@@ -96,7 +96,8 @@ pub enum Event {
         /// The part that does.
         rho: Epsilon,
     },
-    /// The exponential mechanism, accounted as any (epsilon, 0)-differentially private one.
+    /// The exponential mechanism. Renyi and zCDP accounting use that its losses lie in a range of epsilon; privacy-loss distributions
+    /// take it for the worst mechanism of its epsilon, so that their interval is around that one's.
     Exponential {
         /// Its epsilon: scores are weighted by e^(epsilon score/(2 sensitivity)).
         epsilon: Epsilon,
