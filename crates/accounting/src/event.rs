@@ -23,7 +23,10 @@ use crate::{Delta, Epsilon, Error, NoiseMultiplier, SamplingRate};
 /// | `approximate` | yes | no | no | Kairouz, Oh & Viswanath 2015 |
 /// | `zcdp`, `exponential`, `permute-and-flip` | the last two | yes | no | Bun & Steinke 2016; McSherry & Talwar 2007 |
 /// | `repeat-and-select` | no | yes | no | Papernot & Steinke 2021 |
-/// | `fixed-size-sampled`, `truncated-poisson-sampled`, `user-level-gaussian`, `random-allocation`, `unsupported` | no | no | no | recorded, refused by name |
+/// | `user-level-gaussian`; `replace-one` of `poisson-sampled` | yes | yes | no | see the source of `pair` |
+/// | `truncated-poisson-sampled`; `replace-one` of `fixed-size-sampled` | yes, of a pair that dominates | yes | no | Chua et al. 2024; Balle et al. 2018; Zhu et al. 2022 |
+/// | `random-allocation` | no | yes | no | Feldman & Shenfeld 2025 |
+/// | `fixed-size-sampled` by itself, `unsupported` | no | no | no | recorded, refused by name |
 ///
 /// ```
 /// use reticent_accounting::{Event, NoiseMultiplier, SamplingRate};
@@ -107,7 +110,8 @@ pub enum Event {
         /// Its epsilon: scores are weighted by e^(epsilon score/(2 sensitivity)).
         epsilon: Epsilon,
     },
-    /// `event` on a batch of exactly `batch` of `records` records.
+    /// `event` on a batch of exactly `batch` of `records` records. The number of records is public, so that a bound is known for
+    /// replacing one only: see [`Event::ReplaceOne`].
     FixedSizeSampled {
         /// How many records there are.
         records: NonZeroU64,
@@ -118,7 +122,7 @@ pub enum Event {
         /// What was done with the batch.
         event: Box<Self>,
     },
-    /// Poisson sampling of which at most `batch` records are kept.
+    /// Poisson sampling of which at most `batch` records, drawn evenly, are kept. `records` counts the larger neighbour's.
     TruncatedPoissonSampled {
         /// Probability of joining before the cut.
         sampling_rate: SamplingRate,
@@ -158,6 +162,11 @@ pub enum Event {
         sampling_rate: SamplingRate,
         /// The most records of one user.
         records_per_user: NonZeroU32,
+    },
+    /// `event` when one record is replaced by another rather than added or removed.
+    ReplaceOne {
+        /// A Poisson-sampled or fixed-size-sampled Gaussian, its noise relative to adding or removing one record.
+        event: Box<Self>,
     },
     /// Each record in exactly `rounds_per_record` of `rounds` Gaussians, at random.
     RandomAllocation {
@@ -274,6 +283,7 @@ impl fmt::Display for Event {
             Self::UserLevelGaussian { noise_multiplier, sampling_rate, records_per_user } => {
                 write!(f, "Poisson({sampling_rate}) of Gaussian({noise_multiplier}), {records_per_user} records a user")
             }
+            Self::ReplaceOne { event } => write!(f, "{event}, one record replaced"),
             Self::RandomAllocation { noise_multiplier, rounds, rounds_per_record } => {
                 write!(f, "{rounds_per_record} of {rounds} rounds of Gaussian({noise_multiplier})")
             }
@@ -347,10 +357,9 @@ fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Part
             let count = count.checked_mul(*times).ok_or(Error::CountOverflow)?;
             collect(event, count, accountant, parts)?;
         }
-        Event::FixedSizeSampled { .. } => return unproved("amplification by batches of a fixed size is not implemented"),
-        Event::TruncatedPoissonSampled { .. } => return unproved("amplification by truncated batches is not implemented"),
-        Event::UserLevelGaussian { .. } => return unproved("mixtures of Gaussians are not implemented"),
-        Event::RandomAllocation { .. } => return unproved("random allocation is not implemented"),
+        Event::FixedSizeSampled { .. } => {
+            return unproved("with batches of a fixed size a bound is known for replacing a record, not for adding one");
+        }
         Event::Unsupported { .. } => return unproved("it was recorded as something without a proof"),
         Event::Laplace { .. }
         | Event::DiscreteLaplace { .. }
@@ -361,6 +370,10 @@ fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Part
         | Event::Zcdp { .. }
         | Event::Exponential { .. }
         | Event::PermuteAndFlip { .. }
+        | Event::UserLevelGaussian { .. }
+        | Event::TruncatedPoissonSampled { .. }
+        | Event::ReplaceOne { .. }
+        | Event::RandomAllocation { .. }
         | Event::RepeatAndSelect { .. } => {
             if count == 0 {
                 return Ok(());

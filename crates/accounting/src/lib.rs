@@ -42,9 +42,11 @@ pub mod rdp;
 pub mod sample;
 pub mod zcdp;
 
+mod binomial;
 mod error;
 mod event;
 mod normal;
+mod pair;
 mod quadrature;
 mod types;
 

@@ -2,8 +2,8 @@
 //!
 //! Every accountant here answers for one record added or removed. Noise that is added once to something clipped is
 //! half as large relative to a replacement, which can move it twice as far, and 1/k as large relative to k records. So
-//! the event is restated, exactly, and then accounted for. What cannot be restated is refused by name: sampling
-//! amplifies differently under each relation.
+//! the event is restated, exactly, and then accounted for. A sampled Gaussian becomes the event of its own that it is: one user's
+//! several records, or one record replaced. What cannot be restated is refused by name.
 //!
 //! Randomised response and mechanisms known by their guarantee alone (`pure`, `approximate`, `zcdp`, `exponential`,
 //! `permute-and-flip`) are taken to hold for one record under the relation asked.
@@ -24,10 +24,12 @@ const NAME: &str = "restating an event";
 
 /// The event whose guarantee when one record is added or removed is that of `event` under `relation`.
 ///
-/// Zeroing out is add-or-remove with a public number of records: the same distributions are compared.
+/// Zeroing out is add-or-remove with a public number of records: the same distributions are compared, but where a record also
+/// takes a place in a batch. There zeroing out is one way of replacing (fixed size), or refused (truncated batches).
 pub fn under(event: &Event, relation: Neighbours) -> Result<Event, Error> {
     match relation {
-        Neighbours::AddOrRemoveOne | Neighbours::ZeroOut => Ok(event.clone()),
+        Neighbours::AddOrRemoveOne => Ok(event.clone()),
+        Neighbours::ZeroOut => zero_out(event),
         Neighbours::ReplaceOne => restate(event, 2, false),
     }
 }
@@ -35,6 +37,18 @@ pub fn under(event: &Event, relation: Neighbours) -> Result<Event, Error> {
 /// The event whose guarantee for one record is that of `event` for any `records` records added or removed together.
 pub fn for_group(event: &Event, records: NonZeroU32) -> Result<Event, Error> {
     if records.get() == 1 { Ok(event.clone()) } else { restate(event, records.get(), true) }
+}
+
+fn zero_out(event: &Event) -> Result<Event, Error> {
+    Ok(match event {
+        Event::FixedSizeSampled { .. } => Event::ReplaceOne { event: Box::new(event.clone()) },
+        Event::TruncatedPoissonSampled { .. } => {
+            return Err(event.refused(NAME, "a record without effect still takes a place in a truncated batch"));
+        }
+        Event::Composed { events } => Event::Composed { events: events.iter().map(zero_out).collect::<Result<_, _>>()? },
+        Event::SelfComposed { event, count } => zero_out(event)?.times(*count),
+        _ => event.clone(),
+    })
 }
 
 fn restate(event: &Event, factor: u32, group: bool) -> Result<Event, Error> {
@@ -81,7 +95,24 @@ fn restate(event: &Event, factor: u32, group: bool) -> Result<Event, Error> {
         {
             event.clone()
         }
-        Event::PoissonSampled { .. } | Event::BandedMatrix { .. } => {
+        // Each record joins by itself, whoever it belongs to.
+        Event::PoissonSampled { sampling_rate, event: inner } if group => match inner.as_ref() {
+            Event::Gaussian { noise_multiplier } => Event::UserLevelGaussian {
+                noise_multiplier: *noise_multiplier,
+                sampling_rate: *sampling_rate,
+                records_per_user: NonZeroU32::new(factor).ok_or(Error::CountOverflow)?,
+            },
+            _ => return refused("only a single Gaussian can be sampled: a sampled composition reuses one batch"),
+        },
+        Event::UserLevelGaussian { noise_multiplier, sampling_rate, records_per_user } if group => Event::UserLevelGaussian {
+            noise_multiplier: *noise_multiplier,
+            sampling_rate: *sampling_rate,
+            records_per_user: records_per_user
+                .checked_mul(NonZeroU32::new(factor).ok_or(Error::CountOverflow)?)
+                .ok_or(Error::CountOverflow)?,
+        },
+        Event::PoissonSampled { .. } | Event::FixedSizeSampled { .. } if !group => Event::ReplaceOne { event: Box::new(event.clone()) },
+        Event::BandedMatrix { .. } | Event::TruncatedPoissonSampled { .. } => {
             return refused("sampling amplifies differently for more than one record added or removed");
         }
         _ => return refused("no exact restatement is known"),
@@ -106,9 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn sampling_is_refused() {
+    fn what_has_no_restatement_is_refused() {
         let sampled = Event::dp_sgd(NoiseMultiplier::new(1.0).unwrap(), crate::SamplingRate::new(0.1).unwrap(), 3);
-        assert!(matches!(under(&sampled, Neighbours::ReplaceOne), Err(Error::UnsupportedEvent { .. })));
+        let banded = Event::BandedMatrix {
+            noise_multiplier: NoiseMultiplier::new(1.0).unwrap(),
+            sampling_rate: crate::SamplingRate::new(0.1).unwrap(),
+            bands: std::num::NonZeroU64::MIN,
+            steps: std::num::NonZeroU64::MIN,
+        };
+        assert!(matches!(under(&banded, Neighbours::ReplaceOne), Err(Error::UnsupportedEvent { .. })));
+        assert!(matches!(for_group(&sampled, NonZeroU32::new(2).unwrap()), Ok(Event::SelfComposed { .. })));
         let response = Event::RandomisedResponse { epsilon: Epsilon::ZERO, answers: NonZeroU32::MIN };
         assert!(for_group(&response, NonZeroU32::new(2).unwrap()).is_err());
     }

@@ -86,7 +86,7 @@ pub(crate) fn excess_moment(q: f64, sigma: f64, order: f64) -> f64 {
 }
 
 /// (1 + y)^order - 1 - order y by its series, for small y and order y.
-fn binomial_tail(order: f64, y: f64) -> f64 {
+pub(crate) fn binomial_tail(order: f64, y: f64) -> f64 {
     let mut term = order * y;
     let mut sum = 0.0;
     for k in 2..40 {

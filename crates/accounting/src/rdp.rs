@@ -18,6 +18,7 @@
 
 use serde::{Deserialize, Serialize};
 
+mod allocation;
 mod mechanism;
 
 pub(crate) use mechanism::check_answers;

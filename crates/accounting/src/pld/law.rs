@@ -1,14 +1,15 @@
-//! Privacy losses known in closed form: a few atoms, or Laplace's two atoms and a density between them.
+//! Privacy losses known in closed form: a few atoms, or Laplace's two atoms and a density between them; or mixtures of Gaussians.
 //!
-//! All are symmetric: adding and removing have the same law. From above, each atom or cell goes to the grid points on
+//! All these are symmetric: adding and removing have the same law. From above, each atom or cell goes to the grid points on
 //! either side so that its mass under both neighbours is kept (connect the dots); from below, each cell becomes one atom at
 //! the logarithm of its ratio of masses and every atom moves down to a grid point. Atoms on an even lattice are exact
 //! where the grid's spacing divides the lattice's, which [`Law::snap`] sees to.
 
 use super::NAME;
 use super::table::{Table, UNIT};
+use crate::pld::line::Line;
 use crate::rdp::check_answers;
-use crate::{Error, Event};
+use crate::{Error, Event, pair};
 
 /// Most atoms of one law.
 const MAX_ATOMS: f64 = 2e6;
@@ -20,11 +21,18 @@ pub(crate) enum Law {
     Atoms { atoms: Vec<(f64, f64)>, infinite: f64, cut: f64 },
     /// Laplace noise, t = sensitivity/scale: P(L = t) = 1/2, P(L = -t) = e^-t/2, density e^((l-t)/2)/4 between.
     Laplace { t: f64 },
+    /// Mixtures of Gaussians.
+    Line(Box<Line>),
 }
 
 impl Law {
     /// The law of one of the mechanisms that [`Event::parts`] leaves whole. What is cut has mass e^`log_tail` at most.
     pub(crate) fn of(event: &Event, log_tail: f64) -> Result<Self, Error> {
+        if let Some(pair) = pair::of(event, NAME)? {
+            let line = Line::new(pair, log_tail);
+            finite(line.ends().1 - line.ends().0)?;
+            return Ok(Self::Line(Box::new(line)));
+        }
         Ok(match event {
             Event::Laplace { scale } => Self::Laplace { t: finite(1.0 / scale.get())? },
             Event::DiscreteLaplace { scale } => Self::response(finite(1.0 / scale.get())?, 2.0, 0.0),
@@ -81,7 +89,20 @@ impl Law {
         match self {
             Self::Atoms { atoms, .. } => (atoms[0].0, atoms[atoms.len() - 1].0),
             Self::Laplace { t } => (-t, *t),
+            Self::Line(line) => line.ends(),
         }
+    }
+
+    /// The law when the neighbours change places: all but mixtures of Gaussians are symmetric.
+    pub(crate) fn turned(&self) -> Self {
+        match self {
+            Self::Line(line) => Self::Line(Box::new(line.turned())),
+            symmetric => symmetric.clone(),
+        }
+    }
+
+    pub(crate) fn is_line(&self) -> bool {
+        matches!(self, Self::Line(_))
     }
 
     pub(crate) fn span(&self) -> f64 {
@@ -94,6 +115,7 @@ impl Law {
         let lattice = match self {
             Self::Atoms { atoms, .. } => atoms[1].0 - atoms[0].0,
             Self::Laplace { t } => 2.0 * t,
+            Self::Line(_) => 0.0,
         };
         if lattice > 0.0 { lattice / (lattice / h).ceil() } else { h }
     }
@@ -103,6 +125,7 @@ impl Law {
         let cells;
         let atoms = match self {
             Self::Atoms { atoms, .. } => atoms,
+            Self::Line(line) => line.rough(),
             Self::Laplace { t } => {
                 let width = 2.0 * t / 400.0;
                 let mut list = vec![(-t, 0.5 * (-t).exp())];
@@ -135,6 +158,7 @@ impl Law {
                 grid.mass[0] += cut;
                 infinite + cut
             }
+            Self::Line(line) => return line.table_above(h),
             Self::Laplace { t } => {
                 grid.split(-t, 0.5 * (-t).exp());
                 grid.split(*t, 0.5);
@@ -169,6 +193,7 @@ impl Law {
                 }
                 *infinite
             }
+            Self::Line(line) => return line.table_below(h),
             Self::Laplace { t } => {
                 grid.lower(-t, 0.5 * (-t).exp());
                 grid.lower(*t, 0.5);

@@ -24,6 +24,7 @@ mod contour;
 pub(crate) mod curve;
 mod decay;
 mod law;
+mod line;
 mod saddle;
 pub(crate) mod table;
 
@@ -51,6 +52,9 @@ const RELATIVE_WIDTH: f64 = 4e-4;
 const LAW_WIDTH: f64 = 1e-6;
 const ABSOLUTE_WIDTH: f64 = 1e-6;
 
+/// Mixtures of Gaussians have no contour: their grid is all there is, and is made this much finer.
+const LINES_NARROWER: f64 = 40.0;
+
 /// Intervals wider than this part of epsilon are not meant to be reported.
 const WIDEST: f64 = 1e-3;
 
@@ -73,7 +77,7 @@ pub fn epsilon(event: &Event, delta: Delta) -> Result<Interval, Error> {
 
 /// [`epsilon`] with a chosen relative width, for searches that need no more.
 pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -> Result<Interval, Error> {
-    let (parts, laws) = merged(event)?;
+    let (parts, laws) = merged(event, delta.get().max(SMALLEST_DELTA).ln() - 20.0)?;
     if parts.is_empty() && laws.is_empty() {
         return Ok(Interval { lower: Epsilon::ZERO, upper: Epsilon::ZERO });
     }
@@ -88,7 +92,8 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     }
     let planner = RefCell::new(RealFftPlanner::new());
     let mut best = (0.0, 0.0);
-    for direction in directions(&parts) {
+    for direction in directions(&parts, &laws) {
+        let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
         if laws.is_empty()
             && let Some(found) = by_contour(&uncut, delta)
@@ -97,7 +102,12 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
             best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
             continue;
         }
-        let found = by_grid(&parts, &laws, *direction, delta, if laws.is_empty() { relative_width } else { LAW_WIDTH }, best.0, &planner)?;
+        let width = match laws.as_slice() {
+            [] => relative_width,
+            laws if laws.iter().all(|(law, _)| law.is_line()) => relative_width / LINES_NARROWER,
+            _ => LAW_WIDTH,
+        };
+        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner)?;
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
     }
     let (lower, upper) = best;
@@ -182,14 +192,15 @@ fn by_grid(
 ///
 /// The bounds are typically within 0.1% of each other; below about 1e-100 the lower one becomes 0.
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
-    let (parts, laws) = merged(event)?;
+    let (parts, laws) = merged(event, SMALLEST_DELTA.ln() - 70.0)?;
     let epsilon = epsilon.get();
     let planner = RefCell::new(RealFftPlanner::new());
     let mut best = (0.0, 0.0);
     if parts.is_empty() && laws.is_empty() {
         return Ok(DeltaInterval { lower: 0.0, upper: 0.0 });
     }
-    for direction in directions(&parts) {
+    for direction in directions(&parts, &laws) {
+        let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
         let saddle = uncut.for_epsilon(epsilon);
         if laws.is_empty()
@@ -229,13 +240,14 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     if let Some(&value) = fpr.iter().find(|f| !(0.0..=1.0).contains(*f)) {
         return Err(Error::OutOfRange { quantity: "a false-positive rate", value, range: "at least 0 and at most 1" });
     }
-    let (parts, laws) = merged(event)?;
+    let (parts, laws) = merged(event, SMALLEST_DELTA.ln() - 70.0)?;
     let mut rates = fpr.to_vec();
     if parts.is_empty() && laws.is_empty() {
         return Ok(rates);
     }
     let planner = RefCell::new(RealFftPlanner::new());
     for direction in [Direction::Remove, Direction::Add] {
+        let laws = seen(&laws, direction);
         let landscape = landscape(&parts, &laws, direction, -40.0);
         let saddle = landscape.at(0.0);
         let run = Run { landscape, saddle, planner: &planner };
@@ -252,10 +264,12 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
 type CountedLaws = Vec<(Law, u64)>;
 
 /// The parts, with all unsampled Gaussians merged into the one they compose to, exactly.
-fn merged(event: &Event) -> Result<(Vec<SubsampledGaussian>, CountedLaws), Error> {
+/// What laws cut has mass e^`log_tail` at most in all.
+fn merged(event: &Event, log_tail: f64) -> Result<(Vec<SubsampledGaussian>, CountedLaws), Error> {
     let event = event.parts(NAME)?;
-    // What a law cuts is charged once per application.
-    let laws = event.others.iter().map(|(other, count)| Ok((Law::of(other, -300.0)?, *count))).collect::<Result<_, Error>>()?;
+    let times: f64 = event.others.iter().map(|(_, count)| *count as f64).sum();
+    let log_tail = log_tail - times.ln();
+    let laws = event.others.iter().map(|(other, count)| Ok((Law::of(other, log_tail)?, *count))).collect::<Result<_, Error>>()?;
     let (gaussians, mut parts): (Vec<_>, Vec<_>) = event.gaussians.into_iter().partition(|part| part.q == 1.0);
     let squared: f64 = gaussians.iter().map(|g| g.count as f64 / (g.sigma * g.sigma)).sum();
     if squared > 0.0 {
@@ -269,9 +283,15 @@ fn merged(event: &Event) -> Result<(Vec<SubsampledGaussian>, CountedLaws), Error
     Ok((parts, laws))
 }
 
-/// A Gaussian's loss has the same law in both directions.
-fn directions(parts: &[SubsampledGaussian]) -> &'static [Direction] {
-    if parts.iter().all(|p| p.q == 1.0) { &[Direction::Remove] } else { &[Direction::Remove, Direction::Add] }
+/// An unsampled Gaussian's loss has the same law in both directions.
+fn directions(parts: &[SubsampledGaussian], laws: &[(Law, u64)]) -> &'static [Direction] {
+    if parts.iter().all(|p| p.q == 1.0) && !laws.iter().any(|(law, _)| law.is_line()) { &[Direction::Remove] } else { &[Direction::Remove, Direction::Add] }
+}
+
+/// The laws as seen from one direction.
+fn seen(laws: &[(Law, u64)], direction: Direction) -> CountedLaws {
+    let turn = |law: &Law| if direction == Direction::Add { law.turned() } else { law.clone() };
+    laws.iter().map(|(law, count)| (turn(law), *count)).collect()
 }
 
 fn landscape<'a>(parts: &'a [SubsampledGaussian], laws: &'a [(Law, u64)], direction: Direction, log_tail: f64) -> Landscape<'a> {
@@ -373,6 +393,7 @@ impl Run<'_> {
         }
         let mut best: Option<(f64, f64)> = None;
         let mut coarsened = false;
+        let mut finest = f64::INFINITY;
         let mut failure = Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS };
         for _ in 0..12 {
             match read(self, h) {
@@ -382,20 +403,23 @@ impl Run<'_> {
                     // Where round-off or the tails set the width, finer grids are wasted.
                     let stuck = best.is_some_and(|b| b.0 > 0.0 && width > 0.9 * (b.1 - b.0));
                     best = Some(found);
+                    finest = finest.min(h);
                     if stuck || width <= goal || found.1 <= settled || coarsened {
                         return Ok(found);
                     }
                     h *= (0.8 * (goal / width).sqrt()).clamp(0.05, 0.7);
                 }
                 Err(Error::GridTooLarge { points, limit }) => {
-                    if coarsened && let Some(best) = best {
-                        return Ok(best);
-                    }
                     if let Error::RoundOff { .. } = failure {
                         return Err(failure);
                     }
                     // Once more at the finest spacing that fits.
-                    h *= (1.1 * points / limit as f64).max(if best.is_some() { 1.0 } else { 1.5 });
+                    h *= (1.1 * points / limit as f64).max(if best.is_some() { 1.1 } else { 1.5 });
+                    if let Some(best) = best
+                        && h > 0.7 * finest
+                    {
+                        return Ok(best);
+                    }
                     coarsened = true;
                 }
                 // On a coarse grid the charges can exceed delta by themselves.

@@ -372,7 +372,7 @@ impl Piece {
 }
 
 /// Mass between two points of the normal, from the smaller tails at each, and a bound on its round-off.
-fn between(low: f64, low_tail: f64, high: f64, high_tail: f64) -> (f64, f64) {
+pub(crate) fn between(low: f64, low_tail: f64, high: f64, high_tail: f64) -> (f64, f64) {
     let error = |z: f64, tail: f64| if tail == 0.0 { 0.0 } else { UNIT * (4.0 + 3.0 * z * z) * tail + 1e-318 };
     let mass = if low >= 0.0 {
         low_tail - high_tail

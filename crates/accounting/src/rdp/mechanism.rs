@@ -4,13 +4,22 @@
 //! mechanisms of its epsilon; Bun & Steinke 2016 for zCDP; Canonne, Kamath & Steinke 2020, Theorem 4, for the discrete
 //! Gaussian; Papernot & Steinke 2021 (arXiv:2110.03620) for the best of several runs.
 
-use super::NAME;
+use super::{NAME, allocation};
 use crate::event::Runs;
-use crate::{Epsilon, Error, Event, Order};
+use crate::{Epsilon, Error, Event, Order, pair};
 
 /// The divergence of `order` of one of the mechanisms that [`Event::parts`] leaves whole.
 pub(crate) fn rdp(event: &Event, order: f64) -> Result<f64, Error> {
+    if let Some(pair) = pair::of(event, NAME)? {
+        if pair.infinite > 0.0 {
+            return Err(event.refused(NAME, "draws of one record or user too rare to be represented rule its moments"));
+        }
+        return Ok(pair.log_moment(order).max(0.0) / (order - 1.0));
+    }
     Ok(match event {
+        Event::RandomAllocation { noise_multiplier, rounds, rounds_per_record } => {
+            allocation::rdp(noise_multiplier.get(), rounds.get(), rounds_per_record.get(), order)?
+        }
         Event::Laplace { scale } => laplace(1.0 / scale.get(), order),
         Event::DiscreteLaplace { scale } => randomised_response(1.0 / scale.get(), 2.0, order),
         Event::RandomisedResponse { epsilon, answers } => {

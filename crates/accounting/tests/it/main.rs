@@ -3,6 +3,7 @@
 mod events;
 mod golden;
 mod properties;
+mod sampling;
 
 use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier, SamplingRate};
 
