@@ -179,7 +179,8 @@ impl Branch {
     fn log_density(&self, mixture: &[(f64, f64)], x: f64) -> (f64, f64) {
         let variance = self.sigma * self.sigma;
         let exponent = |shift: f64| shift * (x - 0.5 * shift) / variance;
-        let top = mixture.iter().map(|&(w, shift)| if w > 0.0 { exponent(shift) } else { f64::NEG_INFINITY }).fold(f64::NEG_INFINITY, f64::max);
+        let top =
+            mixture.iter().map(|&(w, shift)| if w > 0.0 { exponent(shift) } else { f64::NEG_INFINITY }).fold(f64::NEG_INFINITY, f64::max);
         // The weights sum to 1, so that where all exponents are small the sum's excess over 1 keeps its digits.
         let (mut excess, mut sum, mut first, mut weights) = (0.0, 0.0, 0.0, 0.0);
         for &(w, shift) in mixture {

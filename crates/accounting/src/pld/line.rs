@@ -281,7 +281,9 @@ impl Branch {
                 let Some(ratio) = ratio else { break };
                 let missing = sign * (goal - ratio) + error;
                 // A small surplus is let be; a large one is worth another cut.
-                if missing <= 0.0 && (missing >= -0.01 * h || attempt > 2 || upper == floor) || missing > 0.0 && sign < 0.0 && upper == floor {
+                if missing <= 0.0 && (missing >= -0.01 * h || attempt > 2 || upper == floor)
+                    || missing > 0.0 && sign < 0.0 && upper == floor
+                {
                     break;
                 }
                 // Moving one cut moves the atom by about half as much, or less where the density falls.
@@ -327,7 +329,11 @@ impl Branch {
             if miss.abs() <= 4.0 * UNIT * target.abs().max(0.01) {
                 break;
             }
-            if miss < 0.0 { low = x } else { high = x }
+            if miss < 0.0 {
+                low = x
+            } else {
+                high = x
+            }
             let newton = x - miss / slope;
             let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
             if next <= low || next >= high {

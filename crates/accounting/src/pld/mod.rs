@@ -285,7 +285,11 @@ fn merged(event: &Event, log_tail: f64) -> Result<(Vec<SubsampledGaussian>, Coun
 
 /// An unsampled Gaussian's loss has the same law in both directions.
 fn directions(parts: &[SubsampledGaussian], laws: &[(Law, u64)]) -> &'static [Direction] {
-    if parts.iter().all(|p| p.q == 1.0) && !laws.iter().any(|(law, _)| law.is_line()) { &[Direction::Remove] } else { &[Direction::Remove, Direction::Add] }
+    if parts.iter().all(|p| p.q == 1.0) && !laws.iter().any(|(law, _)| law.is_line()) {
+        &[Direction::Remove]
+    } else {
+        &[Direction::Remove, Direction::Add]
+    }
 }
 
 /// The laws as seen from one direction.

@@ -48,9 +48,7 @@ fn removing(sigma: f64, t: u64, order: u64) -> f64 {
         }
         series.push(a * (a - 1.0) / (2.0 * sigma * sigma) - log_factorial);
     }
-    let product = |one: &[f64], other: &[f64]| -> Vec<f64> {
-        (0..=n).map(|k| log_sum((0..=k).map(|j| one[j] + other[k - j]))).collect()
-    };
+    let product = |one: &[f64], other: &[f64]| -> Vec<f64> { (0..=n).map(|k| log_sum((0..=k).map(|j| one[j] + other[k - j]))).collect() };
     let mut power: Option<Vec<f64>> = None;
     let mut left = t;
     while left > 0 {
@@ -131,8 +129,18 @@ mod tests {
                         down += density * mean.powf(1.0 - a);
                     }
                 }
-                assert!((removing(sigma, 2, a as u64) / up.ln() - 1.0).abs() < 1e-6, "{sigma} {a}: {} {}", removing(sigma, 2, a as u64), up.ln());
-                assert!((adding(sigma, 2, a - 1.0) / down.ln() - 1.0).abs() < 1e-6, "{sigma} {a}: {} {}", adding(sigma, 2, a - 1.0), down.ln());
+                assert!(
+                    (removing(sigma, 2, a as u64) / up.ln() - 1.0).abs() < 1e-6,
+                    "{sigma} {a}: {} {}",
+                    removing(sigma, 2, a as u64),
+                    up.ln()
+                );
+                assert!(
+                    (adding(sigma, 2, a - 1.0) / down.ln() - 1.0).abs() < 1e-6,
+                    "{sigma} {a}: {} {}",
+                    adding(sigma, 2, a - 1.0),
+                    down.ln()
+                );
             }
         }
     }

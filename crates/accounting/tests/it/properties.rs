@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use reticent_accounting::calibrate::{self, Accountant};
-use reticent_accounting::{Error, Event, SamplingRate, gaussian, pld, rdp};
+use reticent_accounting::{Error, Event, Neighbours, SamplingRate, gaussian, neighbours, pld, rdp};
 
 use crate::{delta, dp_sgd, epsilon, gaussian as noise, sigma};
 
@@ -45,6 +45,19 @@ proptest! {
             let (low, high) = (rdp::epsilon(&base.0, delta(base.1)).unwrap(), rdp::epsilon(&worse.0, delta(worse.1)).unwrap());
             prop_assert!(low.epsilon.get() <= high.epsilon.get() + 1e-9, "{what} (Renyi): {low:?} {high:?}");
         }
+    }
+
+    /// A replacement is a removal and an addition; without sampling it moves twice as far.
+    #[test]
+    fn adding_costs_no_more_than_replacing(
+        q in log_uniform(1e-2, 1.0), noise in log_uniform(0.8, 8.0), steps in log_uniform(1.0, 300.0), at in log_uniform(1e-9, 1e-3),
+    ) {
+        let added = dp_sgd(q, noise, steps as u64);
+        let replaced = neighbours::under(&added, Neighbours::ReplaceOne).unwrap();
+        let (low, high) = (pld::epsilon(&added, delta(at)).unwrap(), pld::epsilon(&replaced, delta(at)).unwrap());
+        prop_assert!(low.lower <= high.upper, "{added}: {low} {high}");
+        let (low, high) = (rdp::epsilon(&added, delta(at)).unwrap().epsilon, rdp::epsilon(&replaced, delta(at)).unwrap().epsilon);
+        prop_assert!(low.get() <= high.get() + 1e-9, "{added} (Renyi): {low} {high}");
     }
 
     #[test]

@@ -23,8 +23,13 @@ fn count(value: u64) -> NonZeroU64 {
 }
 
 fn truncated(batch: u64) -> Event {
-    Event::TruncatedPoissonSampled { sampling_rate: rate(256.0 / 60_000.0), records: count(60_000), batch: count(batch), event: gaussian(1.1) }
-        .times(14_062)
+    Event::TruncatedPoissonSampled {
+        sampling_rate: rate(256.0 / 60_000.0),
+        records: count(60_000),
+        batch: count(batch),
+        event: gaussian(1.1),
+    }
+    .times(14_062)
 }
 
 fn fixed(sigma: f64, records: u64, batch: u64, with_replacement: bool) -> Event {
@@ -110,10 +115,8 @@ fn users_are_mixtures() {
         pld::epsilon(&Event::dp_sgd(noise(1.1), rate(0.01), 500), delta(1e-6)).unwrap(),
     );
     assert!(one.lower <= plain.upper && plain.lower <= one.upper && one.width() < 1e-3, "{one} {plain}");
-    let (all, plain) = (
-        pld::epsilon(&user(6.0, 1.0, 3).times(5), delta(1e-6)).unwrap(),
-        pld::epsilon(&gaussian(2.0).times(5), delta(1e-6)).unwrap(),
-    );
+    let (all, plain) =
+        (pld::epsilon(&user(6.0, 1.0, 3).times(5), delta(1e-6)).unwrap(), pld::epsilon(&gaussian(2.0).times(5), delta(1e-6)).unwrap());
     assert!(all.lower <= plain.upper && plain.lower <= all.upper, "{all} {plain}");
     for (sigma, q, k) in [(1.0, 0.2, 3), (2.5, 0.05, 8), (0.7, 0.5, 2)] {
         let binomial = |j: u32| {
