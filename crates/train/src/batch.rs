@@ -1,9 +1,7 @@
 //! Rows of sampled units, padded to the cap so that a unit's rows lie together.
 
+use crate::UnitBatch;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::Rng;
-use rand_chacha::ChaCha20Rng;
-use reticent_accounting::SamplingRate;
 use reticent_data::{Encoded, Units, encode};
 
 /// Encoded rows grouped by unit: what a run learns from.
@@ -38,11 +36,22 @@ pub(crate) trait Source {
     fn batches(&self, chosen: &[usize], device: &Device) -> Vec<Batch> {
         self.batch(chosen, device).into_iter().collect()
     }
+}
 
-    /// Each unit on its own with probability `rate`, rounded down to a multiple of 2⁻⁵³: never more than accounted for.
-    fn poisson(&self, rate: SamplingRate, rng: &mut ChaCha20Rng) -> Vec<usize> {
-        let threshold = (rate.get() * (1_u64 << 53) as f64) as u64;
-        (0..self.len()).filter(|_| rng.next_u64() >> 11 < threshold).collect()
+impl UnitBatch for Batch {
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn unit(&self, index: usize) -> Self {
+        let from = index * self.cap;
+        Self {
+            inputs: self.inputs.clone().narrow(0, from, self.cap),
+            labels: self.labels.clone().narrow(0, from, self.cap),
+            mask: self.mask.clone().narrow(0, from, self.cap),
+            units: 1,
+            cap: self.cap,
+        }
     }
 }
 

@@ -15,6 +15,23 @@ pub enum Error {
     /// The table has no unit to learn from.
     #[error("no unit is left to train on")]
     NoUnits,
+    /// The loss reaches parameters outside a layer of [`crate::nn`], so that no unit's own gradient is known for them.
+    #[error("no recorded layer owns {}", parameters.join(", "))]
+    NotRecorded {
+        /// Their paths in the model.
+        parameters: Vec<String>,
+    },
+    /// A recorded layer is not part of the model whose gradient was asked for.
+    #[error("the loss uses a layer that is not part of the model")]
+    NotInModel,
+    /// The losses cannot be told apart by unit.
+    #[error("{found} losses for {units} units: as many are needed for each, at least one")]
+    Losses {
+        /// How many losses there were.
+        found: usize,
+        /// Of how many units.
+        units: usize,
+    },
     /// The weights file does not belong to this architecture, or is damaged.
     #[error("the weights cannot be read: {why}")]
     Weights {

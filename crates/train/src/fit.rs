@@ -1,11 +1,12 @@
 //! The training loop: in private, and the plain twin it is compared with.
 
 use crate::batch::Source;
+use crate::gradient::{ordinary, read, trainable};
+use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
-use crate::per_unit::{ClippedSum, Privatized, Subtract, clipped_sum, loss};
-use crate::{Batch, Classifier, Error, Optimiser, Plan, UnitRows};
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Gradients, Tensor};
+use crate::{Batch, Classifier, Error, Optimiser, Plan, Privatized, UnitRows, clipped_sum, tape};
+use burn::module::{Module, ModuleMapper, Param, ParamId};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use reticent_data::PermittedTable;
 use std::collections::BTreeMap;
@@ -57,11 +58,15 @@ pub(crate) fn run_private(
         return Err(Error::NoUnits);
     }
     let mut run = Run::<Privatized>::new(start, plan.optimiser, plan.learning_rate, plan.steps);
+    let privacy = plan.privacy();
+    let clip = privacy.clip();
     for step in 0..plan.steps {
-        let sampled = rows.poisson(plan.sample_rate, &mut key.stream(binding, "sample", step, ""));
-        let parts = rows.batches(&sampled, &device).into_iter().map(|batch| clipped_sum(&run.model, Some(&batch), plan.max_grad_norm));
-        let sum = parts.reduce(ClippedSum::plus).unwrap_or_else(|| clipped_sum(&run.model, None, plan.max_grad_norm));
-        let noised = sum.privatize(plan, key, binding, step);
+        let sampled = privacy.sample(step, rows.len(), key, binding);
+        let mut sum = clipped_sum(&run.model, None::<&Batch>, losses, &clip)?;
+        for batch in rows.batches(&sampled, &device) {
+            sum = sum.plus(clipped_sum(&run.model, Some(&batch), losses, &clip)?);
+        }
+        let noised = sum.privatize(&privacy, key, binding, step);
         run.step(noised);
         observe(Progress { step: step + 1, steps: plan.steps });
     }
@@ -123,10 +128,9 @@ pub(crate) fn run_plain_epochs(
 }
 
 fn exact(model: &Classifier, batch: &Batch, scale: f64) -> Exact {
-    let gradients = loss(model, batch).backward();
-    let mut collected = Collect { gradients: &gradients, scale, values: BTreeMap::new() };
-    model.visit(&mut collected);
-    Exact(collected.values)
+    let parameters = trainable(model);
+    let values = ordinary(model, &losses(model, batch).sum().backward(), &parameters);
+    Exact(parameters.into_iter().map(|p| p.id).zip(values.into_iter().map(|g| g.into_iter().map(|v| v * scale).collect())).collect())
 }
 
 /// What may move the weights of a run. A private run is a `Run<Privatized>`: nothing else fits.
@@ -215,17 +219,17 @@ impl<G: Gradient> Run<G> {
     }
 }
 
-struct Collect<'a> {
-    gradients: &'a Gradients,
-    scale: f64,
-    values: BTreeMap<ParamId, Vec<f64>>,
-}
+/// Subtracts a step from each parameter.
+struct Subtract<'a>(&'a BTreeMap<ParamId, Vec<f64>>);
 
-impl ModuleVisitor for Collect<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = param.val().grad(self.gradients) {
-            let values = crate::per_unit::values(gradient);
-            self.values.insert(param.id, values.into_iter().map(|v| f64::from(v) * self.scale).collect());
-        }
+impl ModuleMapper for Subtract<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(step) = self.0.get(&param.id) else { return param };
+        param.map(|tensor| {
+            let tensor = tape::plain(tensor);
+            let (device, shape) = (tensor.device(), tensor.dims());
+            let moved: Vec<f32> = read(tensor).into_iter().zip(step).map(|(w, s)| (w - s) as f32).collect();
+            Tensor::<D>::from_data(TensorData::new(moved, shape), &device).autodiff().require_grad()
+        })
     }
 }

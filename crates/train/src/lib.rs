@@ -27,27 +27,35 @@
 //! ```
 
 mod batch;
+mod clipping;
 mod error;
 mod evaluate;
 mod fit;
+mod gradient;
 mod model;
 mod model_file;
 pub mod nn;
 mod noise;
-mod per_unit;
 mod plan;
+mod privacy_plan;
+mod privatize;
+mod sampling;
 mod tape;
 mod text;
 
 pub use batch::{Batch, UnitRows};
+pub use clipping::{Clip, ClipRule};
 pub use error::Error;
 pub use evaluate::{Auc, Scores, auc_interval, macro_auc_interval};
 pub use fit::{Progress, fit_plain, fit_private};
+pub use gradient::{ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal};
 pub use model::{Architecture, Classifier};
 pub use model_file::{load_weights, save_weights};
 pub use noise::{Binding, NotPrivateSeed, RunKey};
-pub use per_unit::{ClippedSum, Privatized, clipped_sum};
 pub use plan::{Optimiser, Plan};
+pub use privacy_plan::PrivacyPlan;
+pub use privatize::Privatized;
+pub use sampling::Sampling;
 pub use text::{ByteModel, TextShape, fit_text_plain, fit_text_private};
 
 #[cfg(doctest)]

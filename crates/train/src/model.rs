@@ -1,9 +1,10 @@
 //! The models that `reticent.toml` can name.
 
+use crate::Batch;
 use crate::nn::Linear;
 use crate::noise::NotPrivateSeed;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
 /// What kind of classifier.
@@ -66,26 +67,18 @@ impl Classifier {
         }
         let device = Device::flex();
         let x = Tensor::from_data(TensorData::new(inputs.to_vec(), [inputs.len() / width, width]), &device);
-        let p: Vec<f32> = activation::softmax(self.plain().forward(x), 1).into_data().try_to_vec().expect("f32 out as f32 in");
+        let p: Vec<f32> = activation::softmax(self.valid().forward(x), 1).into_data().try_to_vec().expect("f32 out as f32 in");
         p.into_iter().map(f64::from).collect()
-    }
-
-    /// The model outside any autodiff graph.
-    fn plain(&self) -> Self {
-        Self {
-            layers: self
-                .layers
-                .iter()
-                .map(|l| Linear {
-                    weight: burn::module::Param::from_tensor(outside(l.weight.val())),
-                    bias: burn::module::Param::from_tensor(outside(l.bias.val())),
-                })
-                .collect(),
-        }
     }
 }
 
-fn outside<const D: usize>(t: Tensor<D>) -> Tensor<D> {
-    let t = if t.is_autodiff() { t.inner() } else { t };
-    t.set_require_grad(false)
+/// Cross-entropy of each row, zero for padding.
+pub(crate) fn losses(model: &Classifier, batch: &Batch) -> Tensor<1> {
+    let logits = model.forward(batch.inputs.clone());
+    let labels: Tensor<2, Int> = batch.labels.clone().unsqueeze_dim(1);
+    let log_p = activation::log_softmax(logits, 1);
+    let (labels, mask) =
+        if log_p.is_autodiff() { (labels.autodiff(), batch.mask.clone().autodiff()) } else { (labels, batch.mask.clone()) };
+    let row: Tensor<1> = log_p.gather(1, labels).squeeze_dim(1);
+    (row * mask).neg()
 }

@@ -1,7 +1,6 @@
 //! Weights as safetensors, the ecosystem's format.
 
 use crate::nn::Linear;
-use crate::per_unit::values;
 use crate::{Classifier, Error};
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -14,10 +13,15 @@ use std::collections::HashMap;
 /// [`Error::Weights`] where the format's writer refuses.
 pub fn save_weights(model: &Classifier, metadata: HashMap<String, String>) -> Result<Vec<u8>, Error> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = vec![];
+    let mut push = |name: String, data: TensorData| {
+        let bytes = data.try_to_vec::<f32>().expect("f32 tensors hold f32").into_iter().flat_map(f32::to_le_bytes).collect();
+        tensors.push((name, data.shape().to_vec(), bytes));
+    };
     for (index, layer) in model.layers.iter().enumerate() {
-        let bytes = |v: Vec<f32>| v.into_iter().flat_map(f32::to_le_bytes).collect();
-        tensors.push((format!("layers.{index}.weight"), layer.weight.dims().to_vec(), bytes(values(layer.weight.val()))));
-        tensors.push((format!("layers.{index}.bias"), layer.bias.dims().to_vec(), bytes(values(layer.bias.val()))));
+        push(format!("layers.{index}.weight"), layer.weight.val().into_data());
+        if let Some(bias) = &layer.bias {
+            push(format!("layers.{index}.bias"), bias.val().into_data());
+        }
     }
     let views: Result<Vec<_>, _> =
         tensors.iter().map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|v| (name.clone(), v))).collect();
@@ -40,12 +44,12 @@ pub fn load_weights(bytes: &[u8]) -> Result<Classifier, Error> {
         if inputs == 0 || outputs == 0 {
             return Err(wrong("a layer has another shape"));
         }
-        if length != outputs || layers.last().is_some_and(|l: &Linear| l.bias.dims() != [inputs]) {
+        if length != outputs || layers.last().is_some_and(|l: &Linear| l.weight.dims()[1] != inputs) {
             return Err(wrong("the layers do not fit together"));
         }
         layers.push(Linear {
             weight: Param::from_tensor(Tensor::from_data(TensorData::new(floats(&weight)?, [inputs, outputs]), &device)),
-            bias: Param::from_tensor(Tensor::from_data(TensorData::new(floats(&bias)?, [outputs]), &device)),
+            bias: Some(Param::from_tensor(Tensor::from_data(TensorData::new(floats(&bias)?, [outputs]), &device))),
         });
     }
     if layers.is_empty() {

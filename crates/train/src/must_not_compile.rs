@@ -4,7 +4,7 @@
 /// The control: this much compiles.
 /// ```
 /// use reticent_train::*;
-/// fn step(sum: ClippedSum, plan: &Plan, key: &RunKey, binding: &Binding, permit: reticent_proof::Permit) {
+/// fn step(sum: ClippedSum, plan: &PrivacyPlan, key: &RunKey, binding: &Binding, permit: reticent_proof::Permit) {
 ///     let noised = sum.privatize(plan, key, binding, 0);
 ///     drop((noised, permit));
 /// }
@@ -13,7 +13,7 @@
 /// Pitfall 14: one sum is noised once.
 /// ```compile_fail,E0382
 /// use reticent_train::*;
-/// fn step(sum: ClippedSum, plan: &Plan, key: &RunKey, binding: &Binding) {
+/// fn step(sum: ClippedSum, plan: &PrivacyPlan, key: &RunKey, binding: &Binding) {
 ///     let noised = sum.privatize(plan, key, binding, 0);
 ///     let again = sum.privatize(plan, key, binding, 1);
 /// }

@@ -1,12 +1,12 @@
-//! How a private run is carried out, frozen before it starts.
+//! How a model of `reticent.toml` is trained, frozen before it starts.
 
-use crate::{Architecture, Error};
-use reticent_accounting::{Event, Neighbours, NoiseMultiplier, SamplingRate};
+use crate::{Architecture, ClipRule, Error, PrivacyPlan, Sampling};
+use reticent_accounting::{Event, NoiseMultiplier, SamplingRate};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::num::NonZeroUsize;
 
-/// Everything that decides what a private run does and what it costs.
+/// A [`PrivacyPlan`] with the model and how its weights move.
 ///
 /// Neighbours: add or remove one unit with at most `max_rows_per_unit` rows. Each step includes each unit with probability
 /// `sample_rate` on its own (Poisson), clips the gradient of the *sum of the unit's losses* to L2 norm `max_grad_norm`, sums, and
@@ -57,40 +57,35 @@ impl Optimiser {
 }
 
 impl Plan {
-    /// The neighbouring relation of every statement about this run.
-    pub const NEIGHBOURS: Neighbours = Neighbours::AddOrRemoveOne;
+    /// What the run does to its data.
+    #[must_use]
+    pub fn privacy(&self) -> PrivacyPlan {
+        PrivacyPlan {
+            unit: self.unit.clone(),
+            max_rows_per_unit: self.max_rows_per_unit,
+            sampling: Sampling::Poisson { sample_rate: self.sample_rate, public_units: self.public_units },
+            max_grad_norm: self.max_grad_norm,
+            clip: ClipRule::Flat,
+            noise_multiplier: self.noise_multiplier,
+            steps: self.steps,
+        }
+    }
 
     /// Refuses values no run could have.
     ///
     /// # Errors
     /// [`Error::Plan`] names the field.
     pub fn check(&self) -> Result<(), Error> {
-        let wrong = |field, why| Err(Error::Plan { field, why });
-        if !(self.max_grad_norm.is_finite() && self.max_grad_norm > 0.0) {
-            return wrong("max_grad_norm", "must be positive and finite");
-        }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            return wrong("learning_rate", "must be positive and finite");
+            return Err(Error::Plan { field: "learning_rate", why: "must be positive and finite" });
         }
-        if self.steps == 0 {
-            return wrong("steps", "must be at least 1");
-        }
-        if self.public_units == 0 {
-            return wrong("units", "must be at least 1");
-        }
-        Ok(())
+        self.privacy().check()
     }
 
     /// What the run does, as the accountants understand it.
     #[must_use]
     pub fn event(&self) -> Event {
-        Event::dp_sgd(self.noise_multiplier, self.sample_rate, self.steps)
-    }
-
-    /// Divisor of the noised sum: the public expected number of units in a batch.
-    #[must_use]
-    pub fn expected_batch(&self) -> f64 {
-        self.sample_rate.get() * self.public_units as f64
+        self.privacy().event()
     }
 
     /// SHA-256 of the plan's JSON.

@@ -1,20 +1,28 @@
-//! A thread-local tape: while it records, each layer of [`crate::nn`] leaves its input and a tap on its output.
+//! A thread-local tape: while it records, each layer of [`crate::nn`] leaves a tap on its output and what per-unit gradients need.
 //!
-//! The tap is the bias broadcast to one row per example as a *leaf* of the graph, so that after `backward` its gradient is
-//! ∂L/∂output, row by row. With the input, that is all a per-unit gradient needs; no weight gradient is computed.
+//! A tap is a *leaf* of the graph that is added to a layer's output (its bias, broadcast to one row per example), so that after
+//! `backward` its gradient is ∂L/∂output, row by row. With the layer's input that is all that a per-unit gradient needs; no weight
+//! gradient is computed.
 
-use burn::module::ParamId;
-use burn::tensor::Tensor;
+use crate::gradient::Contribution;
+use burn::module::Param;
+use burn::tensor::{Device, Tensor};
 use std::cell::RefCell;
 
-/// One use of a linear layer.
+/// One use of a layer.
 pub(crate) struct Use {
-    pub(crate) weight: ParamId,
-    pub(crate) bias: ParamId,
-    /// `[rows, inputs]`, outside the graph.
-    pub(crate) input: Tensor<2>,
-    /// `[rows, outputs]`, a leaf whose gradient is ∂L/∂output.
-    pub(crate) tap: Tensor<2>,
+    /// A leaf whose gradient is ∂L/∂output, in any layout whose first dimension holds the rows in order.
+    tap: Tensor<2>,
+    contributions: Contributions,
+}
+
+/// What a layer makes of its output gradient.
+type Contributions = Box<dyn FnOnce(Tensor<2>) -> Vec<Contribution>>;
+
+impl Use {
+    pub(crate) fn into_parts(self) -> (Tensor<2>, Contributions) {
+        (self.tap, self.contributions)
+    }
 }
 
 thread_local! {
@@ -44,6 +52,41 @@ pub(crate) fn is_recording() -> bool {
     TAPE.with_borrow(Option::is_some)
 }
 
-pub(crate) fn push(layer: Use) {
-    TAPE.with_borrow_mut(|tape| tape.as_mut().expect("asked is_recording first").push(layer));
+/// A tap of `rows × width`: the bias in every row, or zero where there is none. Its gradient is handed to `contributions` after `backward`.
+///
+/// Both are views of stride zero: nothing of the size of the output is stored.
+pub(crate) fn tap(
+    bias: Option<Tensor<1>>,
+    [rows, width]: [usize; 2],
+    device: &Device,
+    contributions: impl FnOnce(Tensor<2>) -> Vec<Contribution> + 'static,
+) -> Tensor<2> {
+    let row: Tensor<2> = match bias {
+        Some(bias) => plain(bias).reshape([1, width]),
+        None => Tensor::zeros([1, 1], &device.clone().without_autodiff()),
+    };
+    let tap = row.expand([rows, width]).autodiff().require_grad();
+    let used = Use { tap: tap.clone(), contributions: Box::new(contributions) };
+    TAPE.with_borrow_mut(|tape| tape.as_mut().expect("asked is_recording first").push(used));
+    tap
+}
+
+/// The value outside any graph.
+pub(crate) fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.is_autodiff() { tensor.inner() } else { tensor }
+}
+
+/// The value in the graph, as a constant.
+pub(crate) fn constant<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    plain(tensor).autodiff()
+}
+
+/// The tensor in the graph, as what it is there.
+pub(crate) fn tracked<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if tensor.is_autodiff() { tensor } else { tensor.autodiff() }
+}
+
+/// Whether a step may move this parameter.
+pub(crate) fn is_trainable<const D: usize>(param: &Param<Tensor<D>>) -> bool {
+    param.base().is_require_grad()
 }

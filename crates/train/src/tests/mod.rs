@@ -6,9 +6,9 @@ mod oracle;
 mod pitfalls;
 mod sampler;
 
+use crate::model::losses;
 use crate::nn::Linear;
-use crate::per_unit::clipped_sum;
-use crate::{Architecture, Batch, Binding, Classifier, ClippedSum, NotPrivateSeed, Plan, RunKey, UnitRows};
+use crate::{Architecture, Batch, Binding, Classifier, Clip, ClippedSum, NotPrivateSeed, Plan, RunKey, UnitRows, clipped_sum};
 use burn::tensor::Device;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -96,15 +96,19 @@ fn key() -> RunKey {
 
 /// The clipped sum of these units, one vector over all parameters in the model's order.
 fn fast(model: &Classifier, rows: &UnitRows, chosen: &[usize], max_grad_norm: f64) -> Vec<f64> {
-    flat(&clipped_sum(model, rows.batch(chosen, &Device::flex()).as_ref(), max_grad_norm))
+    flat(&sum_of(model, rows.batch(chosen, &Device::flex()).as_ref(), max_grad_norm))
 }
 
 fn of_batch(model: &Classifier, batch: &Batch, max_grad_norm: f64) -> Vec<f64> {
-    flat(&clipped_sum(model, Some(batch), max_grad_norm))
+    flat(&sum_of(model, Some(batch), max_grad_norm))
+}
+
+fn sum_of(model: &Classifier, batch: Option<&Batch>, max_grad_norm: f64) -> ClippedSum {
+    clipped_sum(model, batch, losses, &Clip::flat(max_grad_norm)).unwrap()
 }
 
 fn flat(sum: &ClippedSum) -> Vec<f64> {
-    sum.reveal().iter().flat_map(|(.., values)| values.iter().copied()).collect()
+    sum.values.iter().flat_map(|(_, values)| values.iter().copied()).collect()
 }
 
 fn norm(v: &[f64]) -> f64 {

@@ -5,9 +5,9 @@ use rand_distr::{Distribution, StandardNormal};
 
 /// Noise of one step, by parameter, from a step on nobody: values over their std.
 fn noise(model: &Classifier, step: u64) -> Vec<(String, Vec<f64>)> {
-    let sum = clipped_sum(model, None, 0.7);
-    let names: Vec<_> = sum.reveal().iter().map(|(id, name, _)| (*id, name.clone())).collect();
-    let mut values = sum.privatize(&plan(), &key(), &binding(), step).into_values();
+    let sum = sum_of(model, None, 0.7);
+    let names: Vec<_> = sum.values.iter().map(|(p, _)| (p.id, p.name.clone())).collect();
+    let mut values = sum.privatize(&plan().privacy(), &key(), &binding(), step).into_values();
     names.into_iter().map(|(id, name)| (name, values.remove(&id).unwrap().into_iter().map(|v| v * 10.0 / (1.5 * 0.7)).collect())).collect()
 }
 

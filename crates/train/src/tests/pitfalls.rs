@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 /// The standard normal draws of a step, in the model's order, straight from the streams.
 fn draws(model: &Classifier, step: u64) -> Vec<f64> {
-    let empty = clipped_sum(model, None, 1.0);
-    let names = empty.reveal().iter().map(|(_, name, values)| (name.clone(), values.len()));
+    let empty = sum_of(model, None, 1.0);
+    let names = empty.values.iter().map(|(p, _)| (p.name.clone(), p.len));
     names
         .flat_map(|(name, len)| StandardNormal.sample_iter(key().stream(&binding(), "noise", step, &name)).take(len).collect::<Vec<f64>>())
         .collect()
@@ -18,9 +18,9 @@ fn draws(model: &Classifier, step: u64) -> Vec<f64> {
 
 /// What the optimiser gets, in the model's order.
 fn noised(plan: &Plan, model: &Classifier, rows: &UnitRows, chosen: &[usize], step: u64) -> Vec<f64> {
-    let sum = clipped_sum(model, rows.batch(chosen, &Device::flex()).as_ref(), plan.max_grad_norm);
-    let order: Vec<_> = sum.reveal().iter().map(|(id, ..)| *id).collect();
-    let mut values = sum.privatize(plan, &key(), &binding(), step).into_values();
+    let sum = sum_of(model, rows.batch(chosen, &Device::flex()).as_ref(), plan.max_grad_norm);
+    let order: Vec<_> = sum.values.iter().map(|(p, _)| p.id).collect();
+    let mut values = sum.privatize(&plan.privacy(), &key(), &binding(), step).into_values();
     order.iter().flat_map(|id| values.remove(id).unwrap()).collect()
 }
 
@@ -93,8 +93,8 @@ fn a_run_is_the_sequence_of_its_steps() {
         let at: Vec<f32> = weights.iter().map(|&w| w as f32).collect();
         let device = Device::flex().autodiff();
         model.layers[0].weight = burn::module::Param::from_data(burn::tensor::TensorData::new(at[..4].to_vec(), [2, 2]), &device);
-        model.layers[0].bias = burn::module::Param::from_data(burn::tensor::TensorData::new(at[4..].to_vec(), [2]), &device);
-        let drawn = rows.poisson(plan.sample_rate, &mut key().stream(&binding(), "sample", step, ""));
+        model.layers[0].bias = Some(burn::module::Param::from_data(burn::tensor::TensorData::new(at[4..].to_vec(), [2]), &device));
+        let drawn = plan.privacy().sample(step, rows.len(), &key(), &binding());
         let sum = fast(&model, &rows, &drawn, plan.max_grad_norm);
         for (i, z) in draws(&model, step).into_iter().enumerate() {
             velocity[i] = 0.9 * velocity[i] + 0.1 * (sum[i] + 1.5 * 0.7 * z) / 10.0;
@@ -107,8 +107,8 @@ fn a_run_is_the_sequence_of_its_steps() {
 }
 
 fn weights_of(model: &Classifier) -> Vec<f64> {
-    use crate::per_unit::values;
-    model.layers.iter().flat_map(|l| [values(l.weight.val()), values(l.bias.val())].concat()).map(f64::from).collect()
+    use crate::gradient::read;
+    model.layers.iter().flat_map(|l| [read(l.weight.val()), read(l.bias.as_ref().unwrap().val())].concat()).collect()
 }
 
 /// Counts that a float would round survive plan, file and event; the number of steps never comes from 1/q.
@@ -154,7 +154,8 @@ fn h1_replay_on_a_neighbour_moves_the_sum_by_at_most_the_bound() {
         let rows = rows(&units, 2, 5);
         let model = random_model(&mut rng, &widths);
         for step in 0..10 {
-            let drawn = rows.poisson(SamplingRate::new(0.5).unwrap(), &mut key().stream(&binding(), "sample", step, ""));
+            let drawn =
+                Plan { sample_rate: SamplingRate::new(0.5).unwrap(), ..plan() }.privacy().sample(step, rows.len(), &key(), &binding());
             let sum = fast(&model, &rows, &drawn, bound);
             for &removed in &drawn {
                 let neighbour: Vec<usize> = drawn.iter().copied().filter(|&u| u != removed).collect();

@@ -9,11 +9,11 @@ const ALPHA: f64 = 1e-9;
 fn schedule(count: usize, rate: f64, steps: u64) -> Vec<Vec<bool>> {
     let units = vec![vec![(vec![0.0], 0)]; count];
     let rows = rows(&units, 2, 1);
-    let rate = SamplingRate::new(rate).unwrap();
+    let plan = Plan { sample_rate: SamplingRate::new(rate).unwrap(), ..plan() }.privacy();
     (0..steps)
         .map(|step| {
             let mut drawn = vec![false; count];
-            for unit in rows.poisson(rate, &mut key().stream(&binding(), "sample", step, "")) {
+            for unit in plan.sample(step, rows.len(), &key(), &binding()) {
                 drawn[unit] = true;
             }
             drawn

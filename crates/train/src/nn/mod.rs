@@ -1,0 +1,9 @@
+//! Layers that train like `burn::nn`'s and, inside a private step, also record what per-unit gradients need.
+//!
+//! Each has the configuration, the parameters and the `forward` of its namesake in [`burn::nn`], so that a model is made private by
+//! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
+//! of a unit together.
+
+mod linear;
+
+pub use linear::{Linear, LinearConfig, linear, linear_transposed};
