@@ -4,6 +4,8 @@
 //! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
 //! of a unit together.
 
+mod embedding;
 mod linear;
 
+pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
