@@ -6,6 +6,10 @@
 
 mod embedding;
 mod linear;
+mod norm;
 
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
+pub use norm::{
+    GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig,
+};

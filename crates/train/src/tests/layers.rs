@@ -54,3 +54,71 @@ fn embedding_equals_the_oracle_and_burn() {
         }
     }
 }
+
+#[test]
+fn layer_norm_equals_the_oracle_and_burn() {
+    let mut rng = seeded(102);
+    for trial in 0..30 {
+        let (units, cap) = (rng.random_range(1..5), trial % 3 + 1);
+        let (d_model, positions) = (rng.random_range(3..9), rng.random_range(1..6));
+        let (bias, epsilon) = (rng.random(), if rng.random() { 1e-5 } else { 0.1 });
+        let what = format!("width {d_model}, {positions} positions, bias {bias}, ε {epsilon}");
+        let model = nn::LayerNormConfig::new(d_model).with_bias(bias).with_epsilon(epsilon).init(&training());
+        let model = stirred(model, &mut rng);
+        let rows = Rows::new(normal([units * cap, positions, d_model], &mut rng) * 3.0, units, cap, &mut rng);
+        check_fast(&what, &model, &rows, |m, x| m.forward(x));
+        let burns = burn::nn::LayerNormConfig::new(d_model).with_bias(bias).with_epsilon(epsilon).init(&training());
+        check_same_as_burn(&what, (model, stirred(burns, &mut rng)), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
+    }
+}
+
+#[test]
+fn rms_norm_equals_the_oracle_and_burn() {
+    let mut rng = seeded(103);
+    for trial in 0..30 {
+        let (units, cap) = (rng.random_range(1..5), trial % 3 + 1);
+        let (d_model, positions) = (rng.random_range(2..9), rng.random_range(1..6));
+        let epsilon = if rng.random() { 1e-5 } else { 0.1 };
+        let what = format!("width {d_model}, {positions} positions, ε {epsilon}");
+        let model = stirred(nn::RmsNormConfig::new(d_model).with_epsilon(epsilon).init(&training()), &mut rng);
+        let rows = Rows::new(normal([units * cap, positions, d_model], &mut rng) * 3.0, units, cap, &mut rng);
+        check_fast(&what, &model, &rows, |m, x| m.forward(x));
+        let burns = stirred(burn::nn::RmsNormConfig::new(d_model).with_epsilon(epsilon).init(&training()), &mut rng);
+        check_same_as_burn(&what, (model, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
+    }
+}
+
+/// What stands before a layer that normalises: without it the oracle would see no gradient flow through the layer.
+#[derive(burn::module::Module, Debug)]
+struct After<L: burn::module::Module> {
+    before: nn::Linear,
+    layer: L,
+}
+
+#[test]
+fn group_and_instance_norm_equal_the_oracle_and_burn() {
+    let mut rng = seeded(104);
+    for trial in 0..40 {
+        let (units, cap) = (rng.random_range(1..5), trial % 3 + 1);
+        let (groups, each) = (rng.random_range(1..4), rng.random_range(1..4));
+        let (channels, affine) = (groups * each, trial % 4 != 0);
+        let (height, width) = (rng.random_range(2..4), rng.random_range(3..6));
+        let what = format!("{groups} groups of {each}, {height} × {width}, affine {affine}");
+        let inputs = Rows::new(normal([units * cap, channels, height, width], &mut rng), units, cap, &mut rng);
+        let before = || nn::LinearConfig::new(width, width).init(&training());
+
+        let config = nn::GroupNormConfig::new(groups, channels).with_affine(affine);
+        let model = stirred(After { before: before(), layer: config.init(&training()) }, &mut rng);
+        check_fast(&what, &model, &inputs, |m, x| m.layer.forward(m.before.forward(x)));
+        let burns = burn::nn::GroupNormConfig::new(groups, channels).with_affine(affine).init(&training());
+        let pair = (model.layer, stirred(burns, &mut rng));
+        check_same_as_burn(&what, pair, &inputs.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
+
+        let config = nn::InstanceNormConfig::new(channels).with_affine(affine);
+        let model = stirred(After { before: before(), layer: config.init(&training()) }, &mut rng);
+        check_fast(&what, &model, &inputs, |m, x| m.layer.forward(m.before.forward(x)));
+        let burns = burn::nn::InstanceNormConfig::new(channels).with_affine(affine).init(&training());
+        let pair = (model.layer, stirred(burns, &mut rng));
+        check_same_as_burn(&what, pair, &inputs.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
+    }
+}
