@@ -71,6 +71,15 @@ pub(crate) fn tap(
     tap
 }
 
+/// `output`, `[batch, ..]`, with a tap on it: its gradient, of the same shape, is handed to `contributions` after `backward`.
+pub(crate) fn watch<const D: usize>(output: Tensor<D>, contributions: impl FnOnce(Tensor<D>) -> Vec<Contribution> + 'static) -> Tensor<D> {
+    let shape = output.dims();
+    let (rows, width) = (shape[0], shape[1..].iter().product());
+    let dtype = output.dtype();
+    let tap = tap(None, [rows, width], &output.device(), move |gradient| contributions(gradient.reshape(shape))).cast(dtype);
+    (output.reshape([rows, width]) + tap).reshape(shape)
+}
+
 /// The value outside any graph.
 pub(crate) fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.is_autodiff() { tensor.inner() } else { tensor }

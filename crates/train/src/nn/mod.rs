@@ -4,6 +4,13 @@
 //! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
 //! of a unit together.
 
+pub mod conv;
+mod embedding;
 mod linear;
+mod norm;
+mod without_parameters;
 
+pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
+pub use norm::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
+pub use without_parameters::*;

@@ -2,6 +2,9 @@
 //! (each test says what it would catch).
 
 mod fine_tuning;
+mod convolutions;
+mod harness;
+mod layers;
 mod noise;
 mod oracle;
 mod pitfalls;
