@@ -5,5 +5,10 @@
 //! of a unit together.
 
 mod linear;
+mod recurrent;
 
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
+pub use recurrent::{
+    BiGru, BiGruConfig, BiLstm, BiLstmConfig, BiRnn, BiRnnConfig, GateController, Gru, GruConfig, Lstm, LstmConfig, LstmState, Rnn, RnnConfig,
+    RnnState,
+};
