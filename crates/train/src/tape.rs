@@ -81,6 +81,18 @@ pub(crate) fn attach(tap: Tensor<2>, contributions: impl FnOnce(Tensor<2>) -> Ve
     TAPE.with_borrow_mut(|tape| tape.as_mut().expect("asked is_recording first").push(used));
 }
 
+/// `output`, `[batch, ..]`, with a tap on it: its gradient, of the same shape, is handed to `contributions` after `backward`.
+pub(crate) fn watch<const D: usize>(
+    output: Tensor<D>,
+    contributions: impl FnOnce(Tensor<D>) -> Vec<Contribution> + 'static,
+) -> Tensor<D> {
+    let shape = output.dims();
+    let (rows, width) = (shape[0], shape[1..].iter().product());
+    let dtype = output.dtype();
+    let tap = tap(None, [rows, width], &output.device(), move |gradient| contributions(gradient.reshape(shape))).cast(dtype);
+    (output.reshape([rows, width]) + tap).reshape(shape)
+}
+
 /// The value outside any graph.
 pub(crate) fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     if tensor.is_autodiff() { tensor.inner() } else { tensor }

@@ -9,7 +9,7 @@
 mod contribution;
 mod parameters;
 
-pub(crate) use contribution::{Contribution, Form, read};
+pub(crate) use contribution::{Contribution, Form, Rows, read};
 pub(crate) use parameters::{Parameter, ordinary, trainable};
 
 use crate::clipping::{Clip, totals};

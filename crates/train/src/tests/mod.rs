@@ -1,6 +1,8 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
 //! (each test says what it would catch).
 
+mod harness;
+mod layers;
 mod noise;
 mod oracle;
 mod pitfalls;
