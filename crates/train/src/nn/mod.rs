@@ -4,10 +4,12 @@
 //! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
 //! of a unit together.
 
+pub mod attention;
 mod embedding;
 mod linear;
 mod norm;
 mod recurrent;
+pub mod transformer;
 
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};

@@ -1,11 +1,13 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
 //! (each test says what it would catch).
 
+mod attention;
 mod harness;
 mod layers;
 mod noise;
 mod oracle;
 mod pitfalls;
+mod recurrent;
 mod sampler;
 
 use crate::model::losses;
