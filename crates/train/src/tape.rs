@@ -57,18 +57,28 @@ pub(crate) fn is_recording() -> bool {
 /// Both are views of stride zero: nothing of the size of the output is stored.
 pub(crate) fn tap(
     bias: Option<Tensor<1>>,
-    [rows, width]: [usize; 2],
+    shape: [usize; 2],
     device: &Device,
     contributions: impl FnOnce(Tensor<2>) -> Vec<Contribution> + 'static,
 ) -> Tensor<2> {
+    let tap = leaf(bias, shape, device);
+    attach(tap.clone(), contributions);
+    tap
+}
+
+/// A [`tap`] that [`attach`] puts on the tape, for a layer that knows what its contributions need only after the tap is used.
+pub(crate) fn leaf(bias: Option<Tensor<1>>, [rows, width]: [usize; 2], device: &Device) -> Tensor<2> {
     let row: Tensor<2> = match bias {
         Some(bias) => plain(bias).reshape([1, width]),
         None => Tensor::zeros([1, 1], &device.clone().without_autodiff()),
     };
-    let tap = row.expand([rows, width]).autodiff().require_grad();
-    let used = Use { tap: tap.clone(), contributions: Box::new(contributions) };
+    row.expand([rows, width]).autodiff().require_grad()
+}
+
+/// Puts a [`leaf`] on the tape.
+pub(crate) fn attach(tap: Tensor<2>, contributions: impl FnOnce(Tensor<2>) -> Vec<Contribution> + 'static) {
+    let used = Use { tap, contributions: Box::new(contributions) };
     TAPE.with_borrow_mut(|tape| tape.as_mut().expect("asked is_recording first").push(used));
-    tap
 }
 
 /// `output`, `[batch, ..]`, with a tap on it: its gradient, of the same shape, is handed to `contributions` after `backward`.

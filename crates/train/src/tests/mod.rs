@@ -1,13 +1,15 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
 //! (each test says what it would catch).
 
-mod fine_tuning;
+mod attention;
 mod convolutions;
+mod fine_tuning;
 mod harness;
 mod layers;
 mod noise;
 mod oracle;
 mod pitfalls;
+mod recurrent;
 mod sampler;
 
 use crate::model::losses;
