@@ -82,10 +82,7 @@ pub(crate) fn attach(tap: Tensor<2>, contributions: impl FnOnce(Tensor<2>) -> Ve
 }
 
 /// `output`, `[batch, ..]`, with a tap on it: its gradient, of the same shape, is handed to `contributions` after `backward`.
-pub(crate) fn watch<const D: usize>(
-    output: Tensor<D>,
-    contributions: impl FnOnce(Tensor<D>) -> Vec<Contribution> + 'static,
-) -> Tensor<D> {
+pub(crate) fn watch<const D: usize>(output: Tensor<D>, contributions: impl FnOnce(Tensor<D>) -> Vec<Contribution> + 'static) -> Tensor<D> {
     let shape = output.dims();
     let (rows, width) = (shape[0], shape[1..].iter().product());
     let dtype = output.dtype();

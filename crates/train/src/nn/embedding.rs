@@ -27,11 +27,8 @@ impl EmbeddingConfig {
     /// A fresh table.
     #[must_use]
     pub fn init(&self, device: &Device) -> Embedding {
-        let burn = burn::nn::EmbeddingConfig {
-            n_embedding: self.n_embedding,
-            d_model: self.d_model,
-            initializer: self.initializer.clone(),
-        };
+        let burn =
+            burn::nn::EmbeddingConfig { n_embedding: self.n_embedding, d_model: self.d_model, initializer: self.initializer.clone() };
         Embedding { padding: self.padding, ..burn.init(device).into() }
     }
 }

@@ -5,18 +5,19 @@
 //! of a unit together.
 
 pub mod attention;
+pub mod conv;
 mod embedding;
 mod linear;
 mod norm;
 mod recurrent;
 pub mod transformer;
+mod without_parameters;
 
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
-pub use norm::{
-    GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig,
-};
+pub use norm::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use recurrent::{
     BiGru, BiGruConfig, BiLstm, BiLstmConfig, BiRnn, BiRnnConfig, GateController, Gru, GruConfig, Lstm, LstmConfig, LstmState, Rnn, RnnConfig,
     RnnState,
 };
+pub use without_parameters::*;

@@ -132,19 +132,16 @@ impl ModuleMapper for Widen {
     }
 }
 
-/// Every trainable parameter moved off what it starts as, so that none is zero or one.
-pub(super) fn stirred<M: Module>(model: M, rng: &mut ChaCha20Rng) -> M {
-    struct Stir<'a>(&'a mut ChaCha20Rng);
-    impl ModuleMapper for Stir<'_> {
+/// The model with every parameter drawn anew, so that none is zero or one and a run is like every other.
+pub(super) fn drawn<M: Module>(model: M, rng: &mut ChaCha20Rng) -> M {
+    struct Draw<'a>(&'a mut ChaCha20Rng);
+    impl ModuleMapper for Draw<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let noise = normal(param.dims(), self.0) * 0.3;
-            param.map(|t| {
-                let trainable = t.is_require_grad();
-                (tape::plain(t) + noise).autodiff().set_require_grad(trainable)
-            })
+            let values = normal(param.dims(), self.0) * 0.5;
+            param.map(|t| values.autodiff().set_require_grad(t.is_require_grad()))
         }
     }
-    model.map(&mut Stir(rng))
+    model.map(&mut Draw(rng))
 }
 
 /// Checks the fast path of `model` against one unit at a time in f64, to 1e-5 of each norm and of the sum, and gives the largest error.

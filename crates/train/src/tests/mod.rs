@@ -2,6 +2,7 @@
 //! (each test says what it would catch).
 
 mod attention;
+mod convolutions;
 mod harness;
 mod layers;
 mod noise;
