@@ -67,13 +67,14 @@ impl<T: RowInputs> UnitBatch for ClassBatch<T> {
 type Unit<R> = [(R, usize)];
 
 impl ClassBatch<Tensor<2>> {
-    /// From values of equal width, the first `cap` rows of each unit.
+    /// From values of equal width and a class below `classes`, the first `cap` rows of each unit.
     ///
     /// # Errors
-    /// [`Error::Examples`] where there is no row, a cap of 0, or rows differ in width.
-    pub fn from_units<U: AsRef<Unit<Vec<f32>>>>(units: &[U], cap: usize, device: &Device) -> Result<Self, Error> {
-        let first = units.iter().flat_map(|u| u.as_ref()).next().ok_or(Error::Examples { why: "there is no row" })?;
-        let (rows, width) = (Rows::new(units, cap)?, first.0.len());
+    /// [`Error::Examples`] where there is no row, a cap of 0, a class out of range, or rows differ in width.
+    pub fn from_units<U: AsRef<Unit<Vec<f32>>>>(units: &[U], classes: usize, cap: usize, device: &Device) -> Result<Self, Error> {
+        let rows = Rows::new(units, classes, cap)?;
+        let Some((_, first)) = rows.places().next() else { return Err(Error::Examples { why: "there is no row" }) };
+        let width = first.len();
         let mut values = vec![0.0_f32; rows.count() * width];
         for (at, row) in rows.places() {
             if row.len() != width {
@@ -86,12 +87,18 @@ impl ClassBatch<Tensor<2>> {
 }
 
 impl ClassBatch<Tensor<4>> {
-    /// From images of `channels × height × width` values each, the first `cap` rows of each unit.
+    /// From images of `channels × height × width` values and a class below `classes`, the first `cap` of each unit.
     ///
     /// # Errors
-    /// [`Error::Examples`] where there is no row, a cap of 0, or an image has another number of values.
-    pub fn from_images<U: AsRef<Unit<Vec<f32>>>>(units: &[U], size: [usize; 3], cap: usize, device: &Device) -> Result<Self, Error> {
-        let flat = ClassBatch::<Tensor<2>>::from_units(units, cap, device)?;
+    /// [`Error::Examples`] where there is no image, a cap of 0, a class out of range, or an image has another number of values.
+    pub fn from_images<U: AsRef<Unit<Vec<f32>>>>(
+        units: &[U],
+        size: [usize; 3],
+        classes: usize,
+        cap: usize,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let flat = ClassBatch::<Tensor<2>>::from_units(units, classes, cap, device)?;
         let [rows, width] = flat.inputs.dims();
         if width != size.iter().product::<usize>() {
             return Err(Error::Examples { why: "an image has another number of values" });
@@ -102,20 +109,31 @@ impl ClassBatch<Tensor<4>> {
 }
 
 impl ClassBatch<Tokens> {
-    /// From sequences of symbols, the first `cap` of each unit, each cut to `length` symbols and padded to it.
+    /// From sequences of symbols below `vocabulary` and a class below `classes`, the first `cap` of each unit, each cut to `length` symbols
+    /// and padded to it.
     ///
     /// # Errors
-    /// [`Error::Examples`] where there is no unit, or a cap or a length of 0.
-    pub fn from_sequences<U: AsRef<Unit<Vec<u32>>>>(units: &[U], length: usize, cap: usize, device: &Device) -> Result<Self, Error> {
+    /// [`Error::Examples`] where there is no unit, a cap or a length of 0, or a symbol or a class out of range.
+    pub fn from_sequences<U: AsRef<Unit<Vec<u32>>>>(
+        units: &[U],
+        vocabulary: usize,
+        classes: usize,
+        length: usize,
+        cap: usize,
+        device: &Device,
+    ) -> Result<Self, Error> {
         if length == 0 {
             return Err(Error::Examples { why: "sequences have no length" });
         }
-        let rows = Rows::new(units, cap)?;
+        let rows = Rows::new(units, classes, cap)?;
         let shape = [rows.count(), length];
         let (mut ids, mut mask) = (vec![0_i32; shape[0] * length], vec![0.0_f32; shape[0] * length]);
         for (at, row) in rows.places() {
             for (place, &id) in row.iter().take(length).enumerate() {
-                ids[at * length + place] = i32::try_from(id).map_err(|_| Error::Examples { why: "a symbol is too large" })?;
+                if id as usize >= vocabulary {
+                    return Err(Error::Examples { why: "a symbol is out of range" });
+                }
+                ids[at * length + place] = id as i32;
                 mask[at * length + place] = 1.0;
             }
         }
@@ -131,11 +149,15 @@ struct Rows<'a, R> {
 }
 
 impl<'a, R> Rows<'a, R> {
-    fn new<U: AsRef<Unit<R>>>(units: &'a [U], cap: usize) -> Result<Self, Error> {
+    fn new<U: AsRef<Unit<R>>>(units: &'a [U], classes: usize, cap: usize) -> Result<Self, Error> {
         if units.is_empty() || cap == 0 {
             return Err(Error::Examples { why: "there is no row" });
         }
-        Ok(Self { units: units.iter().map(|u| u.as_ref()).collect(), cap })
+        let rows = Self { units: units.iter().map(|u| u.as_ref()).collect(), cap };
+        if rows.entries().any(|(_, (_, class))| *class >= classes) {
+            return Err(Error::Examples { why: "a class is out of range" });
+        }
+        Ok(rows)
     }
 
     fn count(&self) -> usize {
@@ -144,7 +166,10 @@ impl<'a, R> Rows<'a, R> {
 
     fn entries(&self) -> impl Iterator<Item = (usize, &'a (R, usize))> {
         let cap = self.cap;
-        self.units.iter().enumerate().flat_map(move |(unit, rows)| rows.iter().take(cap).enumerate().map(move |(i, row)| (unit * cap + i, row)))
+        self.units
+            .iter()
+            .enumerate()
+            .flat_map(move |(unit, rows)| rows.iter().take(cap).enumerate().map(move |(i, row)| (unit * cap + i, row)))
     }
 
     fn places(&self) -> impl Iterator<Item = (usize, &'a R)> {
@@ -154,7 +179,7 @@ impl<'a, R> Rows<'a, R> {
     fn batch<T>(&self, inputs: T, device: &Device) -> ClassBatch<T> {
         let (mut labels, mut mask) = (vec![0_i32; self.count()], vec![0.0_f32; self.count()]);
         for (at, (_, class)) in self.entries() {
-            labels[at] = i32::try_from(*class).unwrap_or(i32::MAX);
+            labels[at] = *class as i32;
             mask[at] = 1.0;
         }
         ClassBatch {

@@ -9,8 +9,8 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-/// Configuration of a [`Cnn`]; as it starts, the network for MNIST of Papernot et al. (2021, arXiv:2007.14191, table 1) and of Opacus's
-/// example: 26,010 parameters for one channel of 28 × 28 and 10 classes.
+/// Configuration of a [`Cnn`]; as it starts, the network for MNIST of Papernot et al. (2021, arXiv:2007.14191) and Tramèr and Boneh (2021,
+/// arXiv:2011.11660): 26,010 parameters for one channel of 28 × 28 and 10 classes.
 #[derive(Config, Debug)]
 pub struct CnnConfig {
     /// Channels, height and width of an image.

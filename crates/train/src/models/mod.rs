@@ -8,9 +8,9 @@
 //! use reticent_train::{Clip, clipped_sum};
 //! let device = Device::flex().autodiff();
 //! let model = MlpConfig::new(2, 3).with_hidden(vec![8]).init(&device);
-//! // Two units of at most two rows: inputs and class.
+//! // Two units of at most two rows: inputs and one of three classes.
 //! let units = [vec![(vec![0.5, -1.0], 2), (vec![0.1, 0.2], 0)], vec![(vec![1.0, 1.0], 1)]];
-//! let batch = ClassBatch::from_units(&units, 2, &Device::flex())?;
+//! let batch = ClassBatch::from_units(&units, 3, 2, &Device::flex())?;
 //! let sum = clipped_sum(&model, Some(&batch), Mlp::losses, &Clip::flat(1.0))?;
 //! # let _ = sum;
 //! # Ok::<(), reticent_train::Error>(())

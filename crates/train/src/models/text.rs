@@ -54,7 +54,13 @@ impl TextBatch {
             }
         }
         let ids = |ids| Tensor::from_data(TensorData::new(ids, shape), device);
-        Ok(Self { inputs: ids(inputs), targets: ids(targets), mask: Tensor::from_data(TensorData::new(mask, shape), device), units: units.len(), cap })
+        Ok(Self {
+            inputs: ids(inputs),
+            targets: ids(targets),
+            mask: Tensor::from_data(TensorData::new(mask, shape), device),
+            units: units.len(),
+            cap,
+        })
     }
 }
 

@@ -48,9 +48,8 @@ impl MultiHeadAttentionConfig {
     /// Where `dropout` is out of range.
     #[must_use]
     pub fn init(&self, device: &Device) -> MultiHeadAttention {
-        let linear = |bias| {
-            LinearConfig::new(self.d_model, self.d_model).with_bias(bias).with_initializer(self.initializer.clone()).init(device)
-        };
+        let linear =
+            |bias| LinearConfig::new(self.d_model, self.d_model).with_bias(bias).with_initializer(self.initializer.clone()).init(device);
         MultiHeadAttention {
             query: linear(self.query_bias),
             key: linear(self.key_bias),

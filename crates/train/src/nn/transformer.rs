@@ -33,8 +33,7 @@ impl PositionWiseFeedForwardConfig {
     /// Where `dropout` is out of range.
     #[must_use]
     pub fn init(&self, device: &Device) -> PositionWiseFeedForward {
-        let linear =
-            |inputs, outputs| LinearConfig::new(inputs, outputs).with_initializer(self.initializer.clone()).init(device);
+        let linear = |inputs, outputs| LinearConfig::new(inputs, outputs).with_initializer(self.initializer.clone()).init(device);
         PositionWiseFeedForward {
             linear_inner: linear(self.d_model, self.d_ff),
             linear_outer: linear(self.d_ff, self.d_model),
@@ -199,7 +198,11 @@ impl TransformerEncoder {
         self.through(input, Some(rotary))
     }
 
-    fn through(&self, TransformerEncoderInput { tensor, mask_pad, mask_attn }: TransformerEncoderInput, rotary: Option<&RotaryEncoding>) -> Tensor<3> {
+    fn through(
+        &self,
+        TransformerEncoderInput { tensor, mask_pad, mask_attn }: TransformerEncoderInput,
+        rotary: Option<&RotaryEncoding>,
+    ) -> Tensor<3> {
         self.layers.iter().fold(tensor, |x, layer| layer.through(x, mask_pad.clone(), mask_attn.clone(), rotary))
     }
 }

@@ -3,9 +3,9 @@
 use super::harness::{Rows, check_equal, check_fast, check_same_as_burn, normal, row_losses};
 use super::recurrent::settled;
 use super::*;
+use crate::nn::RotaryEncodingConfig;
 use crate::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig, generate_autoregressive_mask};
 use crate::nn::transformer::{PositionWiseFeedForwardConfig, TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
-use crate::nn::RotaryEncodingConfig;
 use crate::{nn, tape};
 use burn::module::Module;
 use burn::nn::activation::ActivationConfig;
@@ -37,7 +37,9 @@ fn self_attention_equals_the_oracle_and_burn() {
         let (heads, d_k) = (rng.random_range(1..4), 2 * rng.random_range(1..3));
         let length = if trial % 6 == 0 { 1 } else { rng.random_range(2..6) };
         let (masked, is_causal, rotary, quiet) = (trial % 2 == 0, trial % 4 < 2, trial % 3 == 0, trial % 7 == 0);
-        let what = format!("trial {trial}: {heads} heads of {d_k}, length {length}, padding {masked}, causal {is_causal}, rotary {rotary}, quiet {quiet}");
+        let what = format!(
+            "trial {trial}: {heads} heads of {d_k}, length {length}, padding {masked}, causal {is_causal}, rotary {rotary}, quiet {quiet}"
+        );
         let bias: [bool; 4] = rng.random();
         let d_model = heads * d_k;
         let config = MultiHeadAttentionConfig::new(d_model, heads)
@@ -230,7 +232,10 @@ fn pitfall_11_tied_embedding_transformer_equals_the_oracle() {
         check_fast(&format!("{symbols} symbols, {units} units of {cap}"), &model, &rows, |m, ids| m.logits(ids));
 
         // What taking the two uses for two parameters would say is another number.
-        let apart = Tied { head: Some(nn::Embedding { weight: burn::module::Param::from_tensor(model.embedding.weight.val()), padding: None }), ..model.clone() };
+        let apart = Tied {
+            head: Some(nn::Embedding { weight: burn::module::Param::from_tensor(model.embedding.weight.val()), padding: None }),
+            ..model.clone()
+        };
         let norms = |m: &Tied| {
             let losses = |m: &Tied, rows: &Rows<Tensor<2, Int>>| row_losses(m.logits(rows.inputs.clone()), &rows.mask);
             clipped_sum(m, Some(&rows), losses, &Clip::flat(1e9)).unwrap().norms

@@ -5,6 +5,7 @@ mod attention;
 mod convolutions;
 mod harness;
 mod layers;
+mod models;
 mod noise;
 mod oracle;
 mod pitfalls;

@@ -122,7 +122,8 @@ fn lstm_equals_the_oracle_and_burn() {
         let (bias, batch_first, reverse, input_forget) = (trial % 4 != 3, rng.random(), rng.random(), trial % 2 == 1);
         let clip = rng.random_bool(0.3).then_some(0.7);
         let gate = if trial % 8 == 6 { ActivationConfig::HardSigmoid(HardSigmoidConfig::new()) } else { ActivationConfig::Sigmoid };
-        let what = format!("trial {trial}: bias {bias}, batch first {batch_first}, reverse {reverse}, clip {clip:?}, coupled {input_forget}");
+        let what =
+            format!("trial {trial}: bias {bias}, batch first {batch_first}, reverse {reverse}, clip {clip:?}, coupled {input_forget}");
         let config = nn::LstmConfig::new(sizes.d_input, sizes.d_hidden, bias)
             .with_batch_first(batch_first)
             .with_reverse(reverse)
@@ -174,7 +175,8 @@ fn both_directions_equal_the_oracle_and_burn() {
         });
 
         let reset_after = trial % 2 == 0;
-        let config = nn::BiGruConfig::new(d_input, d_hidden, bias).with_reset_after(reset_after).with_batch_first(batch_first).with_clip(clip);
+        let config =
+            nn::BiGruConfig::new(d_input, d_hidden, bias).with_reset_after(reset_after).with_batch_first(batch_first).with_clip(clip);
         let burns =
             burn::nn::BiGruConfig::new(d_input, d_hidden, bias).with_reset_after(reset_after).with_batch_first(batch_first).with_clip(clip);
         let model = settled(config.init(&training()), &mut rng);
@@ -189,7 +191,8 @@ fn both_directions_equal_the_oracle_and_burn() {
         });
 
         let coupled = trial % 2 == 1;
-        let config = nn::BiLstmConfig::new(d_input, d_hidden, bias).with_input_forget(coupled).with_batch_first(batch_first).with_clip(clip);
+        let config =
+            nn::BiLstmConfig::new(d_input, d_hidden, bias).with_input_forget(coupled).with_batch_first(batch_first).with_clip(clip);
         let burns =
             burn::nn::BiLstmConfig::new(d_input, d_hidden, bias).with_input_forget(coupled).with_batch_first(batch_first).with_clip(clip);
         let model = settled(config.init(&training()), &mut rng);
@@ -272,17 +275,19 @@ fn first_states_equal_the_oracle_and_burn() {
         // And by value, against Burn's.
         let (x, start): (Tensor<3>, Tensor<2>) = (rows.inputs.clone(), normal([sizes.units * sizes.cap, 4], &mut rng));
         let both: Tensor<3> = Tensor::stack(vec![start.clone(), start.clone() * 0.5], 0);
-        let burns = burn::nn::LstmConfig::new(3, 4, true).with_reverse(trial % 2 == 1).init(&device).load_record(model.lstm.clone().into_record());
+        let burns =
+            burn::nn::LstmConfig::new(3, 4, true).with_reverse(trial % 2 == 1).init(&device).load_record(model.lstm.clone().into_record());
         let state = || Some(LstmState::new(start.clone(), start.clone() * 0.5));
         let (ours, burns) = (model.lstm.valid().forward(x.clone(), state()), burns.valid().forward(x.clone(), state()));
         check_equal("lstm", all(ours.0, [ours.1.cell, ours.1.hidden]), all(burns.0, [burns.1.cell, burns.1.hidden]));
-        let burns = burn::nn::GruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device).load_record(model.gru.clone().into_record());
+        let burns = burn::nn::GruConfig::new(3, 4, true)
+            .with_reset_after(trial % 2 == 1)
+            .init(&device)
+            .load_record(model.gru.clone().into_record());
         check_equal("gru", model.gru.valid().forward(x.clone(), Some(start.clone())), burns.valid().forward(x.clone(), Some(start)));
         let burns = burn::nn::BiRnnConfig::new(3, 4, true).init(&device).load_record(model.rnn.clone().into_record());
-        let (ours, burns) = (
-            model.rnn.valid().forward(x.clone(), Some(RnnState::new(both.clone()))),
-            burns.valid().forward(x, Some(RnnState::new(both))),
-        );
+        let (ours, burns) =
+            (model.rnn.valid().forward(x.clone(), Some(RnnState::new(both.clone()))), burns.valid().forward(x, Some(RnnState::new(both))));
         check_equal("both directions", all(ours.0, [ours.1.hidden]), all(burns.0, [burns.1.hidden]));
     }
 }
@@ -295,12 +300,14 @@ fn first_states_of_each_direction_equal_burns() {
         let (x, hidden, cell): (Tensor<3>, Tensor<3>, Tensor<3>) =
             (normal([3, 3, 2], &mut rng), normal([2, 3, 4], &mut rng), normal([2, 3, 4], &mut rng));
         let ours = settled(nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
-        let burns = burn::nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
+        let burns =
+            burn::nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
         let state = || Some(LstmState::new(cell.clone(), hidden.clone()));
         let (ours, burns) = (ours.valid().forward(x.clone(), state()), burns.valid().forward(x.clone(), state()));
         check_equal("lstm", all(ours.0, [ours.1.cell, ours.1.hidden]), all(burns.0, [burns.1.cell, burns.1.hidden]));
         let ours = settled(nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
-        let burns = burn::nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
+        let burns =
+            burn::nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
         let (ours, burns) = (ours.valid().forward(x.clone(), Some(hidden.clone())), burns.valid().forward(x, Some(hidden)));
         check_equal("gru", all(ours.0, [ours.1]), all(burns.0, [burns.1]));
     }
@@ -315,11 +322,13 @@ fn gradients_equal_those_of_burns_layers() {
         let x = sizes.rows(&mut rng).inputs;
         let device = training();
         let ours = settled(nn::BiLstmConfig::new(3, 4, true).with_input_forget(trial % 2 == 1).init(&device), &mut rng);
-        let burns = burn::nn::BiLstmConfig::new(3, 4, true).with_input_forget(trial % 2 == 1).init(&device).load_record(ours.clone().into_record());
+        let burns =
+            burn::nn::BiLstmConfig::new(3, 4, true).with_input_forget(trial % 2 == 1).init(&device).load_record(ours.clone().into_record());
         let (a, b) = (ours.forward(x.clone(), None).0, burns.forward(x.clone(), None).0);
         check_gradients(&ours, a, &burns, b);
         let ours = settled(nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device), &mut rng);
-        let burns = burn::nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device).load_record(ours.clone().into_record());
+        let burns =
+            burn::nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device).load_record(ours.clone().into_record());
         let (a, b) = (ours.forward(x.clone(), None).0, burns.forward(x.clone(), None).0);
         check_gradients(&ours, a, &burns, b);
         let ours = settled(nn::BiRnnConfig::new(3, 4, true).init(&device), &mut rng);
@@ -410,9 +419,8 @@ fn no_step_keeps_the_state() {
 fn an_activation_with_parameters_is_refused() {
     let mut rng = seeded(209);
     let rows = Rows::new(normal([2, 3, 2], &mut rng), 2, 1, &mut rng);
-    let model = nn::RnnConfig::new(2, 2, true)
-        .with_hidden_activation(ActivationConfig::PRelu(burn::nn::PReluConfig::new()))
-        .init(&training());
+    let model =
+        nn::RnnConfig::new(2, 2, true).with_hidden_activation(ActivationConfig::PRelu(burn::nn::PReluConfig::new())).init(&training());
     let losses = |m: &nn::Rnn, rows: &Rows<Tensor<3>>| super::harness::row_losses(m.forward(rows.inputs.clone(), None).0, &rows.mask);
     let Err(error) = clipped_sum(&model, Some(&rows), losses, &Clip::flat(1.0)) else { panic!("was taken") };
     assert!(error.to_string().contains("hidden_activation"), "{error}");
