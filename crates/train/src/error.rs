@@ -32,6 +32,12 @@ pub enum Error {
         /// Of how many units.
         units: usize,
     },
+    /// The examples do not fit together.
+    #[error("the examples do not fit together: {why}")]
+    Examples {
+        /// What is wrong.
+        why: &'static str,
+    },
     /// The weights file does not belong to this architecture, or is damaged.
     #[error("the weights cannot be read: {why}")]
     Weights {

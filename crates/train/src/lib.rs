@@ -35,6 +35,7 @@ mod fit;
 mod gradient;
 mod model;
 mod model_file;
+pub mod models;
 pub mod nn;
 mod noise;
 mod plan;

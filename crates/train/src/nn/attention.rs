@@ -1,13 +1,12 @@
 //! Multi-head attention.
 
-use super::{Linear, LinearConfig};
+use super::{Linear, LinearConfig, RotaryEncoding};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Gelu, Initializer};
 use burn::tensor::{Bool, Device, Tensor, activation};
 
 pub use burn::nn::attention::{GeneratePaddingMask, MhaOutput, SeqLengthOption, generate_autoregressive_mask, generate_padding_mask};
-pub use burn::nn::{RotaryEncoding, RotaryEncodingConfig};
 
 /// Configuration of [`MultiHeadAttention`], as [`burn::nn::attention::MultiHeadAttentionConfig`].
 #[derive(Config, Debug)]

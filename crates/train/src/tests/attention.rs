@@ -3,7 +3,8 @@
 use super::harness::{Rows, check_equal, check_fast, check_same_as_burn, normal, row_losses};
 use super::recurrent::settled;
 use super::*;
-use crate::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig, RotaryEncodingConfig, generate_autoregressive_mask};
+use crate::nn::RotaryEncodingConfig;
+use crate::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig, generate_autoregressive_mask};
 use crate::nn::transformer::{PositionWiseFeedForwardConfig, TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput};
 use crate::{nn, tape};
 use burn::module::Module;

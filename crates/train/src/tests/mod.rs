@@ -6,6 +6,7 @@ mod convolutions;
 mod fine_tuning;
 mod harness;
 mod layers;
+mod models;
 mod noise;
 mod oracle;
 mod pitfalls;

@@ -292,6 +292,27 @@ fn first_states_equal_the_oracle_and_burn() {
     }
 }
 
+#[test]
+fn first_states_of_each_direction_equal_burns() {
+    let mut rng = seeded(210);
+    let device = training();
+    for batch_first in [true, false] {
+        let (x, hidden, cell): (Tensor<3>, Tensor<3>, Tensor<3>) =
+            (normal([3, 3, 2], &mut rng), normal([2, 3, 4], &mut rng), normal([2, 3, 4], &mut rng));
+        let ours = settled(nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
+        let burns =
+            burn::nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
+        let state = || Some(LstmState::new(cell.clone(), hidden.clone()));
+        let (ours, burns) = (ours.valid().forward(x.clone(), state()), burns.valid().forward(x.clone(), state()));
+        check_equal("lstm", all(ours.0, [ours.1.cell, ours.1.hidden]), all(burns.0, [burns.1.cell, burns.1.hidden]));
+        let ours = settled(nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
+        let burns =
+            burn::nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
+        let (ours, burns) = (ours.valid().forward(x.clone(), Some(hidden.clone())), burns.valid().forward(x, Some(hidden)));
+        check_equal("gru", all(ours.0, [ours.1]), all(burns.0, [burns.1]));
+    }
+}
+
 /// The oracle runs the same fused products as the fast path: Burn's own gradient of its own layer is independent of both.
 #[test]
 fn gradients_equal_those_of_burns_layers() {
