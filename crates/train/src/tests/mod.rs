@@ -8,6 +8,7 @@ mod noise;
 mod oracle;
 mod pitfalls;
 mod sampler;
+mod validator;
 
 use crate::model::losses;
 use crate::nn::Linear;
