@@ -218,7 +218,7 @@ fn pitfall_09_group_normalisation_takes_the_place_of_batch_normalisation_by_gold
     }
 }
 
-/// What Opacus 1.6 would put there, gcd(32, channels) groups, makes zero of every `[batch, 8]` input, and signs of every `[batch, 64]` one.
+/// As many groups as channels, up to 32, as Opacus puts there: zero comes of every `[batch, 8]` input, and signs of every `[batch, 64]` one.
 #[test]
 fn pitfall_09_what_would_be_destroyed_is_refused() {
     let device = Device::flex();
@@ -257,6 +257,11 @@ fn pitfall_12_every_parameter_no_recorded_layer_owns_is_named_with_what_to_do() 
     assert_eq!(found(&swapped, &rows, |m, x| m.around(x, |l, x| l.forward(x))), []);
     let frozen = Sandwich { between: plain.between.clone().freeze(), ..plain };
     assert_eq!(found(&frozen, &rows, |m, x| m.around(x, |l, x| l.forward(x))), []);
+    // A layer of layers is named as a whole.
+    let lstm = Sandwich::new(burn::nn::LstmConfig::new(4, 4, false).init(&device), &mut rng);
+    let of_lstm = found(&lstm, &rows, |m, x| m.around(x, |l, x| l.forward(x, None).0));
+    assert_eq!(of_lstm[0], named("between.input_gate.input_transform.weight", "Lstm"));
+    assert!(of_lstm.iter().all(|f| matches!(f, Finding::NotRecorded { layer, .. } if layer == "Lstm")), "{of_lstm:?}");
     // Past its own layer.
     let past = |m: &Sandwich<nn::Identity>, x: Tensor<2>| m.around(x, |_, x| x).matmul(m.last.weight.val());
     let twice = Sandwich::new(nn::Identity::new(), &mut rng);

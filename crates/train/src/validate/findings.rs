@@ -114,14 +114,23 @@ impl fmt::Display for Findings {
 
 impl std::error::Error for Findings {}
 
+/// Where each recorded layer lives.
+const LAYERS: [(&str, &[&str]); 4] = [
+    ("nn", &["Linear", "Embedding", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm"]),
+    ("nn::conv", &["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]),
+    ("nn", &["Rnn", "BiRnn", "Gru", "BiGru", "Lstm", "BiLstm"]),
+    ("nn::attention", &["MultiHeadAttention"]),
+];
+
+/// The layers that are made of layers and are recorded as a whole.
+pub(super) fn is_whole(layer: &str) -> bool {
+    LAYERS[2..].iter().any(|(_, layers)| layers.contains(&layer))
+}
+
 /// What stands in for a layer of Burn's.
 fn swap(layer: &str) -> String {
-    const AT_THE_TOP: [&str; 6] = ["Linear", "Embedding", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm"];
-    const CONVOLUTIONS: [&str; 6] = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"];
-    let module = match layer {
-        _ if AT_THE_TOP.contains(&layer) => "nn",
-        _ if CONVOLUTIONS.contains(&layer) => "nn::conv",
-        _ => return "use it through a layer of `reticent_train::nn`, ".to_owned(),
-    };
-    format!("make it a `reticent_train::{module}::{layer}`, used through its own `forward`, ")
+    match LAYERS.iter().find(|(_, layers)| layers.contains(&layer)) {
+        Some((module, _)) => format!("make it a `reticent_train::{module}::{layer}`, used through its own `forward`, "),
+        None => "use it through a layer of `reticent_train::nn`, ".to_owned(),
+    }
 }

@@ -1,5 +1,6 @@
 //! The findings of one probe batch.
 
+use super::findings::is_whole;
 use super::{Finding, Findings};
 use crate::gradient::{Contribution, Form, Parameter, Rows, read, trainable, with_own_gradient};
 use crate::{Clip, ClippedSum, UnitBatch, clipped_sum, tape};
@@ -179,11 +180,11 @@ impl Place {
         self.0.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".")
     }
 
-    /// The type that holds what is visited; of an adapter, the layer it is on.
-    fn layer(&self) -> String {
+    /// The layer that holds what is visited; of an adapter, the layer it is on.
+    fn layer(&self) -> &str {
         let end = self.0.iter().position(|(_, container)| container == "Reparameterization").unwrap_or(self.0.len());
-        let holder = self.0[..end].last().map_or("", |(_, container)| container.as_str());
-        holder.rsplit(':').next().unwrap_or_default().to_owned()
+        let mut types = self.0[..end].iter().map(|(_, container)| container.rsplit(':').next().unwrap_or_default());
+        types.clone().find(|layer| is_whole(layer)).or_else(|| types.next_back()).unwrap_or_default()
     }
 }
 
@@ -253,7 +254,7 @@ fn layers<M: Module>(model: &M) -> BTreeMap<ParamId, String> {
         }
 
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.1.entry(param.id).or_insert_with(|| self.0.layer());
+            self.1.entry(param.id).or_insert_with(|| self.0.layer().to_owned());
         }
     }
     let mut collect = Collect::default();
