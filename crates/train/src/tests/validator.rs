@@ -287,3 +287,38 @@ fn probes_that_show_nothing_are_refused() {
     let not_in_model = found(&model, &probe, |m, x| stranger.first.forward(forward(m, x)));
     assert_eq!(not_in_model, [Finding::NotInModel]);
 }
+
+/// A weight that is computed from its stored value by something a recorded layer does not know.
+#[test]
+fn pitfall_12_a_gradient_that_is_not_the_oracles_is_refused() {
+    use burn::module::{Param, Reparameterization, Reparameterizer};
+    #[derive(Module, Debug)]
+    struct Scaled {
+        scale: Param<Tensor<1>>,
+    }
+    impl Reparameterization for Scaled {
+        const NAME: &'static str = "scaled";
+        fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+            base * self.scale.val().reshape([1; D])
+        }
+    }
+    struct Scale {
+        trainable: bool,
+    }
+    impl Reparameterizer for Scale {
+        type Reparam = Scaled;
+        fn reparameterize<const D: usize>(&mut self, path: &str, param: Param<Tensor<D>>) -> (Param<Tensor<D>>, Option<Scaled>) {
+            let scale = Param::from_tensor(Tensor::full([1], 2.0, &training())).set_require_grad(self.trainable);
+            (param, (path == "last.weight").then_some(Scaled { scale }))
+        }
+    }
+    let mut rng = seeded(127);
+    let model = Sandwich::new(nn::Identity::new(), &mut rng);
+    let probe = probe(&mut rng);
+    let forward = |m: &Sandwich<nn::Identity>, x: Tensor<2>| m.around(x, |_, x| x);
+    let fixed = model.clone().apply_reparameterization(Scale { trainable: false });
+    assert_eq!(found(&fixed, &probe, forward), [0, 1, 2].map(|unit| Finding::Disagrees { unit }));
+    let trained = model.apply_reparameterization(Scale { trainable: true });
+    let parameter = "last.weight.scaled.scale".into();
+    assert_eq!(found(&trained, &probe, forward), [Finding::NotRecorded { parameter, layer: "Linear".into() }]);
+}
