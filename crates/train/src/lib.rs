@@ -26,12 +26,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adaptive;
 mod batch;
 mod clipping;
 mod error;
 mod evaluate;
 mod fit;
 mod gradient;
+mod mechanism;
 mod model;
 mod model_file;
 pub mod nn;
@@ -39,16 +41,20 @@ mod noise;
 mod plan;
 mod privacy_plan;
 mod privatize;
+mod sabotage;
 mod sampling;
+mod schedule;
 mod tape;
 mod text;
 
+pub use adaptive::AdaptiveClip;
 pub use batch::{Batch, UnitRows};
 pub use clipping::{Clip, ClipRule};
 pub use error::Error;
 pub use evaluate::{Auc, Scores, auc_interval, macro_auc_interval};
 pub use fit::{Progress, fit_plain, fit_private};
 pub use gradient::{ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal};
+pub use mechanism::{Noise, NoiseMemory};
 pub use model::{Architecture, Classifier};
 pub use model_file::{load_weights, save_weights};
 pub use noise::{Binding, NotPrivateSeed, RunKey};
@@ -56,6 +62,7 @@ pub use plan::{Optimiser, Plan};
 pub use privacy_plan::PrivacyPlan;
 pub use privatize::Privatized;
 pub use sampling::Sampling;
+pub use schedule::Schedule;
 pub use text::{ByteModel, TextShape, fit_text_plain, fit_text_private};
 
 #[cfg(doctest)]

@@ -5,6 +5,7 @@ mod noise;
 mod oracle;
 mod pitfalls;
 mod sampler;
+mod samplers;
 
 use crate::model::losses;
 use crate::nn::Linear;
