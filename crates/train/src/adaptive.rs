@@ -39,16 +39,17 @@ impl AdaptiveClip {
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return wrong("learning_rate", "must be positive and finite");
         }
-        if !(self.count_noise.is_finite() && self.gradient_multiplier(noise_multiplier).is_finite()) {
+        if !(self.count_noise.is_finite() && 2.0 * self.count_noise > noise_multiplier.get()) {
             return wrong("count_noise", "must be above half the noise multiplier, and finite");
         }
         Ok(())
     }
 
-    /// z_Δ: the multiplier of the gradient's noise with which gradient and count together have `z`; not finite where the count takes all.
-    pub(crate) fn gradient_multiplier(&self, z: NoiseMultiplier) -> f64 {
-        let left = z.get().powi(-2) - (2.0 * self.count_noise).powi(-2);
-        if left > 0.0 { left.sqrt().recip() } else { f64::NAN }
+    /// z_Δ: the multiplier of the gradient's noise with which gradient and count together have `z`, which is below 2σ_b.
+    pub(crate) fn gradient_multiplier(&self, z: f64) -> f64 {
+        // The same as (z⁻² − (2σ_b)⁻²)^(−½), without a difference of near numbers.
+        let part = z / (2.0 * self.count_noise);
+        z / ((1.0 - part) * (1.0 + part)).sqrt()
     }
 
     /// The bound after a step at `bound`, from the noised share within it.

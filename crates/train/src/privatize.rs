@@ -8,7 +8,6 @@ use crate::{PrivacyPlan, tape};
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
-use reticent_accounting::NoiseMultiplier;
 use std::collections::BTreeMap;
 
 /// A [`ClippedSum`] with its noise, divided by the public batch size: the only thing that moves the weights of a model under a bound.
@@ -80,11 +79,8 @@ struct Scale {
 impl Scale {
     fn new(plan: &PrivacyPlan, step: u64, bound: f64) -> Self {
         let multiplier = plan.noise_multiplier_at(step);
-        let half = plan.adaptive.map(|adaptive| {
-            let z = NoiseMultiplier::new(multiplier).expect("the plan was checked");
-            // In units of the gradient, so that one standard deviation is right for both.
-            adaptive.gradient_multiplier(z) * bound / (2.0 * adaptive.count_noise)
-        });
+        // In units of the gradient, so that one standard deviation is right for both.
+        let half = plan.adaptive.map(|adaptive| adaptive.gradient_multiplier(multiplier) * bound / (2.0 * adaptive.count_noise));
         let norm = half.map_or(bound, |half| bound.hypot(half));
         Self { norm, multiplier, half }
     }

@@ -7,7 +7,6 @@ use crate::{PrivacyPlan, Privatized, Sampling};
 
 /// A bug, where it is planted and what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "planted in tests alone"))]
 pub(crate) enum Bug {
     /// `privatize`: the noise is left out.
     NoNoise,

@@ -10,12 +10,6 @@ pub(crate) struct Node {
     pub(crate) index: u64,
 }
 
-/// The nodes whose sum is the prefix of m steps.
-#[cfg(test)]
-pub(crate) fn prefix(m: u64) -> impl Iterator<Item = Node> {
-    (0..u64::BITS).filter(move |level| m >> level & 1 == 1).map(move |level| Node { level, index: m >> level })
-}
-
 /// Which nodes come with step m, and which go: the one that ends with it comes, those that it covers go.
 pub(crate) fn changes(m: u64) -> impl Iterator<Item = (f64, Node)> {
     let level = m.trailing_zeros();
