@@ -40,17 +40,22 @@ pub(crate) struct Integers {
 /// Points beyond this are taken for the outermost, so that the noise finds room.
 const LARGEST: i64 = 1 << 62;
 
+/// The grid, and the width of the noise in spacings, for noise of `multiplier` times `norm` and what rounding this many numbers adds.
+pub(crate) fn layout(multiplier: f64, norm: f64, coordinates: NonZeroU64) -> Option<(Grid, u64)> {
+    let std = multiplier * norm;
+    if !std.is_normal() {
+        return None;
+    }
+    let grid = Grid::new(std.log2().floor() as i32 - WIDTH).ok()?;
+    // norm/spacing is exact; the other steps lose less than a part in 10¹⁵.
+    let width = multiplier * (norm / grid.spacing() + (with_counts(coordinates) as f64).sqrt());
+    Some((grid, (width * (1.0 + 1e-14)).ceil() as u64))
+}
+
 impl Integers {
-    /// `multiplier` times `norm`, and what rounding `coordinates` numbers adds. `None` where that is no ordinary number.
+    /// `None` where multiplier and norm are no ordinary numbers, or the noise is wider than can be drawn.
     pub(crate) fn new(multiplier: f64, norm: f64, coordinates: NonZeroU64) -> Option<Self> {
-        let std = multiplier * norm;
-        if !std.is_normal() {
-            return None;
-        }
-        let grid = Grid::new(std.log2().floor() as i32 - WIDTH).ok()?;
-        // Rounded up twice: norm/spacing is exact, the other steps lose less than a part in 10¹⁵.
-        let width = multiplier * (norm / grid.spacing() + (with_counts(coordinates) as f64).sqrt());
-        let width = (width * (1.0 + 1e-14)).ceil() as u64;
+        let (grid, width) = layout(multiplier, norm, coordinates)?;
         let noise = VectorNoise::gaussian(Ratio::new(width, 1).ok()?.squared()).ok()?;
         Some(Self { grid, noise })
     }
@@ -61,10 +66,5 @@ impl Integers {
             let point = ((*value / self.grid.spacing()).round() as i64).clamp(-LARGEST, LARGEST);
             *value = self.grid.value(point.saturating_add(self.noise.sample(rng)));
         }
-    }
-
-    #[cfg(test)]
-    pub(crate) fn spacing(&self) -> f64 {
-        self.grid.spacing()
     }
 }

@@ -1,7 +1,7 @@
 //! Noise on a grid of integers (pitfall 20: a floating-point Gaussian is porous).
 
 use super::*;
-use crate::mechanism::grid::{Integers, delta};
+use crate::mechanism::grid::{Integers, delta, layout};
 use crate::{AdaptiveClip, Noise, Sampling};
 use reticent_accounting::{Delta, Event, pld};
 use std::num::NonZeroU64;
@@ -21,7 +21,7 @@ fn grid_plan() -> PrivacyPlan {
 /// The released sums of a step on nobody, as whole numbers of points.
 fn points(step: u64) -> Vec<i64> {
     let model = random_model(&mut seeded(81), &[120, 100, 2]);
-    let spacing = Integers::new(1.5, 0.7, count(MODEL)).unwrap().spacing();
+    let spacing = layout(1.5, 0.7, count(MODEL)).unwrap().0.spacing();
     let point = |v: f64| {
         let exact = v * 10.0 / spacing;
         // Divided by 10 and multiplied again a number of 53 bits can be off by its last.
@@ -48,7 +48,7 @@ fn check_even(cells: &[u64]) {
 #[test]
 fn pitfall_20_the_support_is_the_grid_and_the_law_is_normal() {
     let drawn: Vec<i64> = (0..4).flat_map(points).collect();
-    let spacing = Integers::new(1.5, 0.7, count(MODEL)).unwrap().spacing();
+    let spacing = layout(1.5, 0.7, count(MODEL)).unwrap().0.spacing();
     let width = 1.5 * 0.7 / spacing;
     assert!(width >= 2_f64.powi(38) && width < 2_f64.powi(39));
     check_std(&drawn.iter().map(|&p| p as f64).collect::<Vec<_>>(), width);
@@ -74,14 +74,19 @@ fn pitfall_20_rounding_is_paid_for() {
     for (multiplier, norm, coordinates) in [(1.5, 0.7, 1), (0.3, 1e-9, 1_000_000), (50.0, 1e9, 1_000_000_000), (2.0, 1.0, 4)] {
         let integers = Integers::new(multiplier, norm, count(coordinates)).unwrap();
         let mut rng = seeded(82);
-        // Measured, not asked for: the root mean square of 20,000 draws on sums of zero.
+        // In whole points the width is what the norm and √n points ask for, rounded up and hardly more.
+        let (grid, width) = layout(multiplier, norm, count(coordinates)).unwrap();
+        let asked = multiplier * (norm / grid.spacing() + (coordinates as f64 + 2.0).sqrt());
+        assert!(width as f64 >= asked && width as f64 <= asked * (1.0 + 1e-10), "{width} for {asked}");
+        assert!(asked - multiplier * norm / grid.spacing() > 1e-12 * asked);
+        // And it is drawn: the root mean square of 20,000 draws on sums of zero.
         let mut drawn = vec![0.0; 20_000];
         integers.add(&mut drawn, &mut rng);
-        check_std(&drawn, multiplier * (norm + (coordinates as f64 + 2.0).sqrt() * integers.spacing()));
-        assert!((coordinates as f64).sqrt() * integers.spacing() < 1e-2 * norm);
+        check_std(&drawn, multiplier * (norm + (coordinates as f64 + 2.0).sqrt() * grid.spacing()));
+        assert!((coordinates as f64).sqrt() * grid.spacing() < 1e-2 * norm);
     }
     let integers = Integers::new(1.5, 0.7, count(4)).unwrap();
-    let h = integers.spacing();
+    let h = layout(1.5, 0.7, count(4)).unwrap().0.spacing();
     let add = |values: [f64; 4]| {
         let mut values = values;
         integers.add(&mut values, &mut seeded(83));

@@ -158,6 +158,21 @@ fn pitfall_16_a_shuffle_shows_each_unit_once_an_epoch() {
     }
 }
 
+/// Whose part is which is drawn by the key, and not told by a unit's place: over 1,200 keys each pair of parts of two neighbours is as likely.
+#[test]
+fn pitfall_16_parts_are_drawn_and_not_dealt() {
+    let plan = with(Sampling::Cyclic { parts: count(3), sample_rate: rate(1.0), public_units: 9 }, 3);
+    let mut pairs = [0; 9];
+    for run in 0..1200 {
+        let binding = Binding { data: run.to_string(), ..binding() };
+        let part = |unit| (0..3).find(|&step| plan.sample(step, 9, &key(), &binding).contains(&unit)).unwrap() as usize;
+        pairs[3 * part(4) + part(5)] += 1;
+    }
+    for pair in pairs {
+        check_binomial(pair, 1200, 1.0 / 9.0, ALPHA);
+    }
+}
+
 /// What a sampler draws for others does not follow from whether the last unit is there, and step after step differs.
 #[test]
 fn one_unit_more_changes_nothing_for_those_before_it() {
