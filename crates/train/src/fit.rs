@@ -2,8 +2,10 @@
 
 use crate::batch::Source;
 use crate::gradient::{ordinary, read, trainable};
+use crate::mechanism::NoiseMemory;
 use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
+use crate::sabotage::{self, Bug};
 use crate::{Batch, Classifier, Error, Optimiser, Plan, Privatized, UnitRows, clipped_sum, tape};
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -54,19 +56,25 @@ pub(crate) fn run_private(
 ) -> Result<Classifier, Error> {
     plan.check()?;
     let device = Device::flex();
-    if rows.len() == 0 {
-        return Err(Error::NoUnits);
-    }
+    let mut privacy = plan.privacy();
+    privacy.check_units(rows.len())?;
+    sabotage::leak(&mut privacy, rows.len());
     let mut run = Run::<Privatized>::new(start, plan.optimiser, plan.learning_rate, plan.steps);
-    let privacy = plan.privacy();
-    let clip = privacy.clip();
+    let (mut bound, mut memory) = (privacy.max_grad_norm, NoiseMemory::default());
+    let mut stale = None;
     for step in 0..plan.steps {
+        let clip = privacy.clip_at(step, bound);
         let sampled = privacy.sample(step, rows.len(), key, binding);
         let mut sum = clipped_sum(&run.model, None::<&Batch>, losses, &clip)?;
         for batch in rows.batches(&sampled, &device) {
             sum = sum.plus(clipped_sum(&run.model, Some(&batch), losses, &clip)?);
         }
-        let noised = sum.privatize(&privacy, key, binding, step);
+        if sampled.is_empty() && sabotage::is(Bug::SkippedEmptyBatch) {
+            continue;
+        }
+        let noised = sum.privatize_with(&privacy, key, binding, step, &mut memory);
+        bound = noised.bound();
+        let Some(noised) = sabotage::hold_back(noised, &mut stale) else { continue };
         run.step(noised);
         observe(Progress { step: step + 1, steps: plan.steps });
     }

@@ -26,6 +26,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adaptive;
 mod batch;
 mod clipping;
 mod error;
@@ -33,6 +34,7 @@ mod evaluate;
 mod fine_tune;
 mod fit;
 mod gradient;
+mod mechanism;
 mod model;
 mod model_file;
 pub mod models;
@@ -41,11 +43,14 @@ mod noise;
 mod plan;
 mod privacy_plan;
 mod privatize;
+mod sabotage;
 mod sampling;
+mod schedule;
 mod tape;
 mod text;
 mod validate;
 
+pub use adaptive::AdaptiveClip;
 pub use batch::{Batch, UnitRows};
 pub use clipping::{Clip, ClipRule};
 pub use error::Error;
@@ -53,6 +58,7 @@ pub use evaluate::{Auc, Scores, auc_interval, macro_auc_interval};
 pub use fine_tune::{Writer, bias_only, load_pretrained};
 pub use fit::{Progress, fit_plain, fit_private};
 pub use gradient::{ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal};
+pub use mechanism::{Noise, NoiseMemory};
 pub use model::{Architecture, Classifier};
 pub use model_file::{load_weights, save_weights};
 pub use noise::{Binding, NotPrivateSeed, RunKey};
@@ -60,6 +66,7 @@ pub use plan::{Optimiser, Plan};
 pub use privacy_plan::PrivacyPlan;
 pub use privatize::Privatized;
 pub use sampling::Sampling;
+pub use schedule::Schedule;
 pub use text::{ByteModel, TextShape, fit_text_plain, fit_text_private};
 pub use validate::{Finding, Findings, ModuleValidator, NotSound};
 
