@@ -28,7 +28,7 @@ impl<const D: usize> Inputs for Tensor<D> {
         let mut at = [(); D].map(|()| 0..1);
         at[0] = row..row + 1;
         // One value of the row: the others must still not reach another unit.
-        Some(self.clone().slice_assign(at, Tensor::full([1; D], f32::NAN, &self.device())))
+        Some(self.clone().slice_assign(at, Self::full([1; D], f32::NAN, &self.device())))
     }
 }
 

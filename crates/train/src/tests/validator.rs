@@ -159,6 +159,12 @@ fn pitfall_08_losses_that_couple_units_are_refused() {
         row_losses(y, &rows.mask) + load.clone() - load.detach()
     };
     assert_eq!(check(&hidden), all("gradient"));
+    // Its own gradient, weighted by the batch, and nobody else's.
+    let weighted = |m: &Sandwich<nn::Identity>, rows: &Rows<Tensor<2>>| {
+        let losses = row_losses(forward(m, rows), &rows.mask);
+        losses.clone() + (losses.clone() - losses.clone().detach()) * losses.mean().detach()
+    };
+    assert_eq!(check(&weighted), all("gradient"));
     // The mean over the batch is one loss for all.
     let mean = |m: &Sandwich<nn::Identity>, rows: &Rows<Tensor<2>>| row_losses(forward(m, rows), &rows.mask).mean();
     assert_eq!(check(&mean), [Finding::Losses { found: 1, units: 3 }]);
