@@ -1,10 +1,14 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
 //! (each test says what it would catch).
 
+mod individual;
 mod noise;
+mod optimiser;
 mod oracle;
 mod pitfalls;
+mod resume;
 mod sampler;
+mod trainer;
 
 use crate::model::losses;
 use crate::nn::Linear;
