@@ -119,8 +119,8 @@ impl Identity {
 pub(crate) struct State {
     pub(crate) identity: Identity,
     pub(crate) step: u64,
-    /// The bound that the next step clips to, where it moves.
-    pub(crate) clip: Option<f64>,
+    /// What the next step clips to, before its schedule.
+    pub(crate) clip: f64,
     /// The counts of individual accounting, where they are kept.
     pub(crate) individual: Option<Vec<u32>>,
 }
@@ -131,7 +131,7 @@ struct Header {
     format: u32,
     identity: Identity,
     step: u64,
-    clip: Option<f64>,
+    clip: f64,
     parameters: Vec<Entry>,
 }
 

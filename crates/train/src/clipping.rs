@@ -1,5 +1,6 @@
 //! How a unit's gradient is shortened so that no unit can move the sum by more than the bound.
 
+use crate::sabotage::{self, Bug};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -78,7 +79,7 @@ pub(crate) fn totals(squared: &[Vec<f64>], units: usize) -> Vec<f64> {
 /// Scales a gradient of this squared norm to at most `bound`; a norm that is not finite gives 0.
 fn shorten(squared: f64, bound: f64) -> f64 {
     if !squared.is_finite() {
-        return 0.0;
+        return if sabotage::is(Bug::NanLetThrough) { 1.0 } else { 0.0 };
     }
     // Never above 1, also where the Gram form lost digits of a tiny norm.
     ROUNDING * (bound / squared.max(0.0).sqrt().max(f64::MIN_POSITIVE)).min(1.0)

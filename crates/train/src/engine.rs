@@ -2,7 +2,7 @@
 
 use crate::examples::{Examples, Permitted};
 use crate::ledger::{Charge, Ledger, MemoryLedger};
-use crate::{Binding, ClipRule, Error, PrivacyPlan, RunKey, Sampling, Trainer};
+use crate::{Binding, Error, PrivacyPlan, RunKey, Sampling, Trainer};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// ```
 /// use burn::{module::Module, optim::SgdConfig, tensor::{Device, Tensor, activation}};
 /// use reticent_proof::Permit;
-/// use reticent_train::{DataLoader, Labelled, LabelledBatch, Noise, PrivacyEngine, cross_entropy, nn};
+/// use reticent_train::{DataLoader, Labelled, LabelledBatch, NoiseSettings, PrivacyEngine, cross_entropy, nn};
 ///
 /// #[derive(Module, Debug)]
 /// struct Model { layer: nn::Linear }
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// let model = Model { layer: nn::LinearConfig::new(3, 2).init(&Device::flex().autodiff()) };
 ///
 /// let mut engine = PrivacyEngine::new();
-/// let noise = Noise { noise_multiplier: 1.0, epochs: 2, max_grad_norm: 1.0 };
+/// let noise = NoiseSettings { noise_multiplier: 1.0, epochs: 2, max_grad_norm: 1.0 };
 /// let mut trainer = engine.make_private(model, (SgdConfig::new().init(), 0.1), data, losses, noise)?;
 /// trainer.step()?;
 /// let after_one = engine.get_epsilon(1e-5)?;
@@ -119,15 +119,9 @@ impl<E: Examples> DataLoader<E> {
         let sample_rate = SamplingRate::new(self.batch_size as f64 / self.public_units as f64)?;
         // Whole batches of whole numbers: a step is never lost to rounding.
         let steps = self.public_units.div_ceil(self.batch_size).checked_mul(epochs);
-        let plan = PrivacyPlan {
-            unit: self.unit.clone(),
-            max_rows_per_unit: self.max_rows_per_unit,
-            sampling: Sampling::Poisson { sample_rate, public_units: self.public_units },
-            max_grad_norm,
-            clip: ClipRule::Flat,
-            noise_multiplier,
-            steps: steps.ok_or(Error::Plan { field: "epochs", why: "are too many" })?,
-        };
+        let steps = steps.ok_or(Error::Plan { field: "epochs", why: "are too many" })?;
+        let sampling = Sampling::Poisson { sample_rate, public_units: self.public_units };
+        let plan = PrivacyPlan::new(&self.unit, self.max_rows_per_unit, sampling, max_grad_norm, noise_multiplier, steps);
         plan.check()?;
         Ok(plan)
     }
@@ -135,7 +129,7 @@ impl<E: Examples> DataLoader<E> {
 
 /// How a run is noised, where that is given.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Noise {
+pub struct NoiseSettings {
     /// Standard deviation of the noise over `max_grad_norm`.
     pub noise_multiplier: f64,
     /// Passes over the public number of units: `epochs · ⌈public_units / batch_size⌉` steps.
@@ -195,7 +189,7 @@ impl PrivacyEngine {
         optimizer: (ModuleOptimizer, impl Into<ModuleLrScheduler>),
         data: DataLoader<E>,
         losses: L,
-        noise: Noise,
+        noise: NoiseSettings,
     ) -> Result<Trainer<M, E, L>, Error>
     where
         M: Module,
@@ -203,7 +197,7 @@ impl PrivacyEngine {
         L: Fn(&M, &E::Batch) -> Tensor<1>,
     {
         let plan = data.plan(NoiseMultiplier::new(noise.noise_multiplier)?, noise.epochs, noise.max_grad_norm)?;
-        self.make(plan, model, optimizer, data.data, losses)
+        self.make_private_with_plan(plan, model, optimizer, data.data, losses)
     }
 
     /// A run with the smallest noise at which this run alone costs at most the target, to within 5e-4 of the multiplier: found by the engine's
@@ -228,10 +222,14 @@ impl PrivacyEngine {
         let plan = data.plan(NoiseMultiplier::new(1.0)?, target.epochs, target.max_grad_norm)?;
         let event = |noise_multiplier| PrivacyPlan { noise_multiplier, ..plan.clone() }.event();
         let noise_multiplier = calibrate::noise_multiplier(epsilon, delta, TOLERANCE, self.accountant, event)?;
-        self.make(PrivacyPlan { noise_multiplier, ..plan }, model, optimizer, data.data, losses)
+        self.make_private_with_plan(PrivacyPlan { noise_multiplier, ..plan }, model, optimizer, data.data, losses)
     }
 
-    fn make<M, E, L>(
+    /// A run of any plan: other samplers, clips, noises and schedules.
+    ///
+    /// # Errors
+    /// [`Error::Plan`], [`Error::NoUnits`].
+    pub fn make_private_with_plan<M, E, L>(
         &mut self,
         plan: PrivacyPlan,
         model: M,

@@ -1,6 +1,6 @@
 //! What a run could reveal about one unit, by that unit's own gradients.
 
-use crate::{Error, PrivacyPlan, Sampling};
+use crate::{Error, Noise, PrivacyPlan, Sampling};
 use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier, rdp};
 use std::num::NonZeroU64;
 
@@ -30,9 +30,15 @@ pub struct Individual {
 }
 
 impl Individual {
-    pub(crate) fn new(plan: &PrivacyPlan, units: usize, every: NonZeroU64) -> Self {
-        let counts = vec![0; units * (PARTS + 1)];
-        Self { every, sampling: plan.sampling, noise_multiplier: plan.noise_multiplier, units, counts }
+    pub(crate) fn new(plan: &PrivacyPlan, units: usize, every: NonZeroU64) -> Result<Self, Error> {
+        // Where the batch has a fixed size a unit takes another's place, where the bound adapts it is counted too, and correlated noise does not
+        // hide one step at a time.
+        let independent = matches!(plan.sampling, Sampling::Poisson { .. }) && matches!(plan.noise, Noise::Gaussian);
+        if !independent || !plan.noise_schedule.is_constant() || plan.adaptive.is_some() {
+            return Err(Error::Plan { field: "individual accounting", why: "is for Poisson sampling with one independent Gaussian noise" });
+        }
+        let (sampling, noise_multiplier, counts) = (plan.sampling, plan.noise_multiplier, vec![0; units * (PARTS + 1)]);
+        Ok(Self { every, sampling, noise_multiplier, units, counts })
     }
 
     /// An upper bound on ε at δ for the unit at this index, for the answer to that person's own request.
@@ -47,7 +53,7 @@ impl Individual {
         let mut events = vec![];
         for (part, &count) in own.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
             let noise_multiplier = NoiseMultiplier::new(self.noise_multiplier.get() * PARTS as f64 / part as f64)?;
-            events.push(self.sampling.event(noise_multiplier, u64::from(count)));
+            events.push(self.sampling.run(noise_multiplier, u64::from(count)));
         }
         if events.is_empty() {
             return Ok(0.0);
@@ -69,7 +75,7 @@ impl Individual {
     pub(crate) fn note(&mut self, norms: &[(usize, f64)], bound: f64) {
         let mut parts = vec![PARTS; self.units];
         for &(unit, norm) in norms {
-            // A norm that is no number is charged in full.
+            // A norm that is no number is charged in full: such a unit is counted.
             parts[unit] = (0..PARTS).find(|&part| norm * PARTS as f64 <= bound * part as f64).unwrap_or(PARTS);
         }
         for (unit, part) in parts.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! What runs have cost, written down before it is spent.
 
-use crate::{Error, PrivacyPlan, Sampling};
+use crate::{Error, PrivacyPlan};
 use reticent_accounting::Event;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -24,11 +24,27 @@ pub struct Charge {
 impl Charge {
     /// So many steps of a plan.
     pub(crate) fn new(run: &str, plan: &PrivacyPlan, steps: u64) -> Self {
-        // A part of a run is a run of fewer steps where the steps are sampled and noised independently.
-        let event = match plan.sampling {
-            Sampling::Poisson { .. } => PrivacyPlan { steps, ..plan.clone() }.event(),
-        };
-        Self { run: run.into(), unit: plan.unit.clone(), steps, event }
+        Self { run: run.into(), unit: plan.unit.clone(), steps, event: cost(plan, steps) }
+    }
+}
+
+/// The first steps of a run. Where they are not independent, one of them costs what all do.
+fn cost(plan: &PrivacyPlan, steps: u64) -> Event {
+    let step = |at| if plan.noise.is_correlated() { None } else { plan.step_event(at) };
+    match step(0) {
+        _ if steps == 0 => Event::None,
+        Some(first) if steps < plan.steps && plan.noise_schedule.is_constant() => first.times(steps),
+        Some(_) if steps < plan.steps => {
+            let mut events: Vec<(Event, u64)> = vec![];
+            for event in (0..steps).map_while(step) {
+                match events.last_mut() {
+                    Some((last, count)) if *last == event => *count += 1,
+                    _ => events.push((event, 1)),
+                }
+            }
+            Event::Composed { events: events.into_iter().map(|(event, count)| event.times(count)).collect() }
+        }
+        _ => plan.event(),
     }
 }
 

@@ -63,6 +63,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod adaptive;
 mod batch;
 mod checkpoint;
 mod clipping;
@@ -76,6 +77,7 @@ mod individual;
 mod ledger;
 mod loss;
 mod machine;
+mod mechanism;
 mod model;
 mod model_file;
 pub mod nn;
@@ -84,16 +86,19 @@ mod optimiser;
 mod plan;
 mod privacy_plan;
 mod privatize;
+mod sabotage;
 mod sampling;
+mod schedule;
 mod tape;
 mod text;
 mod trainer;
 mod weights;
 
+pub use adaptive::AdaptiveClip;
 pub use batch::{Batch, UnitRows};
 pub use checkpoint::Checkpoints;
 pub use clipping::{Clip, ClipRule};
-pub use engine::{DataLoader, Noise, PrivacyEngine, Target};
+pub use engine::{DataLoader, NoiseSettings, PrivacyEngine, Target};
 pub use error::Error;
 pub use evaluate::{Auc, Scores, auc_interval, macro_auc_interval};
 pub use examples::{Examples, Labelled, LabelledBatch, Permitted, PublicExamples};
@@ -102,6 +107,7 @@ pub use gradient::{ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal};
 pub use individual::Individual;
 pub use ledger::{Charge, ChargedElsewhere, FileLedger, Ledger, MemoryLedger};
 pub use loss::cross_entropy;
+pub use mechanism::{Noise, NoiseMemory};
 pub use model::{Architecture, Classifier};
 pub use model_file::{load_weights, save_weights};
 pub use noise::{Binding, NotPrivateSeed, RunKey};
@@ -110,6 +116,7 @@ pub use plan::{Optimiser, Plan};
 pub use privacy_plan::PrivacyPlan;
 pub use privatize::Privatized;
 pub use sampling::Sampling;
+pub use schedule::Schedule;
 pub use text::{ByteModel, TextShape, fit_text_plain, fit_text_private};
 pub use trainer::{Augmentation, Mode, Performance, Progress, Trained, Trainer};
 pub use weights::Average;

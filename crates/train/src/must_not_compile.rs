@@ -53,7 +53,7 @@
 /// and is made from nothing but a sum.
 /// ```compile_fail,E0451
 /// use reticent_train::*;
-/// let forged = Privatized { values: Default::default() };
+/// let forged = Privatized { values: Default::default(), not_finite: 0.0, bound: 1.0 };
 /// ```
 /// A run's key is neither printed nor copied.
 /// ```compile_fail,E0277

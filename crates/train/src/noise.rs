@@ -1,5 +1,6 @@
 //! Where randomness comes from: a run's own key for everything private, a stated seed for what is not.
 
+use crate::sabotage::{self, Bug};
 use hkdf::Hkdf;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -36,8 +37,11 @@ impl RunKey {
 
     /// The ChaCha20 stream for one purpose: `HKDF-SHA-256(key, binding ‖ label ‖ step ‖ parameter)`, so that no two draws share a stream.
     pub(crate) fn stream(&self, binding: &Binding, label: &str, step: u64, parameter: &str) -> ChaCha20Rng {
+        let bound = [&binding.plan, &binding.permit, &binding.data, &binding.machine].map(String::as_str);
+        let bound = if sabotage::is(Bug::ResumedStreamReused) { [""; 4] } else { bound };
+        let step = if label == "noise" && sabotage::is(Bug::ReusedNoise) { 0 } else { step };
         let mut info = vec![];
-        for part in [&binding.plan, &binding.permit, &binding.data, &binding.machine, label, parameter] {
+        for part in bound.into_iter().chain([label, parameter]) {
             info.extend((part.len() as u64).to_le_bytes());
             info.extend(part.as_bytes());
         }

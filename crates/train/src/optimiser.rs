@@ -13,12 +13,9 @@ use burn::tensor::{Device, Tensor};
 /// ```
 /// # use reticent_accounting::{NoiseMultiplier, SamplingRate};
 /// # use reticent_train::{DpAdam, PrivacyPlan, Sampling};
-/// # let plan = PrivacyPlan {
-/// #     unit: "record".into(), max_rows_per_unit: 1.try_into()?, max_grad_norm: 1.0, clip: Default::default(), steps: 10,
-/// #     sampling: Sampling::Poisson { sample_rate: SamplingRate::new(0.1)?, public_units: 1000 },
-/// #     noise_multiplier: NoiseMultiplier::new(2.0)?,
-/// # };
-/// let optimiser = DpAdam::new(&plan).with_floor(1e-7)?;
+/// # let sampling = Sampling::Poisson { sample_rate: SamplingRate::new(0.1)?, public_units: 1000 };
+/// # let plan = PrivacyPlan::new("record", 1.try_into()?, sampling, 1.0, NoiseMultiplier::new(2.0)?, 10);
+/// let optimiser = DpAdam::new(&plan)?.with_floor(1e-7)?;
 /// assert_eq!(optimiser.noise_variance(), (2.0_f64 / 100.0).powi(2));
 /// let optimiser: burn::optim::ModuleOptimizer = optimiser.init();
 /// # drop(optimiser);
@@ -34,10 +31,15 @@ pub struct DpAdam {
 
 impl DpAdam {
     /// For runs of this plan, with β₁ = .9, β₂ = .999 and a floor of 1e-8.
-    #[must_use]
-    pub fn new(plan: &PrivacyPlan) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Plan`] where the noise is not the same in all steps, or not independent: what to take off would differ from step to step.
+    pub fn new(plan: &PrivacyPlan) -> Result<Self, Error> {
+        if plan.noise.is_correlated() || !plan.has_one_noise() {
+            return Err(Error::Plan { field: "noise", why: "must be the same in all steps for an optimiser that takes it off" });
+        }
         let std = plan.noise_multiplier.get() * plan.max_grad_norm / plan.expected_batch();
-        Self { beta_1: 0.9, beta_2: 0.999, floor: 1e-8, noise_variance: std * std }
+        Ok(Self { beta_1: 0.9, beta_2: 0.999, floor: 1e-8, noise_variance: std * std })
     }
 
     /// With other decay rates of the two moments.

@@ -1,6 +1,6 @@
 //! How a model of `reticent.toml` is trained, frozen before it starts.
 
-use crate::{Architecture, ClipRule, Error, PrivacyPlan, Sampling};
+use crate::{Architecture, Error, PrivacyPlan, Sampling};
 use reticent_accounting::{Event, NoiseMultiplier, SamplingRate};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -60,15 +60,8 @@ impl Plan {
     /// What the run does to its data.
     #[must_use]
     pub fn privacy(&self) -> PrivacyPlan {
-        PrivacyPlan {
-            unit: self.unit.clone(),
-            max_rows_per_unit: self.max_rows_per_unit,
-            sampling: Sampling::Poisson { sample_rate: self.sample_rate, public_units: self.public_units },
-            max_grad_norm: self.max_grad_norm,
-            clip: ClipRule::Flat,
-            noise_multiplier: self.noise_multiplier,
-            steps: self.steps,
-        }
+        let sampling = Sampling::Poisson { sample_rate: self.sample_rate, public_units: self.public_units };
+        PrivacyPlan::new(&self.unit, self.max_rows_per_unit, sampling, self.max_grad_norm, self.noise_multiplier, self.steps)
     }
 
     /// Refuses values no run could have.

@@ -4,8 +4,11 @@ use crate::checkpoint::{self, Checkpoints, Identity, State};
 use crate::examples::{Examples, Permitted, PublicExamples};
 use crate::individual::Individual;
 use crate::ledger::{Charge, Ledger};
+use crate::sabotage::{self, Bug};
 use crate::weights::{Average, Weights};
-use crate::{Binding, Clip, ClippedSum, Error, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum, clipped_sum_universal};
+use crate::{
+    Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum, clipped_sum_universal,
+};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -84,6 +87,11 @@ pub struct Trainer<M, E: Examples, L> {
     identity: Option<Identity>,
     /// Steps that are charged: none beyond is drawn.
     charged: u64,
+    /// What the next step clips to, before its schedule.
+    bound: f64,
+    memory: NoiseMemory,
+    /// Holds a noised gradient only where a bug is planted.
+    held: Option<Privatized>,
     /// Steps that are known to be charged for good: this run, or the one it goes on from, may have drawn them.
     drawn: u64,
 }
@@ -114,7 +122,7 @@ where
     /// # Errors
     /// [`Error::Plan`], [`Error::NoUnits`].
     pub fn new(
-        plan: PrivacyPlan,
+        mut plan: PrivacyPlan,
         model: M,
         (optimizer, learning_rate): (ModuleOptimizer, impl Into<ModuleLrScheduler>),
         data: Permitted<E>,
@@ -123,19 +131,18 @@ where
         ledger: impl Ledger + 'static,
     ) -> Result<Self, Error> {
         plan.check()?;
-        if data.examples().units() == 0 {
-            return Err(Error::NoUnits);
-        }
+        plan.check_units(data.examples().units())?;
+        sabotage::leak(&mut plan, data.examples().units());
         let device = model.devices().first().cloned().unwrap_or_default().without_autodiff();
         let weights = Weights::new(model, optimizer, learning_rate.into(), Average::Last, plan.steps);
         let run = key.run(&binding);
         let (ledger, performance): (Box<dyn Ledger>, _) = (Box::new(ledger), Performance::default());
         let (augmentation, checkpoints, individual, identity) = (None, None, None, None);
-        let (charged, drawn) = (0, ledger.charged(&run));
+        let (charged, drawn, bound, memory, held) = (0, ledger.charged(&run), plan.max_grad_norm, NoiseMemory::default(), None);
         #[rustfmt::skip]
         let trainer = Self {
             plan, weights, data, losses, key, binding, run, ledger, performance, augmentation, checkpoints, individual, device, identity,
-            charged, drawn,
+            charged, drawn, bound, memory, held,
         };
         Ok(trainer)
     }
@@ -180,10 +187,12 @@ where
     }
 
     /// Keeps what this run could reveal about each unit by its own gradients: [`Individual`].
-    #[must_use]
-    pub fn with_individual_accounting(mut self, every: std::num::NonZeroU64) -> Self {
-        self.individual = Some(Individual::new(&self.plan, self.data.examples().units(), every));
-        self
+    ///
+    /// # Errors
+    /// [`Error::Plan`] for plans that it does not cover.
+    pub fn with_individual_accounting(mut self, every: std::num::NonZeroU64) -> Result<Self, Error> {
+        self.individual = Some(Individual::new(&self.plan, self.data.examples().units(), every)?);
+        Ok(self)
     }
 
     /// The steps done.
@@ -235,9 +244,17 @@ where
             self.device.seed(self.key.stream(&self.binding, "forward", step, "").next_u64());
         }
         let sum = self.sum(step)?;
-        let noised = sum.privatize(&self.plan, &self.key, &self.binding, step);
         self.drawn = self.drawn.max(step + 1);
-        self.weights.step(noised);
+        if sum.norms.is_empty() && sabotage::is(Bug::SkippedEmptyBatch) {
+            self.weights.done += 1;
+            return Ok(Some(self.progress()));
+        }
+        let noised = sum.privatize_with(&self.plan, &self.key, &self.binding, step, &mut self.memory);
+        self.bound = noised.bound();
+        match sabotage::hold_back(noised, &mut self.held) {
+            Some(noised) => self.weights.step(noised),
+            None => self.weights.done += 1,
+        }
         if let Some(checkpoints) = &self.checkpoints
             && (self.weights.done.is_multiple_of(checkpoints.every.get()) || self.weights.done == self.plan.steps)
         {
@@ -334,7 +351,8 @@ where
         let identity = Identity::new(&self.key, &self.binding, &settings);
         if let Some(checkpoints) = &self.checkpoints {
             match checkpoint::load(&checkpoints.path(), &identity, &mut self.weights)? {
-                Some(State { individual, .. }) => {
+                Some(State { individual, clip, .. }) => {
+                    self.bound = clip;
                     if let (Some(own), Some(counts)) = (&mut self.individual, individual) {
                         own.restore(counts)?;
                     }
@@ -352,7 +370,7 @@ where
     fn save(&self) -> Result<(), Error> {
         let (Some(checkpoints), Some(identity)) = (&self.checkpoints, &self.identity) else { return Ok(()) };
         let individual = self.individual.as_ref().map(|own| own.counts().to_vec());
-        let state = State { identity: identity.clone(), step: self.weights.done, clip: None, individual };
+        let state = State { identity: identity.clone(), step: self.weights.done, clip: self.bound, individual };
         checkpoint::save(&checkpoints.path(), &state, &self.weights)
     }
 
@@ -373,7 +391,7 @@ where
 
     /// The clipped sum of the units of a step.
     fn sum(&mut self, step: u64) -> Result<ClippedSum, Error> {
-        let clip = self.plan.clip();
+        let clip = self.plan.clip_at(step, self.bound);
         let mut chosen = self.plan.sample(step, self.data.examples().units(), &self.key, &self.binding);
         self.data.examples().arrange(&mut chosen);
         let mut sum = self.of_batch(None, &clip)?;
@@ -426,8 +444,9 @@ where
     }
 }
 
-/// The norms of these units, zero for all where they have no row.
+/// The norms of these units, zero for all where they have no row. One that is not finite shows as zero too, but is counted.
 fn note(norms: &mut Vec<(usize, f64)>, units: &[usize], of_units: &ClippedSum) {
-    let known = of_units.norms.iter().copied().chain(std::iter::repeat(0.0));
+    let counted = |norm: f64| if norm == 0.0 && of_units.not_finite > 0 { f64::INFINITY } else { norm };
+    let known = of_units.norms.iter().map(|&norm| counted(norm)).chain(std::iter::repeat(0.0));
     norms.extend(units.iter().copied().zip(known));
 }

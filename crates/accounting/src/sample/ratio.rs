@@ -94,6 +94,18 @@ impl Ratio {
         if value < f64::MIN_POSITIVE { f64::MIN_POSITIVE } else { value }
     }
 
+    /// The square: a variance from a standard deviation.
+    ///
+    /// ```
+    /// use reticent_accounting::sample::Ratio;
+    /// assert_eq!(Ratio::new(3, 2)?.squared(), Ratio::new(9, 4)?);
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
+    #[must_use]
+    pub fn squared(&self) -> Self {
+        self.times(self.numerator.clone()).over(self.denominator.clone())
+    }
+
     pub(crate) fn is_zero(&self) -> bool {
         self.numerator == BigUint::ZERO
     }

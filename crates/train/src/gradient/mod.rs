@@ -13,7 +13,7 @@ pub(crate) use contribution::{Contribution, Form, read};
 pub(crate) use parameters::{Parameter, ordinary, trainable};
 
 use crate::clipping::{Clip, totals};
-use crate::{Error, tape};
+use crate::{Error, sabotage, tape};
 use burn::module::{Module, ParamId};
 use burn::tensor::Tensor;
 use contribution::Gathered;
@@ -126,13 +126,16 @@ pub fn clipped_sum<M: Module, B: UnitBatch>(
         return Err(Error::NotInModel);
     }
     let squared: Vec<Vec<f64>> = gathered.iter().map(|g| g.as_ref().map_or_else(|| vec![0.0; units], Gathered::squared_norms)).collect();
+    let squared = sabotage::norms(squared);
     let factors = clip.factors(&parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), &squared);
+    let factors = sabotage::factors(factors);
     sum.note(&squared, &factors);
     for ((gathered, factors), (parameter, sum)) in gathered.into_iter().zip(&factors).zip(&mut sum.values) {
         if let Some(gathered) = gathered {
             *sum = gathered.sum(factors, parameter.len);
         }
     }
+    sabotage::clip_whole(&mut sum.values, clip.max_grad_norm);
     Ok(sum)
 }
 

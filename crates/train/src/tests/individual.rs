@@ -15,7 +15,7 @@ fn ledger_of(sigma: f64, rate: f64, steps: u64) -> f64 {
 
 #[test]
 fn a_unit_is_charged_for_its_own_norms_rounded_up() {
-    let mut own = Individual::new(&plan().privacy(), 6, NonZeroU64::MIN);
+    let mut own = Individual::new(&plan().privacy(), 6, NonZeroU64::MIN).unwrap();
     for _ in 0..50 {
         // Nothing, half the bound, a hair over a half, nothing known (unit 3), no number, and the bound.
         own.note(&[(0, 0.0), (1, 0.35), (2, 0.35 + 1e-9), (4, f64::NAN), (5, 0.7)], 0.7);
@@ -41,8 +41,9 @@ fn a_run_that_looks_at_everyone_knows_each_ones_norms() {
     let mut run = Trainer::new(plan.privacy(), model(), sgd, made_up(), of_rows, (key(), binding()), MemoryLedger::default())
         .unwrap()
         .with_performance(performance)
-        .with_individual_accounting(every);
-    let mut expected = Individual::new(&plan.privacy(), ROWS, every);
+        .with_individual_accounting(every)
+        .unwrap();
+    let mut expected = Individual::new(&plan.privacy(), ROWS, every).unwrap();
     let all: Vec<usize> = (0..ROWS).collect();
     let mut partial = 0;
     for _ in 0..20 {
@@ -65,7 +66,8 @@ fn what_is_not_known_is_charged_in_full() {
         let sgd = (SgdConfig::new().init(), 1e-9);
         let mut run = Trainer::new(sparse.privacy(), model(), sgd, made_up(), losses, (key(), binding()), MemoryLedger::default())
             .unwrap()
-            .with_individual_accounting(every.try_into().unwrap());
+            .with_individual_accounting(every.try_into().unwrap())
+            .unwrap();
         run.fit(|_| ()).unwrap();
         run.individual().unwrap().counts()[..33].to_vec()
     };
@@ -73,4 +75,37 @@ fn what_is_not_known_is_charged_in_full() {
     let (always, sometimes) = (of(1), of(5));
     assert_eq!((always[1], always[32]), (20, 0));
     assert_eq!((sometimes[1], sometimes[32]), (4, 16));
+}
+
+/// A unit whose gradient is not finite adds nothing to the sum, but is counted: it is charged in full.
+#[test]
+fn a_unit_that_is_counted_is_charged_in_full() {
+    let losses = |m: &Classifier, b: &crate::LabelledBatch<2>| -> Tensor<1> {
+        let poison: Vec<f32> = (0..b.units).map(|row| if row == 0 { f32::NAN } else { 1e-6 }).collect();
+        of_rows(m, b) * Tensor::<1>::from_data(burn::tensor::TensorData::new(poison, [b.units]), &Device::flex()).autodiff()
+    };
+    let everyone = Plan { sample_rate: SamplingRate::new(1.0).unwrap(), ..plan() };
+    let sgd = (SgdConfig::new().init(), 0.1);
+    let mut run = Trainer::new(everyone.privacy(), model(), sgd, made_up(), losses, (key(), binding()), MemoryLedger::default())
+        .unwrap()
+        .with_individual_accounting(NonZeroU64::MIN)
+        .unwrap();
+    run.fit(|_| ()).unwrap();
+    let counts = run.individual().unwrap().counts();
+    assert_eq!((counts[32], counts[33 + 1]), (20, 20));
+}
+
+#[test]
+fn plans_that_are_not_covered_are_refused() {
+    let plan = plan().privacy();
+    let batch = 10.try_into().unwrap();
+    let sampling = crate::Sampling::FixedSize { records: 40.try_into().unwrap(), batch, with_replacement: false };
+    let others = [
+        crate::PrivacyPlan { sampling, ..plan.clone() },
+        crate::PrivacyPlan { noise_schedule: crate::Schedule::Steps { from: vec![(5, 0.5)] }, ..plan.clone() },
+        crate::PrivacyPlan { noise: crate::Noise::Grid { coordinates: 100.try_into().unwrap() }, ..plan },
+    ];
+    for other in others {
+        assert!(Individual::new(&other, 40, NonZeroU64::MIN).is_err());
+    }
 }

@@ -1,6 +1,10 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
 //! (each test says what it would catch).
 
+mod adaptive;
+mod board;
+mod correlated;
+mod grid;
 mod individual;
 mod noise;
 mod optimiser;
@@ -8,11 +12,17 @@ mod oracle;
 mod pitfalls;
 mod resume;
 mod sampler;
+mod samplers;
+mod schedules;
 mod trainer;
+mod workers;
 
 use crate::model::losses;
 use crate::nn::Linear;
-use crate::{Architecture, Batch, Binding, Classifier, Clip, ClippedSum, NotPrivateSeed, Plan, RunKey, UnitRows, clipped_sum};
+use crate::{
+    Architecture, Batch, Binding, Classifier, Clip, ClippedSum, NoiseMemory, NotPrivateSeed, Plan, PrivacyPlan, RunKey, UnitRows,
+    clipped_sum,
+};
 use burn::tensor::Device;
 use rand::RngExt;
 use rand_chacha::ChaCha20Rng;
@@ -148,4 +158,29 @@ fn binomial_upper_tail(n: u64, p: f64, k: u64) -> f64 {
 fn check_binomial(count: u64, n: u64, p: f64, alpha: f64) {
     let (upper, lower) = (binomial_upper_tail(n, p, count), binomial_upper_tail(n, 1.0 - p, n - count));
     assert!(upper > alpha && lower > alpha, "{count} of {n} at {p}: tails {lower:e}, {upper:e}");
+}
+
+/// What a step on these units releases, in the model's order.
+fn released(sum: ClippedSum, plan: &PrivacyPlan, step: u64) -> Vec<f64> {
+    remembered(sum, plan, step, &mut NoiseMemory::default())
+}
+
+fn remembered(sum: ClippedSum, plan: &PrivacyPlan, step: u64, memory: &mut NoiseMemory) -> Vec<f64> {
+    let order: Vec<_> = sum.values.iter().map(|(p, _)| p.id).collect();
+    let mut values = sum.privatize_with(plan, &key(), &binding(), step, memory).into_values();
+    order.iter().flat_map(|id| values.remove(id).unwrap()).collect()
+}
+
+/// Refuses the root mean square of `n` independent normal numbers that is off from `std` by more than chance: its relative error is about
+/// N(0, 1/2n); 6.2 deviations, alpha 1e-9.
+#[track_caller]
+fn check_std(values: &[f64], std: f64) {
+    let n = values.len() as f64;
+    let found = norm(values) / n.sqrt();
+    assert!((found / std - 1.0).abs() < 6.2 / (2.0 * n).sqrt(), "{found} for {std} over {n} values");
+}
+
+/// Whether this panics.
+fn panics<T>(run: impl FnOnce() -> T) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()
 }

@@ -16,7 +16,7 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
 }
 
 #[test]
-fn pitfall_19_h2_noise_is_independent_across_parameters_and_steps() {
+pub(super) fn pitfall_19_h2_noise_is_independent_across_parameters_and_steps() {
     let model = random_model(&mut seeded(41), &[20, 20, 20, 20, 20]);
     let mut draws: Vec<(String, Vec<f64>)> = vec![];
     for step in 0..6 {

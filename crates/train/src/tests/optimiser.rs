@@ -17,7 +17,7 @@ fn tensor(values: &[f64]) -> Tensor<1> {
 #[test]
 fn dp_adam_is_the_papers_algorithm() {
     let mut rng = seeded(70);
-    let optimiser = DpAdam::new(&plan().privacy()).with_betas(0.8, 0.95).unwrap().with_floor(1e-4).unwrap();
+    let optimiser = DpAdam::new(&plan().privacy()).unwrap().with_betas(0.8, 0.95).unwrap().with_floor(1e-4).unwrap();
     // σC / (q · public units)
     let variance = (1.5_f64 * 0.7 / 10.0).powi(2);
     assert!((optimiser.noise_variance() - variance).abs() < 1e-15);
@@ -45,7 +45,7 @@ fn dp_adam_is_the_papers_algorithm() {
     assert!((5..43).contains(&floored), "{floored}");
     let moved = norm(&difference(&read(found), &weights));
     assert!(moved < 1e-4 * norm(&weights), "{moved}");
-    for wrong in [DpAdam::new(&plan().privacy()).with_floor(0.0), DpAdam::new(&plan().privacy()).with_betas(1.0, 0.9)] {
+    for wrong in [DpAdam::new(&plan().privacy()).unwrap().with_floor(0.0), DpAdam::new(&plan().privacy()).unwrap().with_betas(1.0, 0.9)] {
         assert!(matches!(wrong, Err(Error::Plan { .. })));
     }
 }
@@ -54,7 +54,7 @@ fn dp_adam_is_the_papers_algorithm() {
 #[test]
 fn dp_adam_takes_off_what_the_noise_adds() {
     let mut rng = seeded(71);
-    let optimiser = DpAdam::new(&plan().privacy()).with_betas(0.0, 0.999).unwrap();
+    let optimiser = DpAdam::new(&plan().privacy()).unwrap().with_betas(0.0, 0.999).unwrap();
     let (g, std, width) = (0.05, optimiser.noise_variance().sqrt(), 1000);
     let (mut state, steps) = (None, 400);
     let mut last = (vec![0.0; width], vec![0.0; width]);

@@ -69,7 +69,7 @@ fn clipped_sum_equals_one_unit_at_a_time_in_both_forms() {
 }
 
 #[test]
-fn clipped_sum_equals_one_unit_at_a_time() {
+pub(super) fn clipped_sum_equals_one_unit_at_a_time() {
     let mut rng = seeded(11);
     for cap in 1..=5 {
         for (hidden, classes) in [(vec![], 2), (vec![], 3), (vec![4], 2), (vec![5, 3], 3)] {

@@ -25,7 +25,7 @@ fn noised(plan: &Plan, model: &Classifier, rows: &UnitRows, chosen: &[usize], st
 
 /// Whatever was drawn, the step is (clipped sum + σ·C·z) / (q · public units): the noise is one draw of std σC/(q · public units).
 #[test]
-fn pitfall_01_02_13_noise_and_divisor_are_public_constants() {
+pub(super) fn pitfall_01_02_13_noise_and_divisor_are_public_constants() {
     let mut rng = seeded(21);
     let model = random_model(&mut rng, &[3, 4, 2]);
     let z = draws(&model, 5);
@@ -45,7 +45,7 @@ fn pitfall_01_02_13_noise_and_divisor_are_public_constants() {
 
 /// Measured on the values themselves: std σC/(q · public units) = 0.105 over 60,000 coordinates of empty batches.
 #[test]
-fn pitfall_01_the_measured_std_is_the_declared_one() {
+pub(super) fn pitfall_01_the_measured_std_is_the_declared_one() {
     let mut rng = seeded(22);
     let model = random_model(&mut rng, &[60, 50, 2]);
     let rows = rows(&random_units(&mut rng, 2, 60, 2, 1), 2, 1);
@@ -59,7 +59,7 @@ fn pitfall_01_the_measured_std_is_the_declared_one() {
 
 /// With a rate at which nobody is ever drawn, every step is taken, counted and noised.
 #[test]
-fn pitfall_05_empty_batches_are_noised_and_counted() {
+pub(super) fn pitfall_05_empty_batches_are_noised_and_counted() {
     let units = random_units(&mut seeded(23), 10, 2, 2, 2);
     let plan = Plan { sample_rate: SamplingRate::new(1e-12).unwrap(), public_units: 1_000_000_000_000, ..plan() };
     let mut steps = vec![];
@@ -83,7 +83,7 @@ fn pitfall_05_empty_batches_are_noised_and_counted() {
 
 /// The whole run is what its plan says, step by step: draw by the step's own stream, clip, sum, noise, divide, move, average the second half.
 #[test]
-fn a_run_is_the_sequence_of_its_steps() {
+pub(super) fn a_run_is_the_sequence_of_its_steps() {
     let units = random_units(&mut seeded(30), 30, 2, 2, 3);
     let (plan, rows) = (plan(), rows(&units, 2, 3));
     let (mut velocity, mut weights, mut average) = (vec![0.0; 6], vec![0.0; 6], vec![0.0; 6]);
@@ -146,7 +146,7 @@ fn pitfall_10_h3_a_unit_contributes_what_it_contributes_alone() {
 
 /// H1: the sums over neighbouring tables, with the same randomness, differ by at most the declared bound.
 #[test]
-fn h1_replay_on_a_neighbour_moves_the_sum_by_at_most_the_bound() {
+pub(super) fn h1_replay_on_a_neighbour_moves_the_sum_by_at_most_the_bound() {
     let mut rng = seeded(25);
     for (widths, bound) in [(vec![4, 2], 0.1), (vec![4, 2], 1.0), (vec![4, 8, 2], 0.1), (vec![4, 8, 2], 30.0)] {
         let units = random_units(&mut rng, 25, 4, 2, 5);
@@ -211,7 +211,7 @@ fn check_poison(value: f32) {
 }
 
 #[test]
-fn pitfall_21_rows_that_are_not_finite_contribute_nothing() {
+pub(super) fn pitfall_21_rows_that_are_not_finite_contribute_nothing() {
     check_poison(f32::NAN);
     check_poison(f32::INFINITY);
     check_poison(f32::NEG_INFINITY);
@@ -219,7 +219,7 @@ fn pitfall_21_rows_that_are_not_finite_contribute_nothing() {
 }
 
 #[test]
-fn pitfall_27_equal_key_and_binding_give_equal_weights_and_nothing_else_does() {
+pub(super) fn pitfall_27_equal_key_and_binding_give_equal_weights_and_nothing_else_does() {
     let units = random_units(&mut seeded(28), 40, 3, 2, 3);
     let plan = Plan { architecture: Architecture::Mlp { hidden: vec![4] }, ..plan() };
     let run = |key: &RunKey, binding: &Binding| {

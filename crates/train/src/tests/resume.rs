@@ -3,15 +3,17 @@
 use super::trainer::{Run, made_up, model, of_rows, trainer, weights_of};
 use super::*;
 use crate::{
-    Average, Checkpoints, DpAdam, Error, FileLedger, Labelled, LabelledBatch, Ledger, MemoryLedger, Performance, Permitted, Trainer,
+    AdaptiveClip, Average, Checkpoints, ClipRule, DpAdam, Error, FileLedger, Labelled, LabelledBatch, Ledger, MemoryLedger, Noise,
+    Performance, Permitted, PrivacyPlan, Sampling, Schedule, Trainer,
 };
 use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
+use burn::tensor::{Distribution, Tensor};
 use std::cell::Cell;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -27,7 +29,7 @@ fn optimizers() -> Vec<(&'static str, ModuleOptimizer)> {
         ("adam", AdamConfig::new().with_amsgrad(true).init()),
         ("adamw", AdamWConfig::new().init()),
         ("rmsprop", RmsPropConfig::new().init()),
-        ("dp-adam", DpAdam::new(&plan().privacy()).init()),
+        ("dp-adam", DpAdam::new(&plan().privacy()).unwrap().init()),
     ]
 }
 
@@ -41,6 +43,7 @@ fn run(optimizer: &ModuleOptimizer) -> Run {
         .with_average(Average::Exponential { decay: 0.8 })
         .unwrap()
         .with_individual_accounting(4.try_into().unwrap())
+        .unwrap()
 }
 
 /// Each life of the run ends after a few steps, without a word; weights, average, optimiser, schedule and counts go on.
@@ -73,6 +76,38 @@ fn pitfall_27_a_run_in_pieces_is_the_whole_run() {
             }
             let (pieces, whole) = (pieces.finish().unwrap().model, run_whole_average(&optimizer));
             assert_eq!(bits(&pieces), whole, "{name}: the average");
+        }
+    }
+}
+
+/// What a plan carries from step to step (a bound that adapts, correlated noise, parts of units) goes on too.
+#[test]
+fn pitfall_27_every_kind_of_plan_goes_on() {
+    let plain = plan().privacy();
+    let rate = SamplingRate::new(0.5).unwrap();
+    let cyclic = Sampling::Cyclic { parts: 3.try_into().unwrap(), sample_rate: rate, public_units: 40 };
+    let plans = [
+        PrivacyPlan { adaptive: Some(AdaptiveClip { quantile: 0.5, learning_rate: 0.3, count_noise: 5.0 }), ..plain.clone() },
+        PrivacyPlan { noise: Noise::Grid { coordinates: 100.try_into().unwrap() }, ..plain.clone() },
+        PrivacyPlan { sampling: cyclic, noise: Noise::BandedMatrix { bands: 3.try_into().unwrap() }, ..plain.clone() },
+        PrivacyPlan { noise_schedule: Schedule::Steps { from: vec![(7, 2.0)] }, clip: ClipRule::PerLayer, ..plain },
+    ];
+    for plan in plans {
+        let begin = || {
+            let sgd = (SgdConfig::new().init(), 0.3);
+            let data = (key(), binding());
+            Trainer::new(plan.clone(), model(), sgd, made_up(), of_rows, data, MemoryLedger::default()).unwrap()
+        };
+        let mut whole = begin();
+        whole.fit(|_| ()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for life in 0..5 {
+            let mut piece = begin().with_checkpoints(checkpoints(folder.path(), 4));
+            assert_eq!(piece.resume().unwrap().step, 4 * life);
+            (0..6).for_each(|_| drop(piece.step().unwrap()));
+            if life == 4 {
+                assert_eq!(bits(piece.model()), bits(whole.model()), "{:?} {:?}", plan.sampling, plan.noise);
+            }
         }
     }
 }
@@ -215,7 +250,9 @@ fn run_in(folder: &Path, lives: u64) -> Result<Vec<u64>, Error> {
             let mut file = witness.take().unwrap();
             file.write_all(&at.get().to_le_bytes()).unwrap();
             witness.set(Some(file));
-            of_rows(model, batch)
+            // Drawn anew at each step, as dropout is: this process trains nothing else.
+            let kept = Tensor::random(batch.inputs.dims(), Distribution::Bernoulli(0.9), &Device::flex());
+            of_rows(model, &LabelledBatch { inputs: batch.inputs.clone() * kept, ..batch.clone() })
         }
     };
     let optimizer = (AdamConfig::new().init(), 0.05);
@@ -243,6 +280,16 @@ fn the_run_that_is_killed() {
     std::fs::rename(folder.join("partial"), folder.join("done")).unwrap();
 }
 
+fn begin(folder: &Path, run: u64) -> Child {
+    std::fs::write(folder.join("which"), run.to_string()).unwrap();
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "tests::resume::the_run_that_is_killed", "--ignored", "--test-threads", "1"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
 /// The run is another process, killed at random moments (SIGKILL, not an orderly end) and begun again until it is done, one run after another
 /// until it was killed often enough. The weights are those of the run that nobody killed; the ledger is ahead of whatever was computed.
 #[test]
@@ -252,15 +299,9 @@ fn pitfall_27_28_a_run_that_is_killed_goes_on_and_is_charged_first() {
     while kills < KILLS {
         runs += 1;
         let (folder, whole) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        std::fs::write(folder.path().join("which"), runs.to_string()).unwrap();
         let mut charged = 0;
         while !folder.path().join("done").exists() {
-            let mut child = Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "tests::resume::the_run_that_is_killed", "--ignored", "--test-threads", "1"])
-                .env(FOLDER, folder.path())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
+            let mut child = begin(folder.path(), runs);
             if kills < KILLS {
                 std::thread::sleep(Duration::from_micros(rng.random_range(0..60_000)));
                 child.kill().unwrap();
@@ -280,8 +321,9 @@ fn pitfall_27_28_a_run_that_is_killed_goes_on_and_is_charged_first() {
             killed_midway += u32::from(status.code().is_none() && computed > 0);
         }
         assert_eq!(charged, 20);
-        let expected: Vec<u8> = run_in(whole.path(), runs).unwrap().into_iter().flat_map(u64::to_le_bytes).collect();
-        assert_eq!(std::fs::read(folder.path().join("done")).unwrap(), expected, "run {runs}");
+        assert!(begin(whole.path(), runs).wait().unwrap().success());
+        let weights = |folder: &Path| std::fs::read(folder.join("done")).unwrap();
+        assert!(weights(folder.path()) == weights(whole.path()), "run {runs} has other weights");
     }
     assert!(killed_midway >= KILLS / 10, "only {killed_midway} of {kills} kills found it at work");
 }

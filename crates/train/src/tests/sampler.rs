@@ -34,7 +34,7 @@ fn pitfall_16_units_are_drawn_at_the_declared_rate() {
 
 /// Disjoint pairs, so that the counts are exactly binomial: a unit in two steps, two units in one step.
 #[test]
-fn pitfall_16_units_and_steps_are_independent() {
+pub(super) fn pitfall_16_units_and_steps_are_independent() {
     let drawn = schedule(100, 0.3, 1000);
     let steps = drawn.chunks(2).flat_map(|two| two[0].iter().zip(&two[1])).filter(|(a, b)| **a && **b).count();
     check_binomial(steps as u64, 50_000, 0.09, ALPHA);

@@ -333,3 +333,24 @@ fn examples_need_a_permit_that_is_theirs() {
     assert!(Permitted::new(labelled(1), Permit::public("made up")).is_ok());
     assert_eq!(made_up().stamp(), Permit::asserted("made up for this test").stamp());
 }
+
+/// A part of a run costs the steps it has, with the noise they had; where steps cannot be told apart it costs all of them.
+#[test]
+fn a_part_of_a_run_costs_its_own_steps() {
+    let (plan, rate) = (plan().privacy(), SamplingRate::new(0.25).unwrap());
+    let of = |plan: &crate::PrivacyPlan, steps| Charge::new("", plan, steps).event;
+    let run = |sigma, steps| Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), rate, steps);
+    assert_eq!((of(&plan, 0), of(&plan, 7), of(&plan, 20)), (Event::None, run(1.5, 7), run(1.5, 20)));
+    let stepped = crate::PrivacyPlan { noise_schedule: crate::Schedule::Steps { from: vec![(5, 2.0), (18, 0.5)] }, ..plan.clone() };
+    assert_eq!(of(&stepped, 3), Event::Composed { events: vec![run(1.5, 3)] });
+    assert_eq!(of(&stepped, 19), Event::Composed { events: vec![run(1.5, 5), run(3.0, 13), run(0.75, 1)] });
+    assert_eq!(of(&stepped, 20), stepped.event());
+    let parts = 4.try_into().unwrap();
+    let cyclic = crate::PrivacyPlan {
+        sampling: crate::Sampling::Cyclic { parts, sample_rate: rate, public_units: 40 },
+        noise: crate::Noise::BandedMatrix { bands: 4.try_into().unwrap() },
+        ..plan
+    };
+    assert!(cyclic.check().is_ok());
+    assert_eq!(of(&cyclic, 1), cyclic.event());
+}

@@ -6,7 +6,9 @@ use burn::tensor::{Device, Tensor, activation};
 use reticent_accounting::calibrate::Accountant;
 use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
 use reticent_proof::Permit;
-use reticent_train::{DataLoader, Error, FileLedger, Labelled, LabelledBatch, Noise, PrivacyEngine, Sampling, Target, cross_entropy, nn};
+use reticent_train::{
+    DataLoader, Error, FileLedger, Labelled, LabelledBatch, NoiseSettings, PrivacyEngine, Sampling, Target, cross_entropy, nn,
+};
 
 #[derive(Module, Debug)]
 struct Model {
@@ -51,7 +53,7 @@ fn the_noise_is_within_a_thousandth_of_the_least() {
 fn what_several_runs_cost_is_the_cost_of_all_their_events() {
     let mut engine = PrivacyEngine::new();
     assert_eq!(engine.get_epsilon(1e-5).unwrap(), 0.0);
-    let noise = |noise_multiplier| Noise { noise_multiplier, epochs: 2, max_grad_norm: 1.0 };
+    let noise = |noise_multiplier| NoiseSettings { noise_multiplier, epochs: 2, max_grad_norm: 1.0 };
     let mut first = engine.make_private(Model::new(), (SgdConfig::new().init(), 0.1), data(100, 20), losses, noise(2.0)).unwrap();
     // Made is not run.
     assert_eq!(engine.get_epsilon(1e-5).unwrap(), 0.0);
@@ -73,7 +75,7 @@ fn what_several_runs_cost_is_the_cost_of_all_their_events() {
 fn what_was_spent_stays_spent() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.jsonl");
-    let noise = Noise { noise_multiplier: 2.0, epochs: 1, max_grad_norm: 1.0 };
+    let noise = NoiseSettings { noise_multiplier: 2.0, epochs: 1, max_grad_norm: 1.0 };
     let mut spent = vec![];
     for _ in 0..2 {
         let mut engine = PrivacyEngine::with_ledger(FileLedger::open(&path).unwrap());
