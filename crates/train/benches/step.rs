@@ -1,84 +1,339 @@
-//! One private training step, noise included, beside the plain one: `cargo bench -p reticent-train --bench step`.
+//! One step under a bound, noise included, beside the plain one: `cargo bench -p reticent-train --bench step [-- --work W] [--device vulkan]`.
 //!
-//! Prints a JSON line a case, as the peers' scripts do; `cargo xtask peers train` runs both on one core.
+//! The five workloads are those of the peers' `bench_train.py`. Each case runs in a process of its own and prints a JSON line: median milliseconds
+//! and examples a second, parameters, peak memory. Our step includes drawing the units and building the batch; the plain step builds it too.
+//! `--device vulkan` needs `--features wgpu`. `cargo xtask peers train` runs both on one core.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
+use burn::module::Module;
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData, activation};
+use rand::RngExt;
 use reticent_accounting::{NoiseMultiplier, SamplingRate};
-use reticent_data::{Classes, Column, CsvOptions, Domain, Dropped, PermittedTable, PseudonymKey, Schema, SubjectRule, Target, import_csv};
 use reticent_proof::Permit;
-use reticent_train::{Architecture, Binding, NotPrivateSeed, Plan, RunKey, fit_plain, fit_private};
-use std::fmt::Write;
+use reticent_train::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
+use reticent_train::nn::conv::{Conv2d, Conv2dConfig};
+use reticent_train::nn::pool::MaxPool2dConfig;
+use reticent_train::{
+    Binding, ChargedElsewhere, Examples, NotPrivateSeed, Permitted, PrivacyPlan, RunKey, Sampling, Trainer, UnitBatch, cross_entropy, nn,
+};
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use rand::RngExt;
-
-const BATCH: usize = 1024;
-const INPUTS: usize = 104;
-const STEPS: u64 = 200;
+const WORKS: [&str; 5] = ["mlp", "cnn", "tfm", "logreg", "lstm"];
+const LENGTH: usize = 64;
+const SYMBOLS: usize = 256;
 const REPEATS: usize = 7;
+/// Seconds of one repetition.
+const REPETITION: f64 = 0.6;
 
 fn main() {
-    let table = table();
-    let plan = Plan {
-        unit: "row".into(),
-        max_rows_per_unit: std::num::NonZeroUsize::MIN,
-        sample_rate: SamplingRate::new(1.0).expect("in range"),
-        noise_multiplier: NoiseMultiplier::new(1.0).expect("in range"),
-        max_grad_norm: 1.0,
-        steps: STEPS,
-        learning_rate: 0.05,
-        public_units: BATCH as u64,
-        architecture: Architecture::Logistic,
-        optimiser: reticent_train::Optimiser::default(),
-    };
-    let binding = Binding { plan: plan.digest(), permit: String::new(), data: String::new(), machine: String::new() };
-    let key = RunKey::from_bytes([7; 32]);
-    let dp = median(|| drop(fit_private(&plan, &table, &key, &binding, &mut |_| {}).expect("the plan is sound")));
-    let plain = median(|| drop(fit_plain(&plan, &table, STEPS, 0.05).expect("the plan is sound")));
-    for (mode, ms) in [("dp", dp), ("nonpriv", plain)] {
-        println!(
-            "{{\"bench\":\"train\",\"work\":\"logreg\",\"mode\":\"{mode}\",\"batch\":{BATCH},\"ms_step\":{ms:.4},\"reps\":{REPEATS}}}"
-        );
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let option = |name: &str| words.iter().position(|word| word == name).and_then(|at| words.get(at + 1)).map(String::as_str);
+    let device = device(option("--device").unwrap_or("cpu"));
+    if let (Some(work), Some(mode)) = (option("--work"), option("--mode")) {
+        return run(work, mode == "dp", option("--batch").and_then(|b| b.parse().ok()), &device);
+    }
+    let works = option("--work").map_or(WORKS.to_vec(), |work| vec![work]);
+    for (work, mode) in works.into_iter().flat_map(|work| [(work, "nonpriv"), (work, "dp")]) {
+        let mut case = std::process::Command::new(std::env::current_exe().expect("this program has a path"));
+        case.args(["--work", work, "--mode", mode]).args(&words);
+        assert!(case.status().expect("it is there").success(), "{work} {mode}");
     }
 }
 
-/// Median milliseconds a step.
-fn median(mut run: impl FnMut()) -> f64 {
-    run();
+fn device(name: &str) -> Device {
+    match name {
+        "cpu" => Device::flex(),
+        #[cfg(feature = "wgpu")]
+        "vulkan" => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+        other => panic!("no device {other:?} in this build: cpu, or vulkan with --features wgpu"),
+    }
+}
+
+fn run(work: &str, dp: bool, batch: Option<usize>, device: &Device) {
+    let on = device.clone().autodiff();
+    let linear = |inputs, outputs| nn::LinearConfig::new(inputs, outputs).init(&on);
+    let floats = |batch: usize, shape: [usize; 3], classes| Rows::floats(batch, shape, classes);
+    match work {
+        "mlp" => {
+            let model = Mlp { layers: vec![linear(784, 256), linear(256, 256), linear(256, 10)] };
+            measure(work, model, floats(batch.unwrap_or(256), [1, 1, 784], 10), Mlp::losses, dp, device);
+        }
+        "logreg" => {
+            let model = Mlp { layers: vec![linear(104, 2)] };
+            measure(work, model, floats(batch.unwrap_or(1024), [1, 1, 104], 2), Mlp::losses, dp, device);
+        }
+        "cnn" => {
+            let padding = nn::PaddingConfig2d::Explicit(3, 3, 3, 3);
+            let model = Cnn {
+                first: Conv2dConfig::new([1, 16], [8, 8]).with_stride([2, 2]).with_padding(padding).init(&on),
+                second: Conv2dConfig::new([16, 32], [4, 4]).with_stride([2, 2]).init(&on),
+                hidden: linear(512, 32),
+                out: linear(32, 10),
+            };
+            measure(work, model, floats(batch.unwrap_or(256), [1, 28, 28], 10), Cnn::losses, dp, device);
+        }
+        "tfm" => {
+            let embedding = |count| nn::EmbeddingConfig::new(count, 128).init(&on);
+            let block = || Block {
+                before: nn::LayerNormConfig::new(128).init(&on),
+                attention: MultiHeadAttentionConfig::new(128, 4).with_dropout(0.0).init(&on),
+                between: nn::LayerNormConfig::new(128).init(&on),
+                up: linear(128, 512),
+                down: linear(512, 128),
+            };
+            let model = Transformer {
+                symbols: embedding(SYMBOLS),
+                positions: embedding(LENGTH),
+                blocks: (0..4).map(|_| block()).collect(),
+                norm: nn::LayerNormConfig::new(128).init(&on),
+                out: linear(128, SYMBOLS),
+            };
+            measure(work, model, Rows::symbols(batch.unwrap_or(32), true), Transformer::losses, dp, device);
+        }
+        "lstm" => {
+            let model = Lstm {
+                symbols: nn::EmbeddingConfig::new(SYMBOLS, 64).init(&on),
+                lstm: nn::LstmConfig::new(64, 128, true).init(&on),
+                out: linear(128, 2),
+            };
+            measure(work, model, Rows::symbols(batch.unwrap_or(64), false), Lstm::losses, dp, device);
+        }
+        other => panic!("no workload {other:?}: one of {WORKS:?}"),
+    }
+}
+
+fn measure<M: Module>(work: &str, model: M, rows: Rows, losses: fn(&M, &Drawn) -> Tensor<1>, dp: bool, device: &Device) {
+    let (params, batch) = (model.num_params(), rows.units());
+    let times = if dp {
+        let one = SamplingRate::new(1.0).expect("in range");
+        let plan = PrivacyPlan::new(
+            "row",
+            NonZeroUsize::MIN,
+            Sampling::Poisson { sample_rate: one, public_units: batch as u64 },
+            1.0,
+            NoiseMultiplier::new(1.0).expect("in range"),
+            u64::MAX,
+        );
+        let rows = Permitted::new(rows, Permit::public("made up here")).expect("no unit is named");
+        let binding = Binding { plan: plan.digest(), permit: String::new(), data: String::new(), machine: String::new() };
+        let secret = (RunKey::from_bytes([7; 32]), binding);
+        let optimizer = (SgdConfig::new().init(), 0.05);
+        let mut trainer = Trainer::new(plan, model, optimizer, rows, losses, secret, ChargedElsewhere).expect("the plan is sound");
+        time(device, || {
+            trainer.step().expect("the model is recorded").expect("steps are left");
+        })
+    } else {
+        let (mut model, mut optimizer) = (Some(model), SgdConfig::new().init());
+        let all: Vec<usize> = (0..batch).collect();
+        time(device, || {
+            let drawn = rows.batch(&all, device).expect("there are rows");
+            let current = model.take().expect("put back below");
+            let gradients = GradientsParams::from_grads(losses(&current, &drawn).mean().backward(), &current);
+            model = Some(optimizer.step(0.05, current, gradients));
+        })
+    };
+    let (median, mode) = (times[REPEATS / 2], if dp { "dp" } else { "nonpriv" });
+    println!(
+        "{{\"bench\":\"train\",\"work\":\"{work}\",\"mode\":\"{mode}\",\"batch\":{batch},\"params\":{params},\"ms_step\":{:.4},\"ms_min\":{:.4},\"ms_max\":{:.4},\"samples_s\":{:.1},\"reps\":{REPEATS},\"peak_rss_mb\":{},\"device_mb\":{}}}",
+        median * 1e3,
+        times[0] * 1e3,
+        times[REPEATS - 1] * 1e3,
+        batch as f64 / median,
+        peak_rss_mb(),
+        device.memory_pool_usage().map_or("null".to_owned(), |usage| format!("\"{usage:?}\"")),
+    );
+}
+
+/// Seconds a step in each repetition, rising.
+fn time(device: &Device, mut step: impl FnMut()) -> Vec<f64> {
+    let wait = || device.sync().expect("the device answers");
+    for _ in 0..3 {
+        step();
+    }
+    wait();
+    let started = Instant::now();
+    step();
+    wait();
+    let count = (REPETITION / started.elapsed().as_secs_f64()).max(1.0) as u64;
     let mut times: Vec<f64> = (0..REPEATS)
         .map(|_| {
             let started = Instant::now();
-            run();
-            started.elapsed().as_secs_f64() * 1e3 / STEPS as f64
+            (0..count).for_each(|_| step());
+            wait();
+            started.elapsed().as_secs_f64() / count as f64
         })
         .collect();
     times.sort_by(f64::total_cmp);
-    times[REPEATS / 2]
+    times
 }
 
-fn table() -> PermittedTable {
-    let mut rng = NotPrivateSeed(1).rng();
-    let names: Vec<String> = (0..INPUTS).map(|i| format!("x{i}")).collect();
-    let mut csv = format!("{},y\n", names.join(","));
-    for _ in 0..BATCH {
-        for _ in 0..INPUTS {
-            let _ = write!(csv, "{:.4},", rng.random_range(-1.0..1.0_f64));
-        }
-        let _ = writeln!(csv, "{}", if rng.random::<bool>() { "a" } else { "b" });
+/// Linux says; elsewhere 0.
+fn peak_rss_mb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().map_or(0, |kb| kb / 1024)
+}
+
+/// Made-up rows: images (or vectors), or texts of [`LENGTH`] symbols.
+struct Rows {
+    floats: Vec<f32>,
+    shape: [usize; 3],
+    symbols: Vec<i32>,
+    labels: Vec<i32>,
+    units: usize,
+}
+
+/// Some of them.
+struct Drawn {
+    images: Tensor<4>,
+    symbols: Tensor<2, Int>,
+    labels: Tensor<1, Int>,
+    units: usize,
+}
+
+impl Rows {
+    fn floats(units: usize, shape: [usize; 3], classes: i32) -> Self {
+        let mut rng = NotPrivateSeed(1).rng();
+        let floats = (0..units * shape.iter().product::<usize>()).map(|_| rng.random_range(-1.7..1.7)).collect();
+        Self { floats, shape, symbols: vec![0; units], labels: (0..units).map(|_| rng.random_range(0..classes)).collect(), units }
     }
-    let schema = Schema {
-        dataset: "bench".into(),
-        subject: SubjectRule::Row,
-        unit: "row".into(),
-        record: None,
-        target: Target { column: "y".into(), classes: Classes::Levels(vec!["a".into(), "b".into()]) },
-        columns: names
-            .into_iter()
-            .map(|name| Column { name, domain: Domain::Range { min: -1.0, max: 1.0, missing: None }, special: None })
-            .collect(),
-        dropped: Dropped::Only(vec![]),
-        missing: vec![],
-    };
-    let imported = import_csv(csv.as_bytes(), &schema, &CsvOptions::default(), &PseudonymKey::from_bytes([1; 32])).expect("made to fit");
-    PermittedTable::new(imported.table, "bench/v1", Permit::public("made up here")).expect("no version is named")
+
+    fn symbols(units: usize, label_each: bool) -> Self {
+        let mut rng = NotPrivateSeed(2).rng();
+        let symbols = (0..units * LENGTH).map(|_| rng.random_range(0..SYMBOLS as i32)).collect();
+        let (labels, classes) = if label_each { (units * LENGTH, SYMBOLS as i32) } else { (units, 2) };
+        let labels = (0..labels).map(|_| rng.random_range(0..classes)).collect();
+        Self { floats: vec![0.0; units], shape: [1; 3], symbols, labels, units }
+    }
+}
+
+impl Examples for Rows {
+    type Batch = Drawn;
+
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn batch(&self, chosen: &[usize], device: &Device) -> Option<Drawn> {
+        let [channels, height, width] = self.shape;
+        let images = gather(&self.floats, chosen, self.units);
+        let (symbols, labels) = (gather(&self.symbols, chosen, self.units), gather(&self.labels, chosen, self.units));
+        let count = labels.len();
+        Some(Drawn {
+            images: Tensor::from_data(TensorData::new(images, [chosen.len(), channels, height, width]), device),
+            symbols: Tensor::from_data(TensorData::new(symbols, [chosen.len(), self.symbols.len() / self.units]), device),
+            labels: Tensor::from_data(TensorData::new(labels, [count]), device),
+            units: chosen.len(),
+        })
+    }
+
+    fn digest(&self) -> String {
+        String::new()
+    }
+}
+
+fn gather<T: Copy>(values: &[T], chosen: &[usize], units: usize) -> Vec<T> {
+    let each = values.len() / units;
+    chosen.iter().flat_map(|&unit| &values[unit * each..(unit + 1) * each]).copied().collect()
+}
+
+impl UnitBatch for Drawn {
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn unit(&self, index: usize) -> Self {
+        let labels = self.labels.dims()[0] / self.units;
+        Self {
+            images: self.images.clone().narrow(0, index, 1),
+            symbols: self.symbols.clone().narrow(0, index, 1),
+            labels: self.labels.clone().narrow(0, index * labels, labels),
+            units: 1,
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Mlp {
+    layers: Vec<nn::Linear>,
+}
+
+impl Mlp {
+    fn losses(&self, drawn: &Drawn) -> Tensor<1> {
+        let mut x: Tensor<2> = drawn.images.clone().flatten(1, 3);
+        for (index, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(if index > 0 { activation::relu(x) } else { x });
+        }
+        cross_entropy(x, drawn.labels.clone())
+    }
+}
+
+#[derive(Module, Debug)]
+struct Cnn {
+    first: Conv2d,
+    second: Conv2d,
+    hidden: nn::Linear,
+    out: nn::Linear,
+}
+
+impl Cnn {
+    fn losses(&self, drawn: &Drawn) -> Tensor<1> {
+        let pool = MaxPool2dConfig::new([2, 2]).with_strides([1, 1]).init();
+        let x = pool.forward(activation::relu(self.first.forward(drawn.images.clone())));
+        let x = pool.forward(activation::relu(self.second.forward(x)));
+        let x: Tensor<2> = x.flatten(1, 3);
+        cross_entropy(self.out.forward(activation::relu(self.hidden.forward(x))), drawn.labels.clone())
+    }
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    before: nn::LayerNorm,
+    attention: MultiHeadAttention,
+    between: nn::LayerNorm,
+    up: nn::Linear,
+    down: nn::Linear,
+}
+
+#[derive(Module, Debug)]
+struct Transformer {
+    symbols: nn::Embedding,
+    positions: nn::Embedding,
+    blocks: Vec<Block>,
+    norm: nn::LayerNorm,
+    out: nn::Linear,
+}
+
+impl Transformer {
+    /// The mean over the symbols of each text, as the peers' script.
+    fn losses(&self, drawn: &Drawn) -> Tensor<1> {
+        let [units, length] = drawn.symbols.dims();
+        let device = drawn.symbols.device();
+        let places: Tensor<2, Int> = Tensor::<1, Int>::arange(0..length as i64, &device).unsqueeze_dim::<2>(0).expand([units, length]);
+        let mask: Tensor<3, Bool> = nn::attention::generate_autoregressive_mask(units, length, &device);
+        let mut x = self.symbols.forward(drawn.symbols.clone()) + self.positions.forward(places);
+        for block in &self.blocks {
+            let input = MhaInput::self_attn(block.before.forward(x.clone())).mask_attn(mask.clone());
+            x = x + block.attention.forward(input).context;
+            x = x.clone() + block.down.forward(activation::gelu(block.up.forward(block.between.forward(x))));
+        }
+        let logits = self.out.forward(self.norm.forward(x)).reshape([units * length, SYMBOLS]);
+        cross_entropy(logits, drawn.labels.clone()).reshape([units, length]).mean_dim(1).reshape([units])
+    }
+}
+
+#[derive(Module, Debug)]
+struct Lstm {
+    symbols: nn::Embedding,
+    lstm: nn::Lstm,
+    out: nn::Linear,
+}
+
+impl Lstm {
+    fn losses(&self, drawn: &Drawn) -> Tensor<1> {
+        let (_, state) = self.lstm.forward(self.symbols.forward(drawn.symbols.clone()), None);
+        cross_entropy(self.out.forward(state.hidden), drawn.labels.clone())
+    }
 }

@@ -1,8 +1,10 @@
 //! Rows of sampled units, padded to the cap so that a unit's rows lie together.
 
 use crate::UnitBatch;
+use crate::examples::{Examples, Permitted, digest_rows};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use reticent_data::{Encoded, Units, encode};
+use sha2::{Digest, Sha256};
 
 /// Encoded rows grouped by unit: what a run learns from.
 pub struct UnitRows {
@@ -24,20 +26,6 @@ pub struct Batch {
     pub cap: usize,
 }
 
-/// What a run learns from: units that can be drawn, and the rows of those drawn.
-pub(crate) trait Source {
-    /// Number of units.
-    fn len(&self) -> usize;
-
-    /// The rows of the units at these indices, padded; `None` where there are none.
-    fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch>;
-
-    /// The same units in batches that are computed one after another; each unit is in one of them.
-    fn batches(&self, chosen: &[usize], device: &Device) -> Vec<Batch> {
-        self.batch(chosen, device).into_iter().collect()
-    }
-}
-
 impl UnitBatch for Batch {
     fn units(&self) -> usize {
         self.units
@@ -55,13 +43,27 @@ impl UnitBatch for Batch {
     }
 }
 
-impl Source for UnitRows {
-    fn len(&self) -> usize {
+impl Examples for UnitRows {
+    type Batch = Batch;
+
+    fn units(&self) -> usize {
         self.units.len()
     }
 
     fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch> {
         Self::batch(self, chosen, device)
+    }
+
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update((self.units.cap() as u64).to_le_bytes());
+        for unit in 0..self.units.len() {
+            let rows = self.units.rows_of(unit);
+            hash.update((rows.len() as u64).to_le_bytes());
+            rows.iter().for_each(|&row| hash.update((row as u64).to_le_bytes()));
+        }
+        let labels: Vec<i32> = self.encoded.labels.iter().map(|&label| label as i32).collect();
+        digest_rows(hash, &self.encoded.inputs, &labels)
     }
 }
 
@@ -70,6 +72,12 @@ impl UnitRows {
     #[must_use]
     pub fn new(table: &reticent_data::PermittedTable, cap: std::num::NonZeroUsize) -> Self {
         Self { units: Units::new(table.table(), cap), encoded: encode(table.table()) }
+    }
+
+    /// As [`UnitRows::new`], under the table's own permit.
+    #[must_use]
+    pub fn permitted(table: &reticent_data::PermittedTable, cap: std::num::NonZeroUsize) -> Permitted<Self> {
+        Permitted::already(Self::new(table, cap), table.permit().clone())
     }
 
     /// The units and their rows.

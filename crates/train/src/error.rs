@@ -32,11 +32,36 @@ pub enum Error {
         /// Of how many units.
         units: usize,
     },
+    /// Rows under a permit for named units of a data version come as a permitted table.
+    #[error("the permit allows named units of a data version: which of these examples they are cannot be told")]
+    NamedUnits,
     /// The examples do not fit together.
     #[error("the examples do not fit together: {why}")]
     Examples {
         /// What is wrong.
         why: &'static str,
+    },
+    /// No accountant bounds it, or a value is out of range.
+    #[error(transparent)]
+    Accounting(#[from] reticent_accounting::Error),
+    /// The ledger cannot be kept. Nothing was drawn.
+    #[error("the ledger cannot be kept: {why}")]
+    Ledger {
+        /// What is wrong.
+        why: String,
+    },
+    /// The state on the disk, or the key beside it, cannot be read.
+    #[error("the state of the run cannot be read: {why}")]
+    Checkpoint {
+        /// What is wrong.
+        why: String,
+    },
+    /// The state on the disk is of a run that something differs from. Its noise on other sums would cancel: begin anew in another folder with a
+    /// new noise key; the steps that were charged stay charged.
+    #[error("the state on the disk is of another run: not the same {}; begin anew with a new noise key", changed.join(", "))]
+    OtherRun {
+        /// What is not the same.
+        changed: Vec<String>,
     },
     /// The weights file does not belong to this architecture, or is damaged.
     #[error("the weights cannot be read: {why}")]

@@ -78,4 +78,67 @@
 /// use reticent_train::*;
 /// fn train(plan: &Plan, table: &reticent_data::Table, key: &RunKey, binding: &Binding) { let _ = fit_private(plan, table, key, binding, &mut |_| ()); }
 /// ```
+/// The control for a trainer: this much compiles.
+/// ```
+/// use reticent_train::*;
+/// use burn::{module::Module, optim::ModuleOptimizer, tensor::Tensor};
+/// fn train<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(
+///     plan: PrivacyPlan, model: M, optimizer: ModuleOptimizer, data: Permitted<E>, losses: L, key: RunKey, binding: Binding,
+/// ) {
+///     let _ = Trainer::new(plan, model, (optimizer, 0.1), data, losses, (key, binding), MemoryLedger::default());
+/// }
+/// fn metric<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(run: &Trainer<M, E, L>, rows: &PublicExamples<E>, losses: L) {
+///     let _ = run.evaluate_public(rows, losses);
+/// }
+/// fn own<M: Module>(model: M, optimizer: &mut ModuleOptimizer, noised: Privatized) {
+///     let model = noised.apply(optimizer, 0.1, model);
+/// }
+/// ```
+/// It takes no examples without a permit,
+/// ```compile_fail,E0308
+/// use reticent_train::*;
+/// use burn::{module::Module, optim::ModuleOptimizer, tensor::Tensor};
+/// fn train<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(
+///     plan: PrivacyPlan, model: M, optimizer: ModuleOptimizer, data: E, losses: L, key: RunKey, binding: Binding,
+/// ) {
+///     let _ = Trainer::new(plan, model, (optimizer, 0.1), data, losses, (key, binding), MemoryLedger::default());
+/// }
+/// ```
+/// which is not made by hand,
+/// ```compile_fail,E0451
+/// use reticent_train::*;
+/// fn forge<E>(examples: E, permit: reticent_proof::Permit) -> Permitted<E> { Permitted { examples, permit } }
+/// ```
+/// no metric of rows that are not public (pitfall 24),
+/// ```compile_fail,E0308
+/// use reticent_train::*;
+/// use burn::{module::Module, tensor::Tensor};
+/// fn metric<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(run: &Trainer<M, E, L>, rows: &Permitted<E>, losses: L) {
+///     let _ = run.evaluate_public(rows, losses);
+/// }
+/// ```
+/// and says nothing of a unit's own bound but to who asks for one unit (pitfall 26).
+/// ```compile_fail,E0277
+/// use reticent_train::*;
+/// fn show(own: &Individual) { let text = format!("{own:?}"); }
+/// ```
+/// ```compile_fail,E0277
+/// use reticent_train::*;
+/// fn store(own: &Individual) { let text = serde_json::to_string(own); }
+/// ```
+/// Weights are moved once by a noised gradient (pitfall 14),
+/// ```compile_fail,E0382
+/// use reticent_train::*;
+/// use burn::{module::Module, optim::ModuleOptimizer};
+/// fn own<M: Module>(model: M, optimizer: &mut ModuleOptimizer, noised: Privatized) {
+///     let model = noised.apply(optimizer, 0.1, model);
+///     let model = noised.apply(optimizer, 0.1, model);
+/// }
+/// ```
+/// and not by a sum that was not noised.
+/// ```compile_fail,E0599
+/// use reticent_train::*;
+/// use burn::{module::Module, optim::ModuleOptimizer};
+/// fn own<M: Module>(model: M, optimizer: &mut ModuleOptimizer, sum: ClippedSum) { let model = sum.apply(optimizer, 0.1, model); }
+/// ```
 pub struct Refused;

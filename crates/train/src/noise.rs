@@ -30,6 +30,11 @@ impl RunKey {
         Self(Zeroizing::new(bytes))
     }
 
+    /// The same key once more, inside the crate only: a run takes its key by value.
+    pub(crate) fn again(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The ChaCha20 stream for one purpose: `HKDF-SHA-256(key, binding ‖ label ‖ step ‖ parameter)`, so that no two draws share a stream.
     pub(crate) fn stream(&self, binding: &Binding, label: &str, step: u64, parameter: &str) -> ChaCha20Rng {
         let bound = [&binding.plan, &binding.permit, &binding.data, &binding.machine].map(String::as_str);

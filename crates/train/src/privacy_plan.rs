@@ -254,6 +254,11 @@ impl PrivacyPlan {
         hex::encode(Sha256::digest(serde_json::to_vec(self).expect("plain data has JSON")))
     }
 
+    /// Whether noise of one standard deviation is added in every step.
+    pub(crate) fn has_one_noise(&self) -> bool {
+        self.noise_schedule.is_constant() && self.max_grad_norm_schedule.is_constant() && self.adaptive.is_none()
+    }
+
     /// The noise multipliers in order, each with its number of steps.
     fn noise_levels(&self) -> Result<Vec<(NoiseMultiplier, u64)>, Error> {
         let levels = self.noise_schedule.levels(self.steps).into_iter();

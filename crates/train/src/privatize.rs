@@ -151,7 +151,6 @@ impl Privatized {
     }
 
     /// The same as Burn's optimisers take it, on the devices of `model`.
-    #[expect(dead_code, reason = "the loop over Burn's optimisers takes it")]
     pub(crate) fn into_gradients<M: Module>(self, model: &M) -> GradientsParams {
         struct Fill {
             values: BTreeMap<ParamId, Vec<f64>>,

@@ -5,12 +5,14 @@
 //! logits. All that is learned are linear layers, so that a private step is the one of every other model: a unit's rows are the positions
 //! of its texts, and its gradient is that of the *sum* of their losses.
 
-use crate::batch::Source;
+use crate::examples::{Examples, Permitted, digest_rows};
 use crate::fit::{fresh, run_plain_epochs, run_private};
-use crate::{Batch, Binding, Classifier, Error, NotPrivateSeed, Plan, Progress, RunKey};
+use crate::{Batch, Binding, Classifier, Error, NotPrivateSeed, Performance, Plan, Progress, RunKey};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use reticent_data::PermittedMessages;
+use sha2::{Digest, Sha256};
+use std::num::NonZeroUsize;
 
 /// Symbols: printable ASCII, the end of a text, and one for every other byte.
 const SYMBOLS: usize = 97;
@@ -20,7 +22,7 @@ const EMBEDDING_SEED: NotPrivateSeed = NotPrivateSeed(2003);
 /// Rows of one pass through the model outside training: bounds the memory.
 const CHUNK: usize = 8192;
 /// Units of a private step that are computed together.
-const UNITS_TOGETHER: usize = 16;
+const UNITS_TOGETHER: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
 /// What the model looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,9 @@ pub fn fit_text_private(
     observe: &mut dyn FnMut(Progress),
 ) -> Result<ByteModel, Error> {
     let rows = TextRows::new(data, shape, plan.max_rows_per_unit.get());
-    let classifier = run_private(plan, &rows, fresh(plan, shape.width(), SYMBOLS), key, binding, observe)?;
+    let permitted = Permitted::already(&rows, data.permit().clone());
+    let performance = Performance { physical_batch: Some(UNITS_TOGETHER), ..Performance::default() };
+    let classifier = run_private(plan, permitted, fresh(plan, shape.width(), SYMBOLS), (key, binding), performance, observe)?;
     Ok(ByteModel { shape, table: rows.table, classifier })
 }
 
@@ -185,16 +189,28 @@ impl TextRows {
     }
 }
 
-impl Source for TextRows {
-    fn len(&self) -> usize {
+impl Examples for TextRows {
+    type Batch = Batch;
+
+    fn units(&self) -> usize {
         self.units.len()
     }
 
     /// By length, so that little is padding.
-    fn batches(&self, chosen: &[usize], device: &Device) -> Vec<Batch> {
-        let mut by_length = chosen.to_vec();
-        by_length.sort_by_key(|&unit| self.positions(unit));
-        by_length.chunks(UNITS_TOGETHER).filter_map(|part| self.batch(part, device)).collect()
+    fn arrange(&self, chosen: &mut [usize]) {
+        chosen.sort_by_key(|&unit| self.positions(unit));
+    }
+
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for unit in &self.units {
+            hash.update((unit.len() as u64).to_le_bytes());
+            for text in unit {
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            }
+        }
+        digest_rows(hash, &self.table, &[])
     }
 
     fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch> {

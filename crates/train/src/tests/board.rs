@@ -1,10 +1,9 @@
 //! The sabotage board: each planted bug is caught by the test that is named for it, and by none of them without a bug.
 
 use super::*;
-use crate::batch::Source;
 use crate::fit::{fresh, run_private};
 use crate::sabotage::{Bug, plant};
-use crate::save_weights;
+use crate::{Examples, Performance, Permitted, save_weights};
 use reticent_accounting::Event;
 use std::collections::HashMap;
 
@@ -67,9 +66,15 @@ fn sabotage_board() {
 /// The first units of some.
 struct First<'a>(&'a UnitRows, usize);
 
-impl Source for First<'_> {
-    fn len(&self) -> usize {
+impl Examples for First<'_> {
+    type Batch = Batch;
+
+    fn units(&self) -> usize {
         self.1
+    }
+
+    fn digest(&self) -> String {
+        self.0.digest()
     }
 
     fn batch(&self, chosen: &[usize], device: &Device) -> Option<Batch> {
@@ -87,7 +92,9 @@ fn pitfall_02_the_number_of_units_is_in_nothing_released() {
     assert_eq!(drawn(31), drawn(30), "the last unit is drawn: choose another number of steps");
     assert!(drawn(30).iter().any(|units| !units.is_empty()));
     let run = |count| {
-        let model = run_private(&plan, &First(&rows, count), fresh(&plan, 3, 2), &key(), &binding(), &mut |_| ()).unwrap();
+        let first = Permitted::new(First(&rows, count), Permit::public("drawn for this test")).unwrap();
+        let (key, binding) = (key(), binding());
+        let model = run_private(&plan, first, fresh(&plan, 3, 2), (&key, &binding), Performance::default(), &mut |_| ()).unwrap();
         save_weights(&model, HashMap::new()).unwrap()
     };
     assert!(run(31) == run(30), "one unit more, never drawn, changed the weights");

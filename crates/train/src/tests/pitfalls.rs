@@ -1,7 +1,6 @@
 //! Pitfalls of the step, by number, and harnesses H1 (replay), H2 (noise probe), H3 (isolation).
 
 use super::*;
-use crate::batch::Source;
 use crate::{Progress, fit_private, save_weights};
 use rand_distr::{Distribution, StandardNormal};
 use reticent_accounting::Event;
@@ -94,7 +93,7 @@ pub(super) fn a_run_is_the_sequence_of_its_steps() {
         let device = Device::flex().autodiff();
         model.layers[0].weight = burn::module::Param::from_data(burn::tensor::TensorData::new(at[..4].to_vec(), [2, 2]), &device);
         model.layers[0].bias = Some(burn::module::Param::from_data(burn::tensor::TensorData::new(at[4..].to_vec(), [2]), &device));
-        let drawn = plan.privacy().sample(step, rows.len(), &key(), &binding());
+        let drawn = plan.privacy().sample(step, rows.units().len(), &key(), &binding());
         let sum = fast(&model, &rows, &drawn, plan.max_grad_norm);
         for (i, z) in draws(&model, step).into_iter().enumerate() {
             velocity[i] = 0.9 * velocity[i] + 0.1 * (sum[i] + 1.5 * 0.7 * z) / 10.0;
@@ -154,8 +153,12 @@ pub(super) fn h1_replay_on_a_neighbour_moves_the_sum_by_at_most_the_bound() {
         let rows = rows(&units, 2, 5);
         let model = random_model(&mut rng, &widths);
         for step in 0..10 {
-            let drawn =
-                Plan { sample_rate: SamplingRate::new(0.5).unwrap(), ..plan() }.privacy().sample(step, rows.len(), &key(), &binding());
+            let drawn = Plan { sample_rate: SamplingRate::new(0.5).unwrap(), ..plan() }.privacy().sample(
+                step,
+                rows.units().len(),
+                &key(),
+                &binding(),
+            );
             let sum = fast(&model, &rows, &drawn, bound);
             for &removed in &drawn {
                 let neighbour: Vec<usize> = drawn.iter().copied().filter(|&u| u != removed).collect();

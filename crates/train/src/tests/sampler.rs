@@ -1,7 +1,6 @@
 //! The sampler is the one the accountant assumes: each unit on its own, at the declared rate, at every step (pitfall 16).
 
 use super::*;
-use crate::batch::Source;
 
 /// Each comparison fails by chance with probability below 2e-9; there are about 230.
 const ALPHA: f64 = 1e-9;
@@ -13,7 +12,7 @@ fn schedule(count: usize, rate: f64, steps: u64) -> Vec<Vec<bool>> {
     (0..steps)
         .map(|step| {
             let mut drawn = vec![false; count];
-            for unit in plan.sample(step, rows.len(), &key(), &binding()) {
+            for unit in plan.sample(step, rows.units().len(), &key(), &binding()) {
                 drawn[unit] = true;
             }
             drawn

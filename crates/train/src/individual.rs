@@ -1,0 +1,97 @@
+//! What a run could reveal about one unit, by that unit's own gradients.
+
+use crate::{Error, Noise, PrivacyPlan, Sampling};
+use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier, rdp};
+use std::num::NonZeroU64;
+
+/// Norms are rounded up to this many parts of the bound.
+const PARTS: usize = 32;
+
+/// The loss of each unit by its realised gradients (Feldman & Zrnic 2021, arXiv:2008.11193; Yu et al. 2023, arXiv:2206.02617): in a step in
+/// which a unit's clipped gradient has norm n, the noise hides it as noise multiplier σC/n would, whether it was drawn or not.
+///
+/// **These values depend on the data and are private themselves.** They are for the answer to a person's own request, and may not be published,
+/// averaged or compared; hence no `Debug`, no `Serialize`, and one unit at a time. What holds for everyone is the plan's ε.
+///
+/// Whether it was drawn or not: so the norm of a unit that was not drawn is needed too. It is computed for every unit in each `every`-th step,
+/// which costs a pass over all of them; in the other steps a unit that was not drawn is charged the full bound, which is sound and usually
+/// far too much. For values that are more than the plan's ε under another name, look at everyone in every step. Norms are rounded up to a
+/// 32nd of the bound, and losses add up as Rényi divergences.
+///
+/// The number is of the run that took place (*output-specific*, Yu et al. 2023, definition 3), not a promise that was made before it: a
+/// promise of that kind needs a filter that takes a unit out when its budget is spent.
+pub struct Individual {
+    every: NonZeroU64,
+    sampling: Sampling,
+    noise_multiplier: NoiseMultiplier,
+    units: usize,
+    /// Steps in which the norm of a unit (outer) was in a part of the bound (inner); part 0 is a norm of zero.
+    counts: Vec<u32>,
+}
+
+impl Individual {
+    pub(crate) fn new(plan: &PrivacyPlan, units: usize, every: NonZeroU64) -> Result<Self, Error> {
+        // Where the batch has a fixed size a unit takes another's place, where the bound adapts it is counted too, and correlated noise does not
+        // hide one step at a time.
+        let independent = matches!(plan.sampling, Sampling::Poisson { .. }) && matches!(plan.noise, Noise::Gaussian);
+        if !independent || !plan.noise_schedule.is_constant() || plan.adaptive.is_some() {
+            return Err(Error::Plan { field: "individual accounting", why: "is for Poisson sampling with one independent Gaussian noise" });
+        }
+        let (sampling, noise_multiplier, counts) = (plan.sampling, plan.noise_multiplier, vec![0; units * (PARTS + 1)]);
+        Ok(Self { every, sampling, noise_multiplier, units, counts })
+    }
+
+    /// An upper bound on ε at δ for the unit at this index, for the answer to that person's own request.
+    ///
+    /// # Errors
+    /// [`Error::NoUnits`] where there is no such unit; [`Error::Accounting`].
+    pub fn epsilon_of(&self, unit: usize, delta: f64) -> Result<f64, Error> {
+        if unit >= self.units {
+            return Err(Error::NoUnits);
+        }
+        let own = &self.counts[unit * (PARTS + 1)..(unit + 1) * (PARTS + 1)];
+        let mut events = vec![];
+        for (part, &count) in own.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
+            let noise_multiplier = NoiseMultiplier::new(self.noise_multiplier.get() * PARTS as f64 / part as f64)?;
+            events.push(self.sampling.run(noise_multiplier, u64::from(count)));
+        }
+        if events.is_empty() {
+            return Ok(0.0);
+        }
+        let epsilon: Epsilon = rdp::epsilon(&Event::Composed { events }, Delta::new(delta)?)?.epsilon;
+        Ok(epsilon.get())
+    }
+
+    /// Whether a step needs the norms of those who were not drawn.
+    pub(crate) fn looks_at_everyone(&self, step: u64) -> bool {
+        step.is_multiple_of(self.every.get())
+    }
+
+    pub(crate) fn every(&self) -> u64 {
+        self.every.get()
+    }
+
+    /// Takes note of a step: units with their clipped norms; all others are charged the bound.
+    pub(crate) fn note(&mut self, norms: &[(usize, f64)], bound: f64) {
+        let mut parts = vec![PARTS; self.units];
+        for &(unit, norm) in norms {
+            // A norm that is no number is charged in full: such a unit is counted.
+            parts[unit] = (0..PARTS).find(|&part| norm * PARTS as f64 <= bound * part as f64).unwrap_or(PARTS);
+        }
+        for (unit, part) in parts.into_iter().enumerate() {
+            self.counts[unit * (PARTS + 1) + part] += 1;
+        }
+    }
+
+    pub(crate) fn counts(&self) -> &[u32] {
+        &self.counts
+    }
+
+    pub(crate) fn restore(&mut self, counts: Vec<u32>) -> Result<(), Error> {
+        if counts.len() != self.counts.len() {
+            return Err(Error::Checkpoint { why: "it is of other units".into() });
+        }
+        self.counts = counts;
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! What a run could reveal about one unit: never more than the plan says, never less than its own gradients say.
+
+use super::trainer::{ROWS, made_up, model, of_rows};
+use super::*;
+use crate::{Individual, MemoryLedger, Mode, Performance, Trainer};
+use burn::optim::SgdConfig;
+use burn::tensor::{Device, Tensor};
+use reticent_accounting::{Delta, Event, rdp};
+use std::num::NonZeroU64;
+
+fn ledger_of(sigma: f64, rate: f64, steps: u64) -> f64 {
+    let event = Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), SamplingRate::new(rate).unwrap(), steps);
+    rdp::epsilon(&event, Delta::new(1e-5).unwrap()).unwrap().epsilon.get()
+}
+
+#[test]
+fn a_unit_is_charged_for_its_own_norms_rounded_up() {
+    let mut own = Individual::new(&plan().privacy(), 6, NonZeroU64::MIN).unwrap();
+    for _ in 0..50 {
+        // Nothing, half the bound, a hair over a half, nothing known (unit 3), no number, and the bound.
+        own.note(&[(0, 0.0), (1, 0.35), (2, 0.35 + 1e-9), (4, f64::NAN), (5, 0.7)], 0.7);
+    }
+    let of = |unit| own.epsilon_of(unit, 1e-5).unwrap();
+    let full = ledger_of(1.5, 0.25, 50);
+    assert_eq!(of(0), 0.0);
+    assert!((of(1) / ledger_of(3.0, 0.25, 50) - 1.0).abs() < 1e-9);
+    assert!((of(2) / ledger_of(1.5 * 32.0 / 17.0, 0.25, 50) - 1.0).abs() < 1e-9);
+    for unit in [3, 4, 5] {
+        assert!((of(unit) / full - 1.0).abs() < 1e-9, "unit {unit}");
+    }
+    assert!(own.epsilon_of(6, 1e-5).is_err());
+}
+
+/// Against norms that are computed apart, one unit at a time by the oracle, for every unit in every step.
+#[test]
+fn a_run_that_looks_at_everyone_knows_each_ones_norms() {
+    let plan = Plan { max_grad_norm: 0.9, ..plan() };
+    let every = NonZeroU64::MIN;
+    let sgd = (SgdConfig::new().init(), 0.5);
+    let performance = Performance { physical_batch: NonZeroUsize::new(7), mode: Mode::Fast };
+    let mut run = Trainer::new(plan.privacy(), model(), sgd, made_up(), of_rows, (key(), binding()), MemoryLedger::default())
+        .unwrap()
+        .with_performance(performance)
+        .with_individual_accounting(every)
+        .unwrap();
+    let mut expected = Individual::new(&plan.privacy(), ROWS, every).unwrap();
+    let all: Vec<usize> = (0..ROWS).collect();
+    let mut partial = 0;
+    for _ in 0..20 {
+        let batch = crate::Examples::batch(made_up().examples(), &all, &Device::flex());
+        let sum = crate::clipped_sum_universal(run.model(), batch.as_ref(), of_rows, &plan.privacy().clip()).unwrap();
+        partial += sum.norms.iter().filter(|n| **n < 0.8).count();
+        expected.note(&all.iter().copied().zip(sum.norms).collect::<Vec<_>>(), 0.9);
+        run.step().unwrap();
+    }
+    assert!(partial > 100, "{partial}: everyone is at the bound");
+    assert_eq!(run.individual().unwrap().counts(), expected.counts());
+}
+
+/// Where a unit was not drawn and nobody looked, it is charged the bound; looking more often never charges more than the plan.
+#[test]
+fn what_is_not_known_is_charged_in_full() {
+    let sparse = Plan { sample_rate: SamplingRate::new(1e-12).unwrap(), public_units: 1_000_000_000_000, ..plan() };
+    let losses = |m: &Classifier, b: &crate::LabelledBatch<2>| -> Tensor<1> { of_rows(m, b) * 1e-6 };
+    let of = |every: u64| {
+        let sgd = (SgdConfig::new().init(), 1e-9);
+        let mut run = Trainer::new(sparse.privacy(), model(), sgd, made_up(), losses, (key(), binding()), MemoryLedger::default())
+            .unwrap()
+            .with_individual_accounting(every.try_into().unwrap())
+            .unwrap();
+        run.fit(|_| ()).unwrap();
+        run.individual().unwrap().counts()[..33].to_vec()
+    };
+    // Norms are tiny: part 1. Steps 0, 5, 10 and 15 are looked at.
+    let (always, sometimes) = (of(1), of(5));
+    assert_eq!((always[1], always[32]), (20, 0));
+    assert_eq!((sometimes[1], sometimes[32]), (4, 16));
+}
+
+/// A unit whose gradient is not finite adds nothing to the sum, but is counted: it is charged in full.
+#[test]
+fn a_unit_that_is_counted_is_charged_in_full() {
+    let losses = |m: &Classifier, b: &crate::LabelledBatch<2>| -> Tensor<1> {
+        let poison: Vec<f32> = (0..b.units).map(|row| if row == 0 { f32::NAN } else { 1e-6 }).collect();
+        of_rows(m, b) * Tensor::<1>::from_data(burn::tensor::TensorData::new(poison, [b.units]), &Device::flex()).autodiff()
+    };
+    let everyone = Plan { sample_rate: SamplingRate::new(1.0).unwrap(), ..plan() };
+    let sgd = (SgdConfig::new().init(), 0.1);
+    let mut run = Trainer::new(everyone.privacy(), model(), sgd, made_up(), losses, (key(), binding()), MemoryLedger::default())
+        .unwrap()
+        .with_individual_accounting(NonZeroU64::MIN)
+        .unwrap();
+    run.fit(|_| ()).unwrap();
+    let counts = run.individual().unwrap().counts();
+    assert_eq!((counts[32], counts[33 + 1]), (20, 20));
+}
+
+#[test]
+fn plans_that_are_not_covered_are_refused() {
+    let plan = plan().privacy();
+    let batch = 10.try_into().unwrap();
+    let sampling = crate::Sampling::FixedSize { records: 40.try_into().unwrap(), batch, with_replacement: false };
+    let others = [
+        crate::PrivacyPlan { sampling, ..plan.clone() },
+        crate::PrivacyPlan { noise_schedule: crate::Schedule::Steps { from: vec![(5, 0.5)] }, ..plan.clone() },
+        crate::PrivacyPlan { noise: crate::Noise::Grid { coordinates: 100.try_into().unwrap() }, ..plan },
+    ];
+    for other in others {
+        assert!(Individual::new(&other, 40, NonZeroU64::MIN).is_err());
+    }
+}
