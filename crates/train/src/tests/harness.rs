@@ -103,6 +103,20 @@ impl<T: Inputs> Rows<T> {
     }
 }
 
+/// A layer over inputs that come from a recorded layer: a gradient that goes wrong on its way through shows below.
+#[derive(Module, Debug)]
+pub(super) struct After<L: Module> {
+    pub(super) before: Linear,
+    pub(super) layer: L,
+}
+
+impl<L: Module> After<L> {
+    /// For a last dimension of `width`.
+    pub(super) fn new(width: usize, layer: L) -> Self {
+        Self { before: crate::nn::LinearConfig::new(width, width).init(&Device::flex().autodiff()), layer }
+    }
+}
+
 /// Standard normal values.
 pub(super) fn normal<const D: usize>(shape: [usize; D], rng: &mut ChaCha20Rng) -> Tensor<D> {
     use rand_distr::{Distribution as _, StandardNormal};

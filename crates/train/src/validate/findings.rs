@@ -124,11 +124,12 @@ impl fmt::Display for Findings {
 impl std::error::Error for Findings {}
 
 /// Where each recorded layer lives.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("nn", &["Linear", "Embedding", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm"]),
     ("nn::conv", &["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]),
     ("nn", &["Rnn", "BiRnn", "Gru", "BiGru", "Lstm", "BiLstm"]),
     ("nn::attention", &["MultiHeadAttention"]),
+    ("nn::transformer", &["TransformerEncoder", "PositionWiseFeedForward"]),
 ];
 
 /// The layers that are made of layers and are recorded as a whole.
