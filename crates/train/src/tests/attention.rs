@@ -146,7 +146,7 @@ fn a_causal_mask_hides_what_comes_later() {
     let x = normal([2, 5, 4], &mut rng);
     let changed = x.clone().slice_assign([0..2, 3..5, 0..4], normal([2, 2, 4], &mut rng));
     let run = |x: Tensor<3>| encoder.forward(TransformerEncoderInput::new(x.clone()).mask_attn(causal(&x)));
-    let (before, after) = (run(x.clone()), run(changed));
+    let (before, after) = (run(x), run(changed));
     check_equal("the past", before.clone().narrow(1, 0, 3), after.clone().narrow(1, 0, 3));
     assert!(norm(&crate::gradient::read(before.narrow(1, 3, 2) - after.narrow(1, 3, 2))) > 1e-2);
 }

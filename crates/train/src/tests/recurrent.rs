@@ -39,8 +39,8 @@ struct Sizes {
 
 impl Sizes {
     fn draw(trial: usize, rng: &mut ChaCha20Rng) -> Self {
-        let time = if trial % 6 == 0 { 1 } else { rng.random_range(2..7) };
-        let units = if trial % 5 == 0 { 1 } else { rng.random_range(2..5) };
+        let time = if trial.is_multiple_of(6) { 1 } else { rng.random_range(2..7) };
+        let units = if trial.is_multiple_of(5) { 1 } else { rng.random_range(2..5) };
         Self { units, cap: trial % 3 + 1, time, d_input: rng.random_range(1..6), d_hidden: rng.random_range(1..6) }
     }
 
