@@ -43,6 +43,7 @@ mod privatize;
 mod sampling;
 mod tape;
 mod text;
+mod validate;
 
 pub use batch::{Batch, UnitRows};
 pub use clipping::{Clip, ClipRule};
@@ -58,6 +59,7 @@ pub use privacy_plan::PrivacyPlan;
 pub use privatize::Privatized;
 pub use sampling::Sampling;
 pub use text::{ByteModel, TextShape, fit_text_plain, fit_text_private};
+pub use validate::{Finding, Findings, ModuleValidator, NotSound};
 
 #[cfg(doctest)]
 mod must_not_compile;

@@ -10,7 +10,7 @@ mod contribution;
 mod parameters;
 
 pub(crate) use contribution::{Contribution, Form, Rows, read};
-pub(crate) use parameters::{Parameter, ordinary, trainable};
+pub(crate) use parameters::{Parameter, ordinary, trainable, with_own_gradient};
 
 use crate::clipping::{Clip, totals};
 use crate::{Error, tape};
@@ -105,7 +105,7 @@ pub fn clipped_sum<M: Module, B: UnitBatch>(
         return Err(Error::NotRecorded { parameters: parameters.iter().map(|p| p.name.clone()).collect() });
     }
     let mut gradients = losses.sum().backward();
-    let outside = parameters::with_own_gradient(model, &gradients);
+    let outside = with_own_gradient(model, &gradients);
     if !outside.is_empty() {
         return Err(Error::NotRecorded { parameters: outside.iter().filter_map(name).collect() });
     }

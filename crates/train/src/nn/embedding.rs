@@ -77,10 +77,11 @@ impl Embedding {
                 WeightUse::Frozen => vec![],
                 WeightUse::Dense { weight, .. } => vec![of_ids(weight, gradient)],
                 // y = W[id] + scale · A[id] B.
-                WeightUse::Adapter { a, b, a_value, b_value, scale, .. } => {
+                WeightUse::Adapter { base, a, b, a_value, b_value, scale, .. } => {
+                    let of_base = base.map(|base| of_ids(base, gradient.clone()));
                     let of_a = a.map(|a| of_ids(a, gradient.clone().matmul(b_value.transpose().unsqueeze_dim(0)) * scale));
                     let rows = b.map(|b| (b, burn::tensor::module::embedding(a_value, ids.clone()) * scale));
-                    of_a.into_iter().chain(rows.map(|(b, rows)| Contribution::outer(b, rows, gradient))).collect()
+                    of_base.into_iter().chain(of_a).chain(rows.map(|(b, rows)| Contribution::outer(b, rows, gradient))).collect()
                 }
             }
         })

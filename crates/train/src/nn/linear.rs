@@ -132,6 +132,8 @@ pub(crate) enum WeightUse {
         transposed: bool,
     },
     Adapter {
+        /// The weight itself, which an adapter freezes but a user may thaw.
+        base: Option<burn::module::ParamId>,
         a: Option<burn::module::ParamId>,
         b: Option<burn::module::ParamId>,
         a_value: Tensor<2>,
@@ -146,7 +148,15 @@ impl WeightUse {
         if let Some(adapter) = weight.adapter() {
             let id = |p: &Param<Tensor<2>>| tape::is_trainable(p).then_some(p.id);
             let (a_value, b_value) = (tape::plain(adapter.a.val()), tape::plain(adapter.b.val()));
-            return Self::Adapter { a: id(&adapter.a), b: id(&adapter.b), a_value, b_value, scale: adapter.scale, transposed };
+            return Self::Adapter {
+                base: id(weight),
+                a: id(&adapter.a),
+                b: id(&adapter.b),
+                a_value,
+                b_value,
+                scale: adapter.scale,
+                transposed,
+            };
         }
         match tape::is_trainable(weight) {
             true => Self::Dense { weight: weight.id, transposed },
@@ -160,12 +170,13 @@ impl WeightUse {
             Self::Dense { weight, transposed: false } => vec![Contribution::outer(*weight, input.clone(), gradient.clone())],
             Self::Dense { weight, transposed: true } => vec![Contribution::outer(*weight, gradient.clone(), input.clone())],
             // y = x W + scale (x A) B: ∂L/∂A = xᵀ (g Bᵀ), ∂L/∂B = (x A)ᵀ g, both times the scale. Under a transpose x and g change places.
-            Self::Adapter { a, b, a_value, b_value, scale, transposed } => {
+            Self::Adapter { base, a, b, a_value, b_value, scale, transposed } => {
                 let (input, gradient) = if *transposed { (gradient, input) } else { (input, gradient) };
                 let product = |left: &Tensor<3>, right: Tensor<2>| left.clone().matmul(right.unsqueeze_dim(0)) * *scale;
                 let of_a = a.map(|id| Contribution::outer(id, input.clone(), product(gradient, b_value.clone().transpose())));
                 let of_b = b.map(|id| Contribution::outer(id, product(input, a_value.clone()), gradient.clone()));
-                of_a.into_iter().chain(of_b).collect()
+                let of_base = base.map(|id| Contribution::outer(id, input.clone(), gradient.clone()));
+                of_base.into_iter().chain(of_a).chain(of_b).collect()
             }
         }
     }

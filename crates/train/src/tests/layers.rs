@@ -218,3 +218,28 @@ fn dropout_acts_while_a_step_is_recorded_and_not_in_a_valid_model() {
     assert!(output.iter().all(|&v| v == 0.0 || (v - 1.0 / 0.7).abs() < 1e-6));
     assert_eq!(crate::gradient::read(layer.forward(input.inner())), vec![1.0; 10_000]);
 }
+
+/// Adapters on an embedding and on a linear layer, with the weights under them frozen, as adapters are made, and trained along.
+#[test]
+fn adapters_equal_the_oracle() {
+    use burn::module::{Lora, Module, ParamGroup};
+    #[derive(Module, Debug)]
+    struct Adapted {
+        embedding: nn::Embedding,
+        out: nn::Linear,
+    }
+    let mut rng = seeded(107);
+    for cap in 1..=2 {
+        for length in [1, 4] {
+            let embedding = nn::EmbeddingConfig::new(6, 5).init(&training());
+            let model = Adapted { embedding, out: nn::LinearConfig::new(5, 6).init(&training()) };
+            let model = drawn(model.apply_lora(Lora::new(2, 3.0)), &mut rng);
+            let rows = Rows::new(ids([3 * cap, length], 6, &mut rng), 3, cap, &mut rng);
+            let forward = |m: &Adapted, x| m.out.forward(m.embedding.forward(x));
+            check_fast("frozen below", &model, &rows, forward);
+            let only_adapters = crate::gradient::trainable(&model);
+            assert!(only_adapters.iter().all(|p| p.name.contains("lora")) && only_adapters.len() == 4, "{only_adapters:?}");
+            check_fast("trained along", &model.unfreeze_group(ParamGroup::all()), &rows, forward);
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod oracle;
 mod pitfalls;
 mod recurrent;
 mod sampler;
+mod validator;
 
 use crate::model::losses;
 use crate::nn::Linear;

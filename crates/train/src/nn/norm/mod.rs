@@ -1,7 +1,7 @@
 //! Normalisation within a row: layer, group, instance and root mean square.
 //!
 //! Nothing here looks at another row: batch normalisation does, and has no place in a step under a bound
-//! (see the module validator).
+//! ([`ModuleValidator::fix`](crate::ModuleValidator::fix)).
 
 mod channels;
 mod features;
