@@ -85,6 +85,23 @@ impl DecoderConfig {
 }
 
 /// Transformer layers with a causal mask, between an embedding and logits of the next symbol.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use reticent_train::models::{Decoder, DecoderConfig, TextBatch, bytes_of, symbols_of};
+/// use reticent_train::{Clip, NotPrivateSeed, clipped_sum};
+/// let device = Device::flex();
+/// let model = DecoderConfig::new().with_max_length(16).with_d_model(8).with_d_ff(16).with_n_heads(2).init(&device.clone().autodiff());
+/// // Two units, the first with two texts.
+/// let units = [vec![symbols_of(b"one"), symbols_of(b"two")], vec![symbols_of(b"three")]];
+/// let batch = TextBatch::new(&units, model.vocabulary, 2, 16, &device)?;
+/// let sum = clipped_sum(&model, Some(&batch), Decoder::losses, &Clip::flat(1.0))?;
+/// // Not trained yet: any byte may come.
+/// let said = bytes_of(&model.generate(&symbols_of(b"on"), 5, 1.0, &mut NotPrivateSeed(1).rng()));
+/// assert!(said.len() <= 5);
+/// # let _ = sum;
+/// # Ok::<(), reticent_train::Error>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct Decoder {
     /// A vector for each symbol; with no `head`, the output layer too.

@@ -161,6 +161,19 @@ impl MultiHeadAttention {
 
     /// As [`forward`](Self::forward), with queries and keys turned by their positions (Su et al. 2021, arXiv:2104.09864).
     ///
+    /// ```
+    /// use burn::tensor::{Device, Distribution, Tensor};
+    /// use reticent_train::nn::RotaryEncodingConfig;
+    /// use reticent_train::nn::attention::{MhaInput, MultiHeadAttentionConfig, generate_autoregressive_mask};
+    /// let device = Device::flex();
+    /// let layer = MultiHeadAttentionConfig::new(8, 2).init(&device);
+    /// // Longest sequence, and the size of a head.
+    /// let rotary = RotaryEncodingConfig::new(16, layer.d_k).init(&device);
+    /// let x = Tensor::random([3, 5, 8], Distribution::Default, &device);
+    /// let input = MhaInput::self_attn(x).mask_attn(generate_autoregressive_mask(3, 5, &device));
+    /// assert_eq!(layer.forward_with_rotary(input, &rotary).context.dims(), [3, 5, 8]);
+    /// ```
+    ///
     /// # Panics
     /// Where the encoding's `d_model` is not this layer's `d_k`, or a sequence is longer than it knows.
     #[must_use]

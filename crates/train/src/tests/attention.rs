@@ -1,7 +1,6 @@
 //! Attention and transformers against the oracle and against `burn::nn`, with masks, rotary positions, residuals and tied weights.
 
-use super::harness::{Rows, check_equal, check_fast, check_same_as_burn, normal, row_losses};
-use super::recurrent::settled;
+use super::harness::{Rows, check_equal, check_fast, check_same_as_burn, drawn, normal, row_losses};
 use super::*;
 use crate::nn::RotaryEncodingConfig;
 use crate::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig, generate_autoregressive_mask};
@@ -15,7 +14,7 @@ fn training() -> Device {
     Device::flex().autodiff()
 }
 
-fn drawn(shape: [usize; 2], of: i64, rng: &mut ChaCha20Rng) -> Tensor<2, Int> {
+fn ids(shape: [usize; 2], of: i64, rng: &mut ChaCha20Rng) -> Tensor<2, Int> {
     let values: Vec<i64> = (0..shape[0] * shape[1]).map(|_| rng.random_range(0..of)).collect();
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
@@ -57,9 +56,9 @@ fn self_attention_equals_the_oracle_and_burn() {
             .with_value_bias(bias[2])
             .with_output_bias(bias[3]);
         let encoding = RotaryEncodingConfig::new(8, d_k).init(&Device::flex());
-        let rows = (normal([units * cap, length, d_model], &mut rng), drawn([units * cap, length], 3, &mut rng));
+        let rows = (normal([units * cap, length, d_model], &mut rng), ids([units * cap, length], 3, &mut rng));
         let rows = Rows::new(rows, units, cap, &mut rng);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let ours = |m: &MultiHeadAttention, (x, marks): (Tensor<3>, Tensor<2, Int>)| {
             let mut input = MhaInput::self_attn(x.clone());
             if masked {
@@ -96,7 +95,7 @@ fn cross_attention_equals_the_oracle_and_burn() {
         let rows = Rows::new(rows, units, cap, &mut rng);
         let config = MultiHeadAttentionConfig::new(4, 2).with_dropout(0.0);
         let burns = burn::nn::attention::MultiHeadAttentionConfig::new(4, 2).with_dropout(0.0).init(&training());
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         fn both(context: Tensor<3>, weights: Tensor<4>) -> Tensor<2> {
             let flat = |t: Tensor<3>| t.flatten::<2>(1, 2);
             Tensor::cat(vec![flat(context), flat(weights.flatten(2, 3))], 1)
@@ -118,7 +117,7 @@ fn cross_attention_equals_the_oracle_and_burn() {
 #[test]
 fn rotary_scores_depend_on_distances_alone() {
     let mut rng = seeded(302);
-    let layer = settled(MultiHeadAttentionConfig::new(8, 2).with_dropout(0.0).init(&training()), &mut rng).valid();
+    let layer = drawn(MultiHeadAttentionConfig::new(8, 2).with_dropout(0.0).init(&training()), &mut rng).valid();
     let encoding = RotaryEncodingConfig::new(16, 4).init(&Device::flex());
     // The same vector everywhere: what differs between two scores is only where they stand.
     let x = normal([1, 1, 8], &mut rng).expand([1, 6, 8]);
@@ -142,11 +141,11 @@ fn rotary_scores_depend_on_distances_alone() {
 fn a_causal_mask_hides_what_comes_later() {
     let mut rng = seeded(303);
     let encoder = TransformerEncoderConfig::new(4, 8, 2, 2).with_dropout(0.0).with_norm_first(true).init(&training());
-    let encoder = settled(encoder, &mut rng).valid();
+    let encoder = drawn(encoder, &mut rng).valid();
     let x = normal([2, 5, 4], &mut rng);
     let changed = x.clone().slice_assign([0..2, 3..5, 0..4], normal([2, 2, 4], &mut rng));
     let run = |x: Tensor<3>| encoder.forward(TransformerEncoderInput::new(x.clone()).mask_attn(causal(&x)));
-    let (before, after) = (run(x.clone()), run(changed));
+    let (before, after) = (run(x), run(changed));
     check_equal("the past", before.clone().narrow(1, 0, 3), after.clone().narrow(1, 0, 3));
     assert!(norm(&crate::gradient::read(before.narrow(1, 3, 2) - after.narrow(1, 3, 2))) > 1e-2);
 }
@@ -172,9 +171,9 @@ fn transformers_equal_the_oracle_and_burn() {
             .with_quiet_softmax(quiet)
             .with_layer_norm_eps(1e-3)
             .with_activation(activation);
-        let rows = (normal([units * cap, length, 4], &mut rng), drawn([units * cap, length], 4, &mut rng));
+        let rows = (normal([units * cap, length, 4], &mut rng), ids([units * cap, length], 4, &mut rng));
         let rows = Rows::new(rows, units, cap, &mut rng);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let ours = |m: &TransformerEncoder, (x, marks): (Tensor<3>, Tensor<2, Int>)| {
             let input = TransformerEncoderInput::new(x.clone()).mask_pad(padding(marks));
             m.forward(if is_causal { input.mask_attn(causal(&x)) } else { input })
@@ -193,7 +192,7 @@ fn position_wise_layers_equal_the_oracle_and_burn() {
     let config = PositionWiseFeedForwardConfig::new(3, 5).with_dropout(0.0);
     let burns = burn::nn::transformer::PositionWiseFeedForwardConfig::new(3, 5).with_dropout(0.0).init(&training());
     let rows = Rows::new(normal([6, 4, 3], &mut rng), 3, 2, &mut rng);
-    let model = settled(config.init(&training()), &mut rng);
+    let model = drawn(config.init(&training()), &mut rng);
     check_fast("feed-forward", &model, &rows, |m, x| m.forward(x));
     check_same_as_burn("feed-forward", (model, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
 }
@@ -227,8 +226,8 @@ fn pitfall_11_tied_embedding_transformer_equals_the_oracle() {
             body: TransformerEncoderConfig::new(4, 6, 2, 1).with_dropout(0.0).with_norm_first(true).init(&device),
             head: None,
         };
-        let model = settled(model, &mut rng);
-        let rows = Rows::new(drawn([units * cap, 4], symbols as i64, &mut rng), units, cap, &mut rng);
+        let model = drawn(model, &mut rng);
+        let rows = Rows::new(ids([units * cap, 4], symbols as i64, &mut rng), units, cap, &mut rng);
         check_fast(&format!("{symbols} symbols, {units} units of {cap}"), &model, &rows, |m, ids| m.logits(ids));
 
         // What taking the two uses for two parameters would say is another number.
@@ -264,7 +263,7 @@ fn pitfall_11_repeated_layers_and_residuals_equal_the_oracle() {
             linear: nn::LinearConfig::new(4, 4).init(&device),
         };
         let rows = Rows::new(normal([units * cap, 3, 4], &mut rng), units, cap, &mut rng);
-        check_fast(&format!("{units} units of {cap}"), &settled(model, &mut rng), &rows, |m, mut x| {
+        check_fast(&format!("{units} units of {cap}"), &drawn(model, &mut rng), &rows, |m, mut x| {
             for _ in 0..3 {
                 let y = m.norm.forward(x.clone());
                 x = x + m.attention.forward(MhaInput::self_attn(y)).context;
@@ -280,7 +279,7 @@ fn pitfall_11_repeated_layers_and_residuals_equal_the_oracle() {
 #[test]
 fn dropout_drops_while_recording() {
     let mut rng = seeded(308);
-    let model = settled(MultiHeadAttentionConfig::new(4, 2).with_dropout(0.25).init(&training()), &mut rng);
+    let model = drawn(MultiHeadAttentionConfig::new(4, 2).with_dropout(0.25).init(&training()), &mut rng);
     let x = normal([40, 6, 4], &mut rng);
     let kept: Vec<f64> = crate::gradient::read(model.valid().forward(MhaInput::self_attn(x.clone())).weights);
     let (dropped, _) = tape::record(|| crate::gradient::read(tape::plain(model.forward(MhaInput::self_attn(x)).weights)));

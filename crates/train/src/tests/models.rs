@@ -1,6 +1,6 @@
 //! The models ready to use: their clipped sums against one unit at a time, what padding may change (nothing), and that they learn.
 
-use super::recurrent::settled;
+use super::harness::drawn;
 use super::*;
 use crate::gradient::read;
 use crate::models::*;
@@ -32,7 +32,7 @@ fn symbols(of: u32, longest: usize) -> impl FnMut(&mut ChaCha20Rng) -> Vec<u32> 
     move |rng| (0..rng.random_range(1..=longest)).map(|_| rng.random_range(0..of)).collect()
 }
 
-/// Norms and sums of the fast path against one unit at a time, to 1e-5.
+/// Norms and sums of the fast path against one unit at a time, to 1e-5; and the validator has nothing to say.
 #[track_caller]
 fn check_model<M: Module, B: UnitBatch>(what: &str, model: &M, batch: &B, losses: impl Fn(&M, &B) -> Tensor<1> + Copy) {
     let free = clipped_sum_universal(model, Some(batch), losses, &Clip::flat(1e9)).unwrap();
@@ -41,6 +41,7 @@ fn check_model<M: Module, B: UnitBatch>(what: &str, model: &M, batch: &B, losses
     let middle = sorted[sorted.len() / 2];
     assert!(middle > 1e-3, "{what}: nothing to compare");
     assert!(free.values.iter().all(|(_, sum)| norm(sum) > 0.0), "{what}: a parameter has no part");
+    crate::ModuleValidator::validate(model, batch, losses).unwrap();
     for clip in [Clip::flat(1e9), Clip::flat(middle * 1.01), Clip { max_grad_norm: middle * 0.5, rule: ClipRule::PerLayer }] {
         let fast = clipped_sum(model, Some(batch), losses, &clip).unwrap();
         let slow = clipped_sum_universal(model, Some(batch), losses, &clip).unwrap();
@@ -56,7 +57,7 @@ fn check_model<M: Module, B: UnitBatch>(what: &str, model: &M, batch: &B, losses
 fn mlp_equals_the_oracle() {
     let mut rng = seeded(400);
     for (hidden, cap) in [(vec![], 1), (vec![5], 2), (vec![6, 4], 3)] {
-        let model = settled(MlpConfig::new(4, 3).with_hidden(hidden).init(&training()), &mut rng);
+        let model = drawn(MlpConfig::new(4, 3).with_hidden(hidden).init(&training()), &mut rng);
         let batch = ClassBatch::from_units(&labelled(&mut rng, 4, cap + 1, 3, values(4)), 3, cap, &Device::flex()).unwrap();
         check_model(&format!("cap {cap}"), &model, &batch, Mlp::losses);
     }
@@ -70,7 +71,7 @@ fn small_cnn() -> CnnConfig {
 fn cnn_equals_the_oracle() {
     let mut rng = seeded(401);
     for cap in 1..=3 {
-        let model = settled(small_cnn().init(&training()), &mut rng);
+        let model = drawn(small_cnn().init(&training()), &mut rng);
         let images = labelled(&mut rng, 3, cap, 3, values(2 * 6 * 7));
         let batch = ClassBatch::from_images(&images, [2, 6, 7], 3, cap, &Device::flex()).unwrap();
         check_model(&format!("cap {cap}"), &model, &batch, Cnn::losses);
@@ -83,7 +84,7 @@ fn lstm_classifier_equals_the_oracle() {
     let mut rng = seeded(402);
     for (layers, cap) in [(1, 1), (2, 2), (2, 3)] {
         let config = LstmClassifierConfig::new(7, 3).with_d_embedding(3).with_d_hidden(4).with_layers(layers);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let batch = ClassBatch::from_sequences(&labelled(&mut rng, 3, cap, 3, symbols(7, 7)), 7, 3, 5, cap, &Device::flex()).unwrap();
         check_model(&format!("{layers} layers, cap {cap}"), &model, &batch, LstmClassifier::losses);
     }
@@ -94,7 +95,7 @@ fn transformer_classifier_equals_the_oracle() {
     let mut rng = seeded(403);
     for cap in 1..=3 {
         let config = TransformerClassifierConfig::new(7, 3, 5).with_d_model(4).with_d_ff(6).with_n_heads(2).with_n_layers(2);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let batch = ClassBatch::from_sequences(&labelled(&mut rng, 3, cap, 3, symbols(7, 7)), 7, 3, 5, cap, &Device::flex()).unwrap();
         check_model(&format!("cap {cap}"), &model, &batch, TransformerClassifier::losses);
     }
@@ -110,7 +111,7 @@ fn pitfall_11_decoder_equals_the_oracle_tied_and_untied() {
     for (tied, positions, cap) in
         [(true, Positions::Rotary, 1), (true, Positions::Learned, 2), (false, Positions::Rotary, 3), (false, Positions::Learned, 1)]
     {
-        let model = settled(small_decoder().with_tied(tied).with_positions(positions).init(&training()), &mut rng);
+        let model = drawn(small_decoder().with_tied(tied).with_positions(positions).init(&training()), &mut rng);
         let texts: Vec<Vec<Vec<u32>>> = (0..3).map(|_| (0..rng.random_range(1..3)).map(|_| symbols(5, 8)(&mut rng)).collect()).collect();
         let batch = TextBatch::new(&texts, 6, cap, 5, &Device::flex()).unwrap();
         check_model(&format!("tied {tied}, {positions:?}, cap {cap}"), &model, &batch, Decoder::losses);
@@ -130,16 +131,16 @@ fn padding_changes_nothing() {
     assert!(read(padding.clone().float().sum())[0] >= 6.0);
     other.inputs.ids = other.inputs.ids.mask_fill(padding, 5);
     let lstm =
-        settled(LstmClassifierConfig::new(7, 3).with_d_embedding(3).with_d_hidden(4).with_layers(2).init(&training()), &mut rng).valid();
+        drawn(LstmClassifierConfig::new(7, 3).with_d_embedding(3).with_d_hidden(4).with_layers(2).init(&training()), &mut rng).valid();
     let transformer = TransformerClassifierConfig::new(7, 3, 6).with_d_model(4).with_d_ff(6).with_n_heads(2);
-    let transformer = settled(transformer.init(&training()), &mut rng).valid();
+    let transformer = drawn(transformer.init(&training()), &mut rng).valid();
     for batch in [&long, &other] {
         assert!(norm(&difference(&read(lstm.losses(&short)), &read(lstm.losses(batch)))) < 1e-5);
         assert!(norm(&difference(&read(transformer.losses(&short)), &read(transformer.losses(batch)))) < 1e-5);
     }
     assert!(read(lstm.losses(&short)).iter().zip(read(short.mask.clone())).all(|(loss, mask)| (*loss > 0.0) == (mask > 0.0)));
 
-    let decoder = settled(small_decoder().init(&training()), &mut rng).valid();
+    let decoder = drawn(small_decoder().init(&training()), &mut rng).valid();
     let texts = [vec![vec![0, 1, 2]], vec![vec![4]]];
     let of = |length, cap| TextBatch::new(&texts, 6, cap, length, &device).unwrap();
     let (short, long) = (read(decoder.losses(&of(4, 1))), read(decoder.losses(&of(5, 2))));
@@ -187,7 +188,7 @@ fn rows_that_do_not_fit_are_refused() {
 fn the_ways_to_a_likelihood_agree() {
     let mut rng = seeded(406);
     for positions in [Positions::Rotary, Positions::Learned] {
-        let model = settled(small_decoder().with_positions(positions).init(&training()), &mut rng);
+        let model = drawn(small_decoder().with_positions(positions).init(&training()), &mut rng);
         let text = vec![3, 0, 4, 1];
         let batch = TextBatch::new(&[vec![text.clone()]], 6, 1, 5, &Device::flex()).unwrap();
         let with_end: Vec<u32> = text.iter().copied().chain([model.end()]).collect();
@@ -206,11 +207,27 @@ fn the_ways_to_a_likelihood_agree() {
     }
 }
 
+/// A model sees the order of what came before, and the last `max_length` symbols of it alone.
+#[test]
+fn a_decoder_sees_order_within_its_window() {
+    let mut rng = seeded(410);
+    for positions in [Positions::Rotary, Positions::Learned] {
+        // One layer: without positions it could not tell these prefixes apart.
+        let model = drawn(small_decoder().with_n_layers(1).with_positions(positions).init(&training()), &mut rng);
+        let at = |prefix: &[u32]| model.log_likelihood(prefix, &[2]);
+        let swaps = [[0, 1, 3], [1, 2, 4], [2, 4, 0], [3, 0, 1], [4, 3, 2]];
+        let most = swaps.iter().map(|&[a, b, c]| (at(&[a, b, c]) - at(&[b, a, c])).abs()).fold(0.0, f64::max);
+        assert!(most > 1e-4, "{positions:?}: {most}");
+        assert!((at(&[0, 1, 2, 3, 4, 0]) - at(&[1, 1, 2, 3, 4, 0])).abs() < 1e-12, "{positions:?}");
+        assert!((at(&[0, 1, 2, 3, 4, 0]) - at(&[0, 0, 2, 3, 4, 0])).abs() > 1e-4, "{positions:?}");
+    }
+}
+
 /// Draws follow the model: 2,000 first symbols at temperature 1.
 #[test]
 fn symbols_are_drawn_by_their_probabilities() {
     let mut rng = seeded(407);
-    let model = settled(small_decoder().with_max_length(2).with_n_layers(1).init(&training()), &mut rng);
+    let model = drawn(small_decoder().with_max_length(2).with_n_layers(1).init(&training()), &mut rng);
     let mut counts = [0_u64; 6];
     for _ in 0..2000 {
         counts[model.generate(&[2], 1, 1.0, &mut rng).first().copied().unwrap_or(model.end()) as usize] += 1;
@@ -265,7 +282,7 @@ fn models_learn() {
         .into_iter()
         .map(|u| u.into_iter().map(|(x, _)| (x.clone(), usize::from(x[0] > x[1]))).collect());
     let batch = ClassBatch::from_units(&units.collect::<Vec<Vec<_>>>(), 2, 2, &device).unwrap();
-    let model = settled(MlpConfig::new(2, 2).with_hidden(vec![6]).init(&training()), &mut rng);
+    let model = drawn(MlpConfig::new(2, 2).with_hidden(vec![6]).init(&training()), &mut rng);
     let (_, before, after) = descend(model, &batch, Mlp::losses, 1.0, 60);
     assert!(after < 0.4 * before, "mlp: {before} to {after}");
 
@@ -277,7 +294,7 @@ fn models_learn() {
     };
     let images: Vec<Vec<_>> = images.into_iter().map(|u| u.into_iter().map(|(x, class)| lit(x, class)).collect()).collect();
     let batch = ClassBatch::from_images(&images, [2, 6, 7], 3, 1, &device).unwrap();
-    let (_, before, after) = descend(settled(small_cnn().init(&training()), &mut rng), &batch, Cnn::losses, 0.5, 40);
+    let (_, before, after) = descend(drawn(small_cnn().init(&training()), &mut rng), &batch, Cnn::losses, 0.5, 40);
     assert!(after < 0.4 * before, "cnn: {before} to {after}");
 
     // Whether symbol 3 occurs.
@@ -285,11 +302,11 @@ fn models_learn() {
     let texts: Vec<Vec<_>> =
         texts.into_iter().map(|u| u.into_iter().map(|(x, _)| (x.clone(), usize::from(x.contains(&3)))).collect()).collect();
     let batch = ClassBatch::from_sequences(&texts, 5, 2, 6, 1, &device).unwrap();
-    let lstm = settled(LstmClassifierConfig::new(5, 2).with_d_embedding(4).with_d_hidden(6).init(&training()), &mut rng);
+    let lstm = drawn(LstmClassifierConfig::new(5, 2).with_d_embedding(4).with_d_hidden(6).init(&training()), &mut rng);
     let (_, before, after) = descend(lstm, &batch, LstmClassifier::losses, 2.0, 60);
     assert!(after < 0.4 * before, "lstm: {before} to {after}");
     let transformer = TransformerClassifierConfig::new(5, 2, 6).with_d_model(6).with_d_ff(8).with_n_heads(2).with_n_layers(1);
-    let (_, before, after) = descend(settled(transformer.init(&training()), &mut rng), &batch, TransformerClassifier::losses, 1.0, 60);
+    let (_, before, after) = descend(drawn(transformer.init(&training()), &mut rng), &batch, TransformerClassifier::losses, 1.0, 60);
     assert!(after < 0.4 * before, "transformer: {before} to {after}");
 }
 
@@ -298,7 +315,7 @@ fn a_decoder_learns_a_text_by_heart() {
     let mut rng = seeded(409);
     let text = symbols_of(b"hello, hello");
     let config = DecoderConfig::new().with_max_length(16).with_d_model(16).with_d_ff(32).with_n_heads(2).with_n_layers(1);
-    let model = settled(config.init(&training()), &mut rng);
+    let model = drawn(config.init(&training()), &mut rng);
     let batch = TextBatch::new(&[vec![text.clone()], vec![text.clone()]], 257, 1, 16, &Device::flex()).unwrap();
     let (model, before, after) = descend(model, &batch, Decoder::losses, 0.5, 120);
     assert!(after < 0.1 * before, "{before} to {after}");

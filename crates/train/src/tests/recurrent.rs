@@ -1,31 +1,16 @@
 //! Recurrent layers against the oracle and against `burn::nn`, in all their options.
 
-use super::harness::{Rows, check_equal, check_fast, check_same_as_burn, normal};
+use super::harness::{Rows, check_equal, check_fast, check_same_as_burn, drawn, normal};
 use super::*;
 use crate::gradient::{ordinary, trainable};
 use crate::{nn, tape};
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Lora, Module, Param, ParamGroup};
 use burn::nn::activation::ActivationConfig;
 use burn::nn::{HardSigmoidConfig, LstmState, RnnState};
 use burn::tensor::Tensor;
 
 fn training() -> Device {
     Device::flex().autodiff()
-}
-
-/// Every trainable parameter drawn from this stream: Burn's own generator is shared by all tests.
-pub(super) fn settled<M: Module>(model: M, rng: &mut ChaCha20Rng) -> M {
-    struct Settle<'a>(&'a mut ChaCha20Rng);
-    impl ModuleMapper for Settle<'_> {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let value = normal(param.dims(), self.0) * 0.5;
-            param.map(|t| {
-                let trainable = t.is_require_grad();
-                value.autodiff().set_require_grad(trainable)
-            })
-        }
-    }
-    model.map(&mut Settle(rng))
 }
 
 /// Sizes of a trial: units, rows a unit, time, inputs, hidden.
@@ -39,8 +24,8 @@ struct Sizes {
 
 impl Sizes {
     fn draw(trial: usize, rng: &mut ChaCha20Rng) -> Self {
-        let time = if trial % 6 == 0 { 1 } else { rng.random_range(2..7) };
-        let units = if trial % 5 == 0 { 1 } else { rng.random_range(2..5) };
+        let time = if trial.is_multiple_of(6) { 1 } else { rng.random_range(2..7) };
+        let units = if trial.is_multiple_of(5) { 1 } else { rng.random_range(2..5) };
         Self { units, cap: trial % 3 + 1, time, d_input: rng.random_range(1..6), d_hidden: rng.random_range(1..6) }
     }
 
@@ -86,7 +71,7 @@ fn rnn_equals_the_oracle_and_burn() {
             .with_reverse(reverse)
             .with_clip(clip)
             .with_hidden_activation(activation);
-        let (rows, model) = (sizes.rows(&mut rng), settled(config.init(&training()), &mut rng));
+        let (rows, model) = (sizes.rows(&mut rng), drawn(config.init(&training()), &mut rng));
         let ours = |m: &nn::Rnn, x: Tensor<3>| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.hidden])
@@ -108,7 +93,7 @@ fn gru_equals_the_oracle_and_burn() {
         let what = format!("trial {trial}: bias {bias}, reset after {reset_after}, clip {clip:?}");
         let config = nn::GruConfig::new(sizes.d_input, sizes.d_hidden, bias).with_reset_after(reset_after).with_clip(clip);
         let burns = burn::nn::GruConfig::new(sizes.d_input, sizes.d_hidden, bias).with_reset_after(reset_after).with_clip(clip);
-        let (rows, model) = (sizes.rows(&mut rng), settled(config.init(&training()), &mut rng));
+        let (rows, model) = (sizes.rows(&mut rng), drawn(config.init(&training()), &mut rng));
         check_fast(&what, &model, &rows, |m, x| m.forward(x, None));
         check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, |m, x| m.forward(x, None), |m, x| m.forward(x, None));
     }
@@ -138,7 +123,7 @@ fn lstm_equals_the_oracle_and_burn() {
             .with_clip(clip)
             .with_gate_activation(gate)
             .with_hidden_activation(if trial % 8 == 5 { ActivationConfig::Softsign } else { ActivationConfig::Tanh });
-        let (rows, model) = (sizes.rows(&mut rng), settled(config.init(&training()), &mut rng));
+        let (rows, model) = (sizes.rows(&mut rng), drawn(config.init(&training()), &mut rng));
         let ours = |m: &nn::Lstm, x: Tensor<3>| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.cell, state.hidden])
@@ -163,7 +148,7 @@ fn both_directions_equal_the_oracle_and_burn() {
 
         let config = nn::BiRnnConfig::new(d_input, d_hidden, bias).with_batch_first(batch_first).with_clip(clip);
         let burns = burn::nn::BiRnnConfig::new(d_input, d_hidden, bias).with_batch_first(batch_first).with_clip(clip);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let ours = |m: &nn::BiRnn, x: Tensor<3>| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.hidden])
@@ -179,7 +164,7 @@ fn both_directions_equal_the_oracle_and_burn() {
             nn::BiGruConfig::new(d_input, d_hidden, bias).with_reset_after(reset_after).with_batch_first(batch_first).with_clip(clip);
         let burns =
             burn::nn::BiGruConfig::new(d_input, d_hidden, bias).with_reset_after(reset_after).with_batch_first(batch_first).with_clip(clip);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let ours = |m: &nn::BiGru, x: Tensor<3>| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state])
@@ -195,7 +180,7 @@ fn both_directions_equal_the_oracle_and_burn() {
             nn::BiLstmConfig::new(d_input, d_hidden, bias).with_input_forget(coupled).with_batch_first(batch_first).with_clip(clip);
         let burns =
             burn::nn::BiLstmConfig::new(d_input, d_hidden, bias).with_input_forget(coupled).with_batch_first(batch_first).with_clip(clip);
-        let model = settled(config.init(&training()), &mut rng);
+        let model = drawn(config.init(&training()), &mut rng);
         let ours = |m: &nn::BiLstm, x: Tensor<3>| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.cell, state.hidden])
@@ -230,7 +215,7 @@ fn stacked_and_repeated_layers_equal_the_oracle() {
             head: nn::LinearConfig::new(3, 2).init(&device),
         };
         let rows = sizes.rows(&mut rng);
-        check_fast(&format!("trial {trial}"), &settled(model, &mut rng), &rows, |m, x| {
+        check_fast(&format!("trial {trial}"), &drawn(model, &mut rng), &rows, |m, x| {
             let (x, _) = m.first.forward(x, None);
             let x = m.second.forward(x, None);
             let (x, state) = m.third.forward(x, None);
@@ -262,7 +247,7 @@ fn first_states_equal_the_oracle_and_burn() {
             gru: nn::GruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device),
             rnn: nn::BiRnnConfig::new(3, 4, true).init(&device),
         };
-        let model = settled(model, &mut rng);
+        let model = drawn(model, &mut rng);
         let rows = sizes.rows(&mut rng);
         check_fast(&format!("trial {trial}"), &model, &rows, |m, x| {
             let start: Tensor<2> = m.start.forward(x.clone().narrow(1, 0, 1)).squeeze_dim(1);
@@ -299,13 +284,13 @@ fn first_states_of_each_direction_equal_burns() {
     for batch_first in [true, false] {
         let (x, hidden, cell): (Tensor<3>, Tensor<3>, Tensor<3>) =
             (normal([3, 3, 2], &mut rng), normal([2, 3, 4], &mut rng), normal([2, 3, 4], &mut rng));
-        let ours = settled(nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
+        let ours = drawn(nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
         let burns =
             burn::nn::BiLstmConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
         let state = || Some(LstmState::new(cell.clone(), hidden.clone()));
         let (ours, burns) = (ours.valid().forward(x.clone(), state()), burns.valid().forward(x.clone(), state()));
         check_equal("lstm", all(ours.0, [ours.1.cell, ours.1.hidden]), all(burns.0, [burns.1.cell, burns.1.hidden]));
-        let ours = settled(nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
+        let ours = drawn(nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device), &mut rng);
         let burns =
             burn::nn::BiGruConfig::new(2, 4, true).with_batch_first(batch_first).init(&device).load_record(ours.clone().into_record());
         let (ours, burns) = (ours.valid().forward(x.clone(), Some(hidden.clone())), burns.valid().forward(x, Some(hidden)));
@@ -321,17 +306,17 @@ fn gradients_equal_those_of_burns_layers() {
         let sizes = Sizes { d_input: 3, d_hidden: 4, ..Sizes::draw(trial, &mut rng) };
         let x = sizes.rows(&mut rng).inputs;
         let device = training();
-        let ours = settled(nn::BiLstmConfig::new(3, 4, true).with_input_forget(trial % 2 == 1).init(&device), &mut rng);
+        let ours = drawn(nn::BiLstmConfig::new(3, 4, true).with_input_forget(trial % 2 == 1).init(&device), &mut rng);
         let burns =
             burn::nn::BiLstmConfig::new(3, 4, true).with_input_forget(trial % 2 == 1).init(&device).load_record(ours.clone().into_record());
         let (a, b) = (ours.forward(x.clone(), None).0, burns.forward(x.clone(), None).0);
         check_gradients(&ours, a, &burns, b);
-        let ours = settled(nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device), &mut rng);
+        let ours = drawn(nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device), &mut rng);
         let burns =
             burn::nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 1).init(&device).load_record(ours.clone().into_record());
         let (a, b) = (ours.forward(x.clone(), None).0, burns.forward(x.clone(), None).0);
         check_gradients(&ours, a, &burns, b);
-        let ours = settled(nn::BiRnnConfig::new(3, 4, true).init(&device), &mut rng);
+        let ours = drawn(nn::BiRnnConfig::new(3, 4, true).init(&device), &mut rng);
         let burns = burn::nn::BiRnnConfig::new(3, 4, true).init(&device).load_record(ours.clone().into_record());
         let (a, b) = (ours.forward(x.clone(), None).0, burns.forward(x, None).0);
         check_gradients(&ours, a, &burns, b);
@@ -361,7 +346,7 @@ fn partly_frozen_layers_equal_the_oracle() {
     for trial in 0..6 {
         let sizes = Sizes { d_input: 3, d_hidden: 2, ..Sizes::draw(trial, &mut rng) };
         let rows = sizes.rows(&mut rng);
-        let mut model = settled(nn::GruConfig::new(3, 2, true).with_reset_after(trial % 2 == 0).init(&device), &mut rng);
+        let mut model = drawn(nn::GruConfig::new(3, 2, true).with_reset_after(trial % 2 == 0).init(&device), &mut rng);
         let Gates { all: gates } = Gates::of(&mut model);
         for gate in gates {
             frozen(&mut gate.input_transform.weight);
@@ -370,6 +355,23 @@ fn partly_frozen_layers_equal_the_oracle() {
             }
         }
         check_fast("partly frozen", &model, &rows, |m, x| m.forward(x, None));
+    }
+}
+
+/// Adapters on every weight, with what is under them frozen, as adapters are made, and trained along.
+#[test]
+fn adapters_on_gates_equal_the_oracle() {
+    let mut rng = seeded(211);
+    for trial in 0..3 {
+        let sizes = Sizes { d_input: 3, d_hidden: 4, ..Sizes::draw(trial, &mut rng) };
+        let rows = sizes.rows(&mut rng);
+        let gru = nn::BiGruConfig::new(3, 4, true).with_reset_after(trial % 2 == 0).init(&training());
+        let gru = drawn(gru.apply_lora(Lora::new(2, 3.0)), &mut rng);
+        check_fast("gru, frozen below", &gru, &rows, |m, x| m.forward(x, None).0);
+        check_fast("gru, trained along", &gru.unfreeze_group(ParamGroup::all()), &rows, |m, x| m.forward(x, None).0);
+        let lstm = nn::LstmConfig::new(3, 4, true).with_reverse(trial % 2 == 0).init(&training());
+        let lstm = drawn(lstm.apply_lora(Lora::new(1, 2.0)), &mut rng);
+        check_fast("lstm, frozen below", &lstm, &rows, |m, x| m.forward(x, None).0);
     }
 }
 
