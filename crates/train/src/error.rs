@@ -63,6 +63,9 @@ pub enum Error {
         /// What is not the same.
         changed: Vec<String>,
     },
+    /// This noise key was used with this plan on these rows before, and there is no state to go on from: its noise on other sums would cancel.
+    #[error("this noise key was used for this plan and data before, and no state is there to go on from; begin anew with a new noise key")]
+    NoState,
     /// The weights file does not belong to this architecture, or is damaged.
     #[error("the weights cannot be read: {why}")]
     Weights {

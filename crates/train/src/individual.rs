@@ -10,8 +10,8 @@ const PARTS: usize = 32;
 /// The loss of each unit by its realised gradients (Feldman & Zrnic 2021, arXiv:2008.11193; Yu et al. 2023, arXiv:2206.02617): in a step in
 /// which a unit's clipped gradient has norm n, the noise hides it as noise multiplier σC/n would, whether it was drawn or not.
 ///
-/// **These values depend on the data and are private themselves.** They are for the answer to a person's own request, and may not be published,
-/// averaged or compared; hence no `Debug`, no `Serialize`, and one unit at a time. What holds for everyone is the plan's ε.
+/// **These values depend on the data: they are personal data themselves.** They are for the answer to a person's own request, and may not be
+/// published, averaged or compared; hence no `Debug`, no `Serialize`, and one unit at a time. What holds for everyone is the plan's ε.
 ///
 /// Whether it was drawn or not: so the norm of a unit that was not drawn is needed too. It is computed for every unit in each `every`-th step,
 /// which costs a pass over all of them; in the other steps a unit that was not drawn is charged the full bound, which is sound and usually

@@ -178,7 +178,8 @@ where
     /// With its state on the disk: the first step goes on from the state in the folder, where there is one. From there on every weight is, bit
     /// for bit, what it would have been without the interruption.
     ///
-    /// Needs the same noise key again: [`RunKey::kept_in`]. Where the model draws random numbers in training (dropout), they are drawn from the
+    /// Needs the same noise key again, [`RunKey::kept_in`], and the same losses: a setting they take from outside the program, and the model, are
+    /// the caller's to keep. Where the model draws random numbers in training (dropout), they are drawn from the
     /// run's key too, through the device's seed, which is one for the whole process: train one such model at a time.
     #[must_use]
     pub fn with_checkpoints(mut self, checkpoints: Checkpoints) -> Self {
@@ -232,7 +233,7 @@ where
     ///
     /// # Errors
     /// As [`clipped_sum`] and the ledger; then no noise was drawn, and the step can be taken again. [`Error::OtherRun`] where the state on the
-    /// disk is of another run, [`Error::Checkpoint`] and [`Error::Io`] where it cannot be read or written.
+    /// disk is of another run, [`Error::NoState`] where the run was charged before and has none, [`Error::Checkpoint`] and [`Error::Io`] where it cannot be read or written.
     pub fn step(&mut self) -> Result<Option<Progress>, Error> {
         self.begin()?;
         let step = self.weights.done;
@@ -286,6 +287,7 @@ where
         (every, patience): (std::num::NonZeroU64, NonZeroUsize),
         mut observe: impl FnMut(Progress, Option<f64>),
     ) -> Result<(), Error> {
+        self.begin()?;
         self.charge(self.plan.steps)?;
         self.drawn = self.plan.steps;
         let (mut best, mut stale) = (f64::INFINITY, 0);
@@ -347,8 +349,10 @@ where
         let frozen = if self.checkpoints.is_some() { checkpoint::frozen(&self.weights.model) } else { String::new() };
         let copies = self.augmentation.as_ref().map_or(1, |a| a.copies.get());
         let every = self.individual.as_ref().map(Individual::every);
-        let settings = format!("{:?} {:?} {copies} {every:?} {frozen}", self.performance, self.weights.averaging);
+        let moves = self.weights.moves();
+        let settings = format!("{:?} {:?} {copies} {every:?} {frozen} {moves}", self.performance, self.weights.averaging);
         let identity = Identity::new(&self.key, &self.binding, &settings);
+        let drawn_before = self.ledger.charged(&self.run) > 0;
         if let Some(checkpoints) = &self.checkpoints {
             match checkpoint::load(&checkpoints.path(), &identity, &mut self.weights)? {
                 Some(State { individual, clip, .. }) => {
@@ -357,11 +361,14 @@ where
                         own.restore(counts)?;
                     }
                 }
+                None if drawn_before => return Err(Error::NoState),
                 None => {
                     self.identity = Some(identity);
                     return self.save().inspect_err(|_| self.identity = None);
                 }
             }
+        } else if drawn_before {
+            return Err(Error::NoState);
         }
         self.identity = Some(identity);
         Ok(())

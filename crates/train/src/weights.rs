@@ -4,8 +4,10 @@ use crate::gradient::{read, trainable};
 use crate::{Privatized, tape};
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::nn::{Initializer, LinearConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
@@ -92,6 +94,26 @@ impl<M: Module, G: Gradient> Weights<M, G> {
         };
     }
 
+    /// What tells optimisers and learning rates apart: the first of the rates, and where the optimiser takes a weight by them.
+    pub(crate) fn moves(&self) -> String {
+        let (mut schedule, mut optimizer) = (self.schedule.clone(), self.optimizer.clone().load_record(OptimizerRecord::default()));
+        let device = Device::flex().autodiff();
+        let mut probe = LinearConfig::new(2, 2).with_bias(false).with_initializer(Initializer::Constant { value: 0.5 }).init(&device);
+        let mut hash = Sha256::new();
+        for step in 0..self.steps.min(FIRST_RATES) {
+            let rate = schedule.step();
+            hash.update(rate.base().to_le_bytes());
+            if step < 3 {
+                let mut gradients = GradientsParams::new();
+                let gradient = Tensor::<2>::from_data([[0.3, -2.0], [1e-3, 0.7 - step as f32]], &Device::flex());
+                gradients.register(probe.weight.id, gradient);
+                probe = optimizer.step(rate, probe, gradients);
+                read(tape::plain(probe.weight.val())).iter().for_each(|w| hash.update(w.to_le_bytes()));
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+
     pub(crate) fn step(&mut self, gradient: G) {
         let gradients = gradient.gradients(&self.model);
         self.model = self.optimizer.step(self.schedule.step(), self.model.clone(), gradients);
@@ -115,6 +137,9 @@ impl<M: Module, G: Gradient> Weights<M, G> {
         self.model.clone().map(&mut Replace(values))
     }
 }
+
+/// How many learning rates are compared when a run goes on.
+const FIRST_RATES: u64 = 1000;
 
 /// The values of each trainable parameter.
 pub(crate) fn values<M: Module>(model: &M) -> BTreeMap<ParamId, Vec<f64>> {

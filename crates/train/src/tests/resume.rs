@@ -149,12 +149,39 @@ fn pitfall_27_a_run_goes_on_only_as_itself() {
     assert_eq!(changed(begin(RunKey::from_bytes([4; 32]), binding()).resume()), ["noise key"]);
     let small = Performance { physical_batch: Some(3.try_into().unwrap()), ..Performance::default() };
     assert_eq!(changed(begin(key(), binding()).with_performance(small).resume()), ["settings"]);
+    let otherwise = [
+        (SgdConfig::new().init(), 0.4),
+        (SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init(), 0.5),
+        (AdamConfig::new().init(), 0.5),
+        (AdamConfig::new().with_beta_2(0.99).init(), 0.5),
+    ];
+    for optimizer in otherwise {
+        assert_eq!(
+            changed(trainer(optimizer, MemoryLedger::default()).with_checkpoints(checkpoints(folder.path(), 2)).resume()),
+            ["settings"]
+        );
+    }
     assert_eq!(begin(key(), binding()).resume().unwrap().step, 4);
     let text = std::fs::read(folder.path().join("run.checkpoint")).unwrap();
     let text = String::from_utf8_lossy(&text);
     // What it is bound to is there under the key only.
     assert!(text.contains(r#"\"step\":4"#) && text.contains(r#"\"data\":\""#));
     assert!(!text.contains(r#"\"data\":\"data\""#));
+}
+
+/// A key whose steps are charged is used again only with the state they led to.
+#[test]
+fn pitfall_27_a_key_is_not_used_again_without_its_state() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sgd = || (SgdConfig::new().init(), 0.5);
+    let begin = || trainer(sgd(), FileLedger::open(folder.path().join("ledger")).unwrap());
+    let state = |at: &Path| checkpoints(at, 2);
+    let mut first = begin().with_checkpoints(state(folder.path()));
+    first.step().unwrap();
+    drop(first);
+    assert!(matches!(begin().step(), Err(Error::NoState)));
+    assert!(matches!(begin().with_checkpoints(state(elsewhere.path())).step(), Err(Error::NoState)));
+    assert!(begin().with_checkpoints(state(folder.path())).step().is_ok());
 }
 
 /// Each byte of the file is under its digest, and half a file is none.

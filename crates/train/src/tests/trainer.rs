@@ -273,7 +273,7 @@ fn pitfall_28_what_cannot_be_charged_is_not_drawn() {
 
 /// A run that ends early is charged what it drew; one whose end was chosen by a metric is charged in full.
 #[test]
-fn a_run_that_ends_early_is_charged_what_it_may_have_shown() {
+fn pitfall_24_a_run_that_ends_early_is_charged_what_it_may_have_shown() {
     let ledger = Watched::default();
     let mut run = trainer(sgd(), ledger.clone());
     (0..4).for_each(|_| assert!(run.step().unwrap().is_some()));
@@ -298,7 +298,7 @@ fn a_run_that_ends_early_is_charged_what_it_may_have_shown() {
 }
 
 #[test]
-fn a_public_metric_is_the_mean_over_public_rows() {
+fn pitfall_24_a_metric_is_the_mean_over_public_rows() {
     let run = trainer(sgd(), MemoryLedger::default());
     let public = labelled(51);
     let all: Vec<usize> = (0..ROWS).collect();
@@ -308,6 +308,15 @@ fn a_public_metric_is_the_mean_over_public_rows() {
     let small = Performance { physical_batch: NonZeroUsize::new(7), ..Performance::default() };
     assert!((run.evaluate_public(&public, of_rows).unwrap() - expected).abs() < 1e-6);
     assert!((run.with_performance(small).evaluate_public(&public, of_rows).unwrap() - expected).abs() < 1e-6);
+}
+
+/// What comes out while a run goes on are step numbers, and at its end a noised model; a field more would not compile here.
+#[test]
+fn pitfall_26_a_run_shows_its_progress_and_a_noised_model() {
+    let mut run = trainer(sgd(), MemoryLedger::default());
+    run.fit(|Progress { step, steps }| assert!(step <= steps)).unwrap();
+    let crate::Trained { model: _, stamp, steps, event: _ } = run.finish().unwrap();
+    assert_eq!((steps, stamp.is_some()), (20, true));
 }
 
 /// Nobody is ever drawn: all steps are taken, charged and noised.
