@@ -32,6 +32,16 @@ pub enum Error {
         /// Of how many units.
         units: usize,
     },
+    /// A layer's first dimension cannot be that of the batch.
+    #[error("the layer of {parameter} saw a first dimension of {found} for {units} units: it must be the batch")]
+    BatchDimension {
+        /// A parameter of the layer.
+        parameter: String,
+        /// The first dimension.
+        found: usize,
+        /// Of how many units.
+        units: usize,
+    },
     /// Rows under a permit for named units of a data version come as a permitted table.
     #[error("the permit allows named units of a data version: which of these examples they are cannot be told")]
     NamedUnits,

@@ -36,6 +36,17 @@ pub(crate) enum Rows {
     Ids(Tensor<2, Int>, usize),
 }
 
+impl Form {
+    /// The length of the first dimension: of the batch, where the layer was used as it must be.
+    pub(crate) fn batch(&self) -> usize {
+        match self {
+            Self::Outer { rows: Rows::Dense(rows), .. } => rows.dims()[0],
+            Self::Outer { rows: Rows::Ids(ids, _), .. } => ids.dims()[0],
+            Self::Whole(t) => t.dims()[0],
+        }
+    }
+}
+
 impl Contribution {
     /// `Σ_t left_tᵀ right_t` for `left` `[batch, positions, rows]` and `right` `[batch, positions, cols]`.
     pub(crate) fn outer(parameter: ParamId, left: Tensor<3>, right: Tensor<3>) -> Self {

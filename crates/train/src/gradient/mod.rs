@@ -87,7 +87,7 @@ impl ClippedSum {
 ///
 /// # Errors
 /// [`Error::NotRecorded`] names the parameters that the loss reaches outside a layer of [`crate::nn`]; [`Error::Losses`] where the losses
-/// are not as many for each unit.
+/// are not as many for each unit, [`Error::BatchDimension`] where what a layer saw is not.
 pub fn clipped_sum<M: Module, B: UnitBatch>(
     model: &M,
     batch: Option<&B>,
@@ -116,6 +116,9 @@ pub fn clipped_sum<M: Module, B: UnitBatch>(
         // A tap that does not reach the loss: the layer's output was not used.
         let Some(gradient) = tap.grad_remove(&mut gradients) else { continue };
         for Contribution { parameter, form } in contributions(gradient) {
+            if !form.batch().is_multiple_of(units) {
+                return Err(Error::BatchDimension { parameter: name(&parameter).unwrap_or_default(), found: form.batch(), units });
+            }
             forms.entry(parameter).or_default().push(form);
         }
     }

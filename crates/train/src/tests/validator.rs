@@ -3,7 +3,7 @@
 use super::harness::{Inputs, Rows, drawn, normal, row_losses};
 use super::*;
 use crate::gradient::read;
-use crate::{Finding, Findings, ModuleValidator, NotSound, nn};
+use crate::{Error, Finding, Findings, ModuleValidator, NotSound, nn};
 use burn::module::{Module, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::tensor::{Distribution, Tensor};
@@ -188,6 +188,13 @@ fn pitfall_10_a_layer_whose_batch_is_not_first_is_refused() {
                 .into(),
         };
         assert_eq!(of_time, expected, "{units} units of {cap}, {moments} moments");
+        // The step itself refuses what it can see.
+        let stepped =
+            clipped_sum(&model, Some(&rows), |m, b| row_losses(time_first(m, b.inputs.clone()), &b.mask), &Clip::flat(1.0)).map(|_| ());
+        match moments % units {
+            0 => stepped.unwrap(),
+            _ => assert!(matches!(stepped, Err(Error::BatchDimension { found, .. }) if found == moments), "{stepped:?}"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::findings::is_whole;
 use super::{Finding, Findings};
-use crate::gradient::{Contribution, Form, Parameter, Rows, read, trainable, with_own_gradient};
+use crate::gradient::{Contribution, Parameter, read, trainable, with_own_gradient};
 use crate::{Clip, ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal, tape};
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Tensor, TensorData};
@@ -63,7 +63,7 @@ fn ownership<M: Module, B: UnitBatch>(model: &M, probe: &B, losses: &impl Fn(&M,
             let Some(gradient) = tap.grad_remove(&mut gradients) else { continue };
             for Contribution { parameter, form } in contributions(gradient) {
                 recorded.insert(parameter);
-                rows.entry(parameter).or_insert_with(|| batch_of(&form));
+                rows.entry(parameter).or_insert_with(|| form.batch());
             }
         }
     }
@@ -91,14 +91,6 @@ fn ownership<M: Module, B: UnitBatch>(model: &M, probe: &B, losses: &impl Fn(&M,
         found.push(Finding::NotInModel);
     }
     found
-}
-
-fn batch_of(form: &Form) -> usize {
-    match form {
-        Form::Outer { rows: Rows::Dense(rows), .. } => rows.dims()[0],
-        Form::Outer { rows: Rows::Ids(ids, _), .. } => ids.dims()[0],
-        Form::Whole(t) => t.dims()[0],
-    }
 }
 
 /// Units whose losses or gradients in the batch are not those they have alone (harness H3 of the pitfalls).
