@@ -1,6 +1,7 @@
 //! The private step against slow, independent oracles, and the pitfalls of differentially private training by their numbers
 //! (each test says what it would catch).
 
+mod accounting;
 mod adaptive;
 mod attention;
 mod board;
