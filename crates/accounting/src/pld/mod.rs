@@ -25,6 +25,7 @@ pub(crate) mod curve;
 mod decay;
 mod law;
 mod line;
+mod rare;
 mod saddle;
 pub(crate) mod table;
 
@@ -36,6 +37,7 @@ use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
 use contour::Contour;
 use curve::Upper;
 use law::Law;
+use line::Line;
 use saddle::{Landscape, Saddle};
 use table::{Direction, Step};
 
@@ -53,7 +55,7 @@ const LAW_WIDTH: f64 = 1e-6;
 const ABSOLUTE_WIDTH: f64 = 1e-6;
 
 /// Mixtures of Gaussians have no contour: their grid is all there is, and is made this much finer.
-const LINES_NARROWER: f64 = 40.0;
+const LINES_NARROWER: f64 = 24.0;
 
 /// Intervals wider than this part of epsilon are not meant to be reported.
 const WIDEST: f64 = 1e-3;
@@ -90,6 +92,11 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     {
         return interval(found);
     }
+    if let Some(line) = single_line(&parts, &laws)
+        && let (Some(one), Some(other)) = (line.epsilon(delta), line.turned().epsilon(delta))
+    {
+        return interval((one.0.max(other.0), one.1.max(other.1)));
+    }
     let planner = RefCell::new(RealFftPlanner::new());
     let mut best = (0.0, 0.0);
     for direction in directions(&parts, &laws) {
@@ -107,7 +114,25 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
             laws if laws.iter().all(|(law, _)| law.is_line()) => relative_width / LINES_NARROWER,
             _ => LAW_WIDTH,
         };
-        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner)?;
+        let narrow = |(lower, upper): &(f64, f64)| upper - lower <= (WIDEST * upper).max(ABSOLUTE_WIDTH);
+        let rarely_large = |likely: bool| {
+            let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction) else { return None };
+            let highest = uncut.chernoff(&uncut.for_delta(delta), delta.ln()) * (1.0 + 1e-9);
+            let goal = |upper: f64| (relative_width.max(0.8 * WIDEST) * upper).max(ABSOLUTE_WIDTH);
+            (rare::is_likely(part, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
+        };
+        // It answers for both directions.
+        if let Some(found) = rarely_large(true) {
+            return interval(found);
+        }
+        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner);
+        if !found.as_ref().is_ok_and(narrow)
+            && let Some(found) = rarely_large(false)
+        {
+            return interval(found);
+        }
+        let found = found?;
+        debug_assert!(found.0 <= found.1 * (1.0 + 1e-9) + 1e-12, "{event}: {found:?}");
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
     }
     let (lower, upper) = best;
@@ -199,6 +224,10 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
     if parts.is_empty() && laws.is_empty() {
         return Ok(DeltaInterval { lower: 0.0, upper: 0.0 });
     }
+    if let Some(line) = single_line(&parts, &laws) {
+        let (one, other) = (line.hockey_stick(epsilon), line.turned().hockey_stick(epsilon));
+        return Ok(DeltaInterval { lower: one.0.max(other.0), upper: one.1.max(other.1) });
+    }
     for direction in directions(&parts, &laws) {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
@@ -281,6 +310,14 @@ fn merged(event: &Event, log_tail: f64) -> Result<(Vec<SubsampledGaussian>, Coun
         return Err(Error::Unrepresentable { quantity: "the privacy loss" });
     }
     Ok((parts, laws))
+}
+
+/// The mixtures of Gaussians that are all there is, and once: then delta has a closed form.
+fn single_line<'a>(parts: &[SubsampledGaussian], laws: &'a [(Law, u64)]) -> Option<&'a Line> {
+    match (parts, laws) {
+        ([], [(Law::Line(line), 1)]) => Some(line),
+        _ => None,
+    }
 }
 
 /// An unsampled Gaussian's loss has the same law in both directions.
