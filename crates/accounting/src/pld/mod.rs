@@ -55,7 +55,7 @@ const LAW_WIDTH: f64 = 1e-6;
 const ABSOLUTE_WIDTH: f64 = 1e-6;
 
 /// Mixtures of Gaussians have no contour: their grid is all there is, and is made this much finer.
-const LINES_NARROWER: f64 = 24.0;
+const LINES_NARROWER: f64 = 40.0;
 
 /// Intervals wider than this part of epsilon are not meant to be reported.
 const WIDEST: f64 = 1e-3;
@@ -118,6 +118,9 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
         let rarely_large = |likely: bool| {
             let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction) else { return None };
             let highest = uncut.chernoff(&uncut.for_delta(delta), delta.ln()) * (1.0 + 1e-9);
+            if !highest.is_finite() {
+                return None;
+            }
             let goal = |upper: f64| (relative_width.max(0.8 * WIDEST) * upper).max(ABSOLUTE_WIDTH);
             (rare::is_likely(part, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
         };
@@ -434,6 +437,7 @@ impl Run<'_> {
         }
         let mut best: Option<(f64, f64)> = None;
         let mut coarsened = false;
+        let mut useless = 0;
         let mut finest = f64::INFINITY;
         let mut failure = Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS };
         for _ in 0..12 {
@@ -442,7 +446,10 @@ impl Run<'_> {
                     let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
                     let (width, goal) = (found.1 - found.0, goal(found.1));
                     // Where round-off or the tails set the width, finer grids are wasted.
-                    let stuck = best.is_some_and(|b| b.0 > 0.0 && width > 0.9 * (b.1 - b.0));
+                    let gained = best.is_none_or(|b| b.0 <= 0.0 || width <= 0.9 * (b.1 - b.0));
+                    // Once may be how the grid fell.
+                    useless = if gained { 0 } else { useless + 1 };
+                    let stuck = useless > 1;
                     best = Some(found);
                     finest = finest.min(h);
                     if stuck || width <= goal || found.1 <= settled || coarsened {

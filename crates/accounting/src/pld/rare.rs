@@ -448,3 +448,46 @@ impl Tilted {
         (sum - point.noise - point.wrapped).max(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::by_grid;
+    use super::*;
+
+    /// The even grid and this share the masses of pieces, not what becomes of them: where both are narrow they must meet.
+    #[test]
+    fn agrees_with_the_even_grid() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        let goal = |upper: f64| 5e-4 * upper;
+        for (q, sigma, count, delta) in [
+            (1e-4, 0.5, 20, 1e-6),
+            (1e-3, 0.5, 100, 1e-6),
+            (1e-3, 0.4, 30, 1e-12),
+            (0.01, 0.6, 3, 1e-5),
+            (0.02, 0.4, 2, 1e-9),
+            (1e-3, 0.8, 300, 1e-8),
+        ] {
+            let part = SubsampledGaussian { q, sigma, count };
+            let grid = by_grid(&[part], &[], Direction::Remove, delta, 1e-5, 0.0, &planner).unwrap();
+            let rare = epsilon(&part, delta, 2.0 * grid.1 + 1.0, goal, &planner).unwrap();
+            let what = format!("{part:?} {delta:e}: {rare:?} {grid:?}");
+            assert!(rare.0 <= grid.1 && grid.0 <= rare.1, "{what}");
+            assert!(rare.1 - rare.0 <= 5e-4 * rare.1 && grid.1 - grid.0 < 2e-3 * grid.1, "{what}");
+        }
+    }
+
+    /// However coarse the edges and the grid, the interval holds the exact value: at most its own bounds move.
+    #[test]
+    fn coarse_intervals_hold_fine_ones() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        let part = SubsampledGaussian { q: 1e-4, sigma: 0.8, count: 100 };
+        let of = |fineness, ratio| Run::new(&part, 1e-10, 2.0, fineness, ratio, &planner).unwrap().epsilon(1e-10, 2.0).unwrap();
+        let fine = of(100.0, 0.005);
+        for (fineness, ratio) in [(4.0, 0.005), (100.0, 0.2), (6.0, 0.1), (20.0, 0.03)] {
+            let coarse = of(fineness, ratio);
+            assert!(coarse.0 <= fine.0 * (1.0 + 1e-5) && fine.1 * (1.0 - 1e-5) <= coarse.1, "{fineness} {ratio}: {coarse:?} {fine:?}");
+            assert!(coarse.1 - coarse.0 > fine.1 - fine.0);
+        }
+        assert!(fine.1 - fine.0 < 4e-4 * fine.1, "{fine:?}");
+    }
+}
