@@ -55,7 +55,7 @@ const LAW_WIDTH: f64 = 1e-6;
 const ABSOLUTE_WIDTH: f64 = 1e-6;
 
 /// Mixtures of Gaussians have no contour: their grid is all there is, and is made this much finer.
-const LINES_NARROWER: f64 = 40.0;
+const LINES_NARROWER: f64 = 24.0;
 
 /// Intervals wider than this part of epsilon are not meant to be reported.
 const WIDEST: f64 = 1e-3;

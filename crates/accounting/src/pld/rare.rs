@@ -189,7 +189,10 @@ impl Run {
             // C(T, n + 1) B^(n + 1), and what all further terms have.
             let expected = steps * mass;
             let rest = (1..=n + 1).fold(expected.exp(), |product, i| product * expected / i as f64);
-            if rest <= NEGLIGIBLE * delta || n as u64 == count {
+            if n as u64 == count {
+                break;
+            }
+            if rest <= NEGLIGIBLE * delta {
                 charged += rest;
                 break;
             }

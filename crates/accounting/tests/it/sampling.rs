@@ -76,8 +76,8 @@ fn replacing_is_never_looser_than_dp_accounting() {
         let run = Event::dp_sgd(noise(sigma), rate(q), steps);
         let replaced = neighbours::under(&run, Neighbours::ReplaceOne).unwrap();
         let (added, found) = (pld::epsilon(&run, delta(at)).unwrap(), pld::epsilon(&replaced, delta(at)).unwrap());
-        assert!(found.upper.get() <= reference + 1e-6, "{run}: {found} {reference}");
-        assert!(found.upper.get() >= reference - 1e-3 && found.width() < 1e-3 * reference, "{run}: {found} {reference}");
+        assert!(found.upper.get() <= reference + 1e-6 + found.width(), "{run}: {found} {reference}");
+        assert!(found.upper.get() >= reference - 1e-3 && found.width() < 3e-5 * reference, "{run}: {found} {reference}");
         assert!(added.upper <= found.lower, "{run}: adding {added}, replacing {found}");
         let renyi = rdp::epsilon(&replaced, delta(at)).unwrap().epsilon;
         assert!(renyi >= found.lower, "{run}: {renyi} {found}");
