@@ -9,9 +9,11 @@
 //! - One record of a Poisson sample replaced: P = (1-q) N(0, s^2) + q N(1, s^2), Q = (1-q) N(0, s^2) + q N(-1, s^2). By joint
 //!   convexity the divergence is q times one between N(x) and (1-b) N(0) + b N(x'); both masses of a set are least on the same
 //!   half-space, for |x| = 1 and x' = -x.
-//! - A Poisson sample of which at most B are kept, one record added (Chua et al. 2024, arXiv:2406.16305): given that the others
-//!   fill the batch, which has probability p = P[Bin(N-1, q) >= B], the record takes another's place with probability
-//!   q' = P[Bin(N, q) > B] B/(p N), which moves the sum by up to 2; else it is an ordinary sample. Which of both is revealed.
+//! - A Poisson sample of which at most B are kept, one record added (Chua et al. 2024, arXiv:2411.04205): given that the others
+//!   fill the batch, which has probability p = P[Bin(N-1, q) >= B] whether the record is there or not, the record takes another's
+//!   place with probability q' = P[Bin(N, q) > B] B/(p N), which moves the sum by up to 2. What is kept of the others is then an
+//!   even draw of B, or of B - 1, of them, however many there were, so that the rate may be averaged over their number. If they
+//!   do not fill it, it is an ordinary sample. Which of both is revealed.
 //! - Batches of a fixed size, one record replaced (Balle, Barthe & Gaboardi 2018, Theorems 9 and 10; Zhu, Dong & Wang 2022,
 //!   Proposition 30): for e^epsilon >= 1 the divergence is at most that of adding a record at rate w to a sum that moves by 2
 //!   (2j where the record is drawn j times), and the divergences below 1 follow by symmetry.

@@ -6,6 +6,7 @@
 //! the side that keeps this true. The grid is refined until the interval is narrow.
 //!
 //! - Grid from above: Doroshenko, Ghazi, Kamath, Kumar & Manurangsi 2022 (arXiv:2207.04380), connect the dots.
+//! - Rare, large losses beside many tiny ones: told apart by their number, see `rare`.
 //! - Both directions, adding and removing a record, are composed separately and the larger result is reported:
 //!   Zhu, Dong & Wang 2022 (arXiv:2106.08567).
 //! - Valid only for parameters fixed in advance. Where a parameter depends on an earlier output, use a
