@@ -9,9 +9,11 @@
 //! - One record of a Poisson sample replaced: P = (1-q) N(0, s^2) + q N(1, s^2), Q = (1-q) N(0, s^2) + q N(-1, s^2). By joint
 //!   convexity the divergence is q times one between N(x) and (1-b) N(0) + b N(x'); both masses of a set are least on the same
 //!   half-space, for |x| = 1 and x' = -x.
-//! - A Poisson sample of which at most B are kept, one record added (Chua et al. 2024, arXiv:2406.16305): given that the others
-//!   fill the batch, which has probability p = P[Bin(N-1, q) >= B], the record takes another's place with probability
-//!   q' = P[Bin(N, q) > B] B/(p N), which moves the sum by up to 2; else it is an ordinary sample. Which of both is revealed.
+//! - A Poisson sample of which at most B are kept, one record added (Chua et al. 2024, arXiv:2411.04205): given that the others
+//!   fill the batch, which has probability p = P[Bin(N-1, q) >= B] whether the record is there or not, the record takes another's
+//!   place with probability q' = P[Bin(N, q) > B] B/(p N), which moves the sum by up to 2. What is kept of the others is then an
+//!   even draw of B, or of B - 1, of them, however many there were, so that the rate may be averaged over their number. If they
+//!   do not fill it, it is an ordinary sample. Which of both is revealed.
 //! - Batches of a fixed size, one record replaced (Balle, Barthe & Gaboardi 2018, Theorems 9 and 10; Zhu, Dong & Wang 2022,
 //!   Proposition 30): for e^epsilon >= 1 the divergence is at most that of adding a record at rate w to a sum that moves by 2
 //!   (2j where the record is drawn j times), and the divergences below 1 follow by symmetry.
@@ -46,11 +48,15 @@ pub(crate) struct Branch {
     pub(crate) turned: bool,
 }
 
-/// A user's records, or how often one record is drawn, beyond these have no more than this probability.
-const RARE: f64 = 1e-120;
+/// Probabilities below this are no longer told apart.
+const SMALLEST: f64 = 1e-290;
 
-/// The pair for an event that [`Event::parts`] leaves whole, if it is one of those above.
-pub(crate) fn of(event: &Event, accountant: &'static str) -> Result<Option<Pair>, Error> {
+/// Most Gaussians of one mixture.
+const MOST: usize = 4096;
+
+/// The pair for an event that [`Event::parts`] leaves whole, if it is one of those above. Where a binomial has more values than can
+/// be told apart, those as improbable as `rare` are taken for an infinite loss; with `rare` 0, for the largest value.
+pub(crate) fn of(event: &Event, accountant: &'static str, rare: f64) -> Result<Option<Pair>, Error> {
     let gaussian = |inner: &Event| match inner {
         Event::Gaussian { noise_multiplier } => Ok(noise_multiplier.get()),
         _ => Err(event.refused(accountant, "only a single Gaussian can be sampled: a sampled composition reuses one batch")),
@@ -58,7 +64,7 @@ pub(crate) fn of(event: &Event, accountant: &'static str) -> Result<Option<Pair>
     Ok(Some(match event {
         Event::UserLevelGaussian { noise_multiplier, sampling_rate, records_per_user } => {
             let (k, q) = (f64::from(records_per_user.get()), sampling_rate.get());
-            let (components, infinite) = binomial_components(k, q, |j| binomial::mass(k, q, j));
+            let (components, infinite) = binomial_components(k, q, rare)?;
             let p = components.into_iter().map(|(j, weight)| (weight, j)).collect();
             Pair { branches: vec![Branch::whole(1.0, noise_multiplier.get(), p, vec![(1.0, 0.0)])], even: 0.0, infinite }
         }
@@ -73,7 +79,7 @@ pub(crate) fn of(event: &Event, accountant: &'static str) -> Result<Option<Pair>
                 if *with_replacement {
                     let q = 1.0 / n;
                     let w = -(b * (-q).ln_1p()).exp_m1();
-                    let (components, rare) = binomial_components(b, q, |j| binomial::mass(b, q, j));
+                    let (components, rare) = binomial_components(b, q, rare)?;
                     let times = components.into_iter().filter(|(j, _)| *j > 0.0).map(|(j, weight)| (weight / w, 2.0 * j));
                     Pair::folded(w, sigma, times, rare / w)
                 } else if b <= n {
@@ -98,21 +104,47 @@ pub(crate) fn of(event: &Event, accountant: &'static str) -> Result<Option<Pair>
     }))
 }
 
-/// The likely values of a binomial, with their probabilities, and the probability of all larger ones.
-fn binomial_components(n: f64, q: f64, mass: impl Fn(f64) -> f64) -> (Vec<(f64, f64)>, f64) {
+/// The likely values of a binomial, with their probabilities, and the probability of all larger ones. Those that are too improbable
+/// and small count for the smallest that is kept: the farther a centre moves, the more its mixture differs from the base, on the
+/// half-spaces where that is most.
+fn binomial_components(n: f64, q: f64, rare: f64) -> Result<(Vec<(f64, f64)>, f64), Error> {
+    let least = rare.max(SMALLEST);
+    let mode = ((n + 1.0) * q).floor().min(n);
     let mut components = Vec::new();
-    let mut j = 0.0;
-    while j <= n {
-        let weight = mass(j);
-        if j > n * q && weight < RARE {
-            return (components, binomial::upper_tail(n, q, j));
+    let mut j = mode;
+    while j >= 0.0 && components.len() <= MOST {
+        let weight = binomial::mass(n, q, j);
+        if weight < least {
+            break;
         }
-        if weight > 0.0 {
-            components.push((j, weight));
+        components.push((j, weight));
+        j -= 1.0;
+    }
+    components.reverse();
+    if j >= 0.0
+        && let Some(lowest) = components.first_mut()
+    {
+        lowest.1 += 1.0 - binomial::upper_tail(n, q, j + 1.0);
+    }
+    let mut j = mode + 1.0;
+    let mut beyond = 0.0;
+    while j <= n && components.len() <= MOST {
+        let weight = binomial::mass(n, q, j);
+        if weight < least {
+            beyond = binomial::upper_tail(n, q, j).max(SMALLEST);
+            break;
         }
+        components.push((j, weight));
         j += 1.0;
     }
-    (components, 0.0)
+    if components.len() > MOST {
+        return Err(Error::GridTooLarge { points: n, limit: MOST });
+    }
+    if rare == 0.0 && beyond > 0.0 {
+        components.push((n, beyond));
+        beyond = 0.0;
+    }
+    Ok((components, beyond))
 }
 
 impl Pair {

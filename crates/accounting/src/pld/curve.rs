@@ -3,15 +3,15 @@
 use super::compose::{Composed, Exponentials};
 
 /// Running sums over the atoms above a grid point, walked from the top of the window downwards.
-struct Above {
+pub(super) struct Above {
     /// Sum of mass.
-    mass: f64,
+    pub(super) mass: f64,
     /// Sum of mass e^(point - loss), the point being where the walk stands.
-    discounted: f64,
+    pub(super) discounted: f64,
     /// Sum of the squared weights, for the round-off.
-    squared_weights: f64,
+    pub(super) squared_weights: f64,
     /// e^(log_normaliser - lambda point).
-    weight: f64,
+    pub(super) weight: f64,
 }
 
 /// An upper bound on epsilon, or why it is not one worth having.
@@ -99,7 +99,7 @@ pub(crate) fn delta_lower(composed: &Composed, epsilon: f64) -> f64 {
 }
 
 /// Visits the grid points from the top down with the sums over the atoms strictly above each, until told to stop.
-fn walk(composed: &Composed, mut visit: impl FnMut(f64, &Above) -> bool) {
+pub(super) fn walk(composed: &Composed, mut visit: impl FnMut(f64, &Above) -> bool) {
     let Composed { h, origin, lambda, log_normaliser, .. } = *composed;
     let last = composed.tilted.len() - 1;
     let top = origin + last as f64 * h;

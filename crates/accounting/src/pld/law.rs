@@ -28,7 +28,7 @@ pub(crate) enum Law {
 impl Law {
     /// The law of one of the mechanisms that [`Event::parts`] leaves whole. What is cut has mass e^`log_tail` at most.
     pub(crate) fn of(event: &Event, log_tail: f64) -> Result<Self, Error> {
-        if let Some(pair) = pair::of(event, NAME)? {
+        if let Some(pair) = pair::of(event, NAME, log_tail.exp())? {
             let line = Line::new(pair, log_tail);
             finite(line.ends().1 - line.ends().0)?;
             return Ok(Self::Line(Box::new(line)));

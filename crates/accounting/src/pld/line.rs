@@ -66,6 +66,18 @@ impl Line {
         &self.rough
     }
 
+    /// How many grid points a cell of this branch spans: the error is that of the grid times the weight, so that an improbable
+    /// branch may be cut coarsely.
+    fn stride(&self, branch: &Branch, cuts: &Cuts, h: f64) -> f64 {
+        let heaviest = self.pair.branches.iter().map(|b| b.weight).fold(0.0, f64::max);
+        let most = ((cuts.highest - cuts.lowest) / (64.0 * h)).max(1.0);
+        (0.03 * heaviest / branch.weight).sqrt().min(most).max(1.0).floor()
+    }
+
+    fn longest_stride(&self, h: f64) -> f64 {
+        self.branches().map(|(branch, cuts)| self.stride(branch, cuts, h)).fold(1.0, f64::max)
+    }
+
     fn branches(&self) -> impl Iterator<Item = (&Branch, &Cuts)> {
         self.pair.branches.iter().zip(&self.cuts)
     }
@@ -80,17 +92,51 @@ impl Line {
         ends
     }
 
+    /// delta at an epsilon of 0 or more, if this is all that is done: between bounds.
+    pub(crate) fn hockey_stick(&self, epsilon: f64) -> (f64, f64) {
+        self.pair.branches.iter().fold((0.0, self.pair.infinite), |(lower, upper), branch| {
+            let (low, high) = branch.hockey_stick(epsilon);
+            (lower + branch.weight * low, upper + branch.weight * high)
+        })
+    }
+
+    /// Epsilon at `delta`, if this is all that is done: between bounds.
+    pub(crate) fn epsilon(&self, delta: f64) -> Option<(f64, f64)> {
+        if self.hockey_stick(0.0).1 <= delta {
+            return Some((0.0, 0.0));
+        }
+        let (mut low, mut high) = (0.0, self.ends().1.max(1e-9));
+        if self.hockey_stick(high).1 > delta {
+            return None;
+        }
+        while high - low > 1e-13 * high {
+            let middle = 0.5 * (low + high);
+            let (lower, upper) = self.hockey_stick(middle);
+            if upper <= delta {
+                high = middle;
+            } else if lower >= delta {
+                low = middle;
+            } else {
+                break;
+            }
+        }
+        Some((low, high))
+    }
+
     pub(crate) fn table_above(&self, h: f64) -> Table {
-        let mut grid = Grid::new(self.ends(), h, 0.0);
+        let mut grid = Grid::new(self.ends(), h, 0.0, self.longest_stride(h));
         grid.add(0.0, self.pair.even);
         let mut infinite = self.pair.infinite;
-        let shrink = -(-h).exp_m1();
+        let fine = h;
         for (branch, cuts) in self.branches() {
+            let stride = self.stride(branch, cuts, fine);
+            let h = stride * fine;
+            let shrink = -(-h).exp_m1();
             let mut n = (cuts.lowest / h).floor();
             let mut edge = Edge::new(branch, cuts.from, cuts.lowest);
             // What was cut at small losses moves up to the lowest edge.
             let (below, above) = branch.outside(cuts);
-            grid.add(if branch.turned { -(cuts.highest / h).ceil() } else { n }, branch.weight * below);
+            grid.add(stride * if branch.turned { -(cuts.highest / h).ceil() } else { n }, branch.weight * below);
             infinite += branch.weight * above;
             while edge.x < cuts.to {
                 let next = branch.edge_at((n + 1.0) * h, &edge, cuts, &mut grid.shift);
@@ -102,13 +148,14 @@ impl Line {
                 let surplus = (p - q * ratio).max(0.0) + cell.seen(branch).1 + ratio * slack + 8.0 * UNIT * p;
                 // Where the base underflows all goes up.
                 let up = if surplus.is_finite() { (surplus / shrink).min(p) } else { p };
-                grid.add(upper, branch.weight * up);
-                grid.add(lower, branch.weight * (p - up));
+                grid.add(stride * upper, branch.weight * up);
+                grid.add(stride * lower, branch.weight * (p - up));
                 edge = next;
                 n += 1.0;
             }
         }
-        grid.table(infinite)
+        let dropped = grid.dropped;
+        grid.table(infinite + dropped)
     }
 
     pub(crate) fn table_below(&self, h: f64) -> Table {
@@ -119,11 +166,11 @@ impl Line {
             Some((branch, cuts)) if self.pair.even == 0.0 => branch.sign() * branch.first_atom(cuts, h, &mut shift),
             _ => 0.0,
         };
-        let mut grid = Grid::new(self.ends(), h, offset - h * (offset / h).round());
+        let mut grid = Grid::new(self.ends(), h, offset - h * (offset / h).round(), self.longest_stride(h));
         grid.shift = shift;
         grid.add(0.0, self.pair.even);
         for (branch, cuts) in self.branches() {
-            branch.atoms(cuts, &mut grid);
+            branch.atoms(cuts, self.stride(branch, cuts, h), &mut grid);
         }
         grid.table(0.0)
     }
@@ -138,22 +185,26 @@ struct Grid {
     reach: f64,
     /// How far round-off may have moved the losses.
     shift: f64,
+    /// Mass that lay off the grid.
+    dropped: f64,
 }
 
 impl Grid {
-    fn new((low, high): (f64, f64), h: f64, offset: f64) -> Self {
-        let (first, last) = ((low / h).floor() - 2.0, (high / h).ceil() + 2.0);
+    fn new((low, high): (f64, f64), h: f64, offset: f64, stride: f64) -> Self {
+        let (first, last) = ((low / h).floor() - 2.0 * stride, (high / h).ceil() + 2.0 * stride);
         let reach = low.abs().max(high.abs()) + 3.0 * h;
-        Self { h, offset, first, mass: vec![0.0; (last - first) as usize + 1], reach, shift: 0.0 }
+        Self { h, offset, first, mass: vec![0.0; (last - first) as usize + 1], reach, shift: 0.0, dropped: 0.0 }
     }
 
-    /// Mass that lies off the grid, which no bound from above has, is dropped.
+    /// Mass that lies off the grid is dropped, and told.
     fn add(&mut self, n: f64, mass: f64) {
         let at = n - self.first;
         if at >= 0.0
             && let Some(slot) = self.mass.get_mut(at as usize)
         {
             *slot += mass;
+        } else {
+            self.dropped += mass;
         }
     }
 
@@ -224,6 +275,70 @@ impl Cell {
 }
 
 impl Branch {
+    /// Bounds on the hockey-stick divergence. The best set is where the loss exceeds epsilon: any other gives a bound from below, and
+    /// P of a larger less e^epsilon times Q of a smaller one a bound from above.
+    fn hockey_stick(&self, epsilon: f64) -> (f64, f64) {
+        let target = self.sign() * epsilon;
+        let (inner, outer) = self.crossing(target);
+        // The mass of a mixture from `edge` to the end where the loss is high.
+        let mass = |mixture: &[(f64, f64)], edge: f64| -> f64 {
+            let one = |&(w, shift): &(f64, f64)| {
+                let z = |x: f64| (x - shift) / self.sigma;
+                let (low, high) = if self.turned { (z(self.from), z(edge.max(self.from))) } else { (z(edge.max(self.from)), z(self.to)) };
+                w * if low >= 0.0 { upper_tail(low) - upper_tail(high) } else { upper_tail(-high) - upper_tail(-low) }
+            };
+            mixture.iter().map(one).sum()
+        };
+        let (p, q) = if self.turned { (&self.q, &self.p) } else { (&self.p, &self.q) };
+        let factor = epsilon.exp();
+        let furthest = p.iter().chain(q).map(|c| ((inner.clamp(self.from.max(-1e9), 1e9) - c.1) / self.sigma).powi(2)).fold(0.0, f64::max);
+        let relative =
+            UNIT * (100.0 + 4.0 * furthest + p.len().max(q.len()) as f64) + 1e-12 * f64::from(u8::from(p.len().max(q.len()) > 2));
+        let error = relative * (mass(p, outer) + factor * mass(q, outer));
+        let lower = (mass(p, inner) - factor * mass(q, inner) - error).max(0.0);
+        let upper = (mass(p, outer) - factor * mass(q, inner) + error).max(0.0);
+        (lower, if upper.is_nan() { 1.0 } else { upper.min(1.0) })
+    }
+
+    /// Two points with ln(p/q) = `target` between them, the first where the loss is higher; an end of the line where there is none.
+    fn crossing(&self, target: f64) -> (f64, f64) {
+        let (low_shift, high_shift) = self.shifts();
+        let beyond = |x: f64| self.log_ratio(x).0 > target;
+        let reach = 40.0 * self.sigma;
+        let (mut low, mut high) = (self.from.max(low_shift - reach), self.to.min(high_shift + reach));
+        let (mut below, mut above) = if beyond(low) {
+            (self.from, low)
+        } else if !beyond(high) {
+            (high, self.to)
+        } else {
+            for _ in 0..200 {
+                let middle = 0.5 * (low + high);
+                if middle <= low || middle >= high {
+                    break;
+                }
+                if beyond(middle) { high = middle } else { low = middle }
+            }
+            (low, high)
+        };
+        // ln(p/q) is rounded as its terms are: itself, and each exponent times its weight.
+        let margin = |x: f64| {
+            let variance = self.sigma * self.sigma;
+            let exponents = self.p.iter().chain(&self.q).map(|&(w, shift)| w * (shift.abs() * (x.abs() + shift.abs()) / variance).min(1.0));
+            1e-14 * (target.abs() + exponents.sum::<f64>())
+        };
+        let mut step = 1e-15 * (self.sigma + low.abs());
+        while below > self.from && self.log_ratio(below).0 > target - margin(below) {
+            below = (below - step).max(self.from);
+            step *= 2.0;
+        }
+        let mut step = 1e-15 * (self.sigma + high.abs());
+        while above < self.to && self.log_ratio(above).0 < target + margin(above) {
+            above = (above + step).min(self.to);
+            step *= 2.0;
+        }
+        if self.turned { (below, above) } else { (above, below) }
+    }
+
     fn sign(&self) -> f64 {
         if self.turned { -1.0 } else { 1.0 }
     }
@@ -256,9 +371,9 @@ impl Branch {
         atom
     }
 
-    /// Cuts the branch into cells whose atoms lie just above grid points, and adds them there.
-    fn atoms(&self, cuts: &Cuts, grid: &mut Grid) {
-        let (h, sign, offset) = (grid.h, self.sign(), self.sign() * grid.offset);
+    /// Cuts the branch into cells whose atoms lie just above every so many grid points, and adds them there.
+    fn atoms(&self, cuts: &Cuts, stride: f64, grid: &mut Grid) {
+        let (h, sign, offset) = (stride * grid.h, self.sign(), self.sign() * grid.offset);
         let mut edge = Edge::new(self, cuts.from, cuts.lowest);
         let mut n = f64::NEG_INFINITY;
         // How far beyond half a spacing the last cell had to reach.
@@ -304,7 +419,7 @@ impl Branch {
                 } else {
                     position.floor()
                 };
-                grid.add(sign * place, self.weight * mass);
+                grid.add(sign * place * stride, self.weight * mass);
             }
             beyond = (upper - goal - 0.5 * h).clamp(-0.3 * h, 0.3 * h);
             edge = next;
@@ -343,5 +458,55 @@ impl Branch {
         }
         *shift = shift.max(best.0);
         Edge::new(self, best.1, target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Event, pair};
+
+    fn hockey_stick(table: &Table, h: f64, epsilon: f64) -> f64 {
+        let atoms = table.mass.iter().enumerate().map(|(i, m)| (table.origin + i as f64 * h, m));
+        table.infinite + atoms.map(|(loss, m)| m * -(epsilon - loss).min(0.0).exp_m1()).sum::<f64>()
+    }
+
+    fn event(json: &str) -> Event {
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Where one step has a closed form, both tables must hold it between them, in both directions, and be of use.
+    #[test]
+    fn tables_hold_the_closed_form() {
+        let gaussian = |sigma: f64| format!(r#"{{"kind":"gaussian","noise_multiplier":{sigma}}}"#);
+        let poisson = |q: f64, sigma: f64| format!(r#"{{"kind":"poisson-sampled","sampling_rate":{q},"event":{}}}"#, gaussian(sigma));
+        let fixed = |with: bool, sigma: f64| {
+            let inner = gaussian(sigma);
+            format!(r#"{{"kind":"fixed-size-sampled","records":20,"batch":5,"with_replacement":{with},"event":{inner}}}"#)
+        };
+        for json in [
+            r#"{"kind":"user-level-gaussian","noise_multiplier":1.5,"sampling_rate":0.2,"records_per_user":4}"#.to_owned(),
+            format!(r#"{{"kind":"replace-one","event":{}}}"#, poisson(0.1, 0.7)),
+            format!(r#"{{"kind":"replace-one","event":{}}}"#, fixed(false, 1.2)),
+            format!(r#"{{"kind":"replace-one","event":{}}}"#, fixed(true, 2.0)),
+            format!(r#"{{"kind":"truncated-poisson-sampled","sampling_rate":0.3,"records":40,"batch":12,"event":{}}}"#, gaussian(0.9)),
+        ] {
+            let event = event(&json);
+            let line = Line::new(pair::of(&event, "test", 1e-20).unwrap().unwrap(), -60.0);
+            for (line, turned) in [(line.clone(), false), (line.turned(), true)] {
+                for h in [0.05, 1e-3] {
+                    let (above, below) = (line.table_above(h), line.table_below(h));
+                    assert!((above.mass.iter().sum::<f64>() + above.infinite - 1.0).abs() < 1e-11, "{event} {turned}");
+                    assert!((below.mass.iter().sum::<f64>() - 1.0).abs() < 1e-11, "{event} {turned}");
+                    for at in [0.0, 0.013, 0.1, 0.5, 1.0, 2.0] {
+                        let exact = line.hockey_stick(at);
+                        let (low, high) = (hockey_stick(&below, h, at), hockey_stick(&above, h, at));
+                        assert!(exact.0 <= exact.1 && exact.1 - exact.0 < 1e-11, "{event} {turned} {at}: {exact:?}");
+                        assert!(low <= exact.1 + 1e-14 && exact.0 <= high + 1e-14, "{event} {turned} {h} {at}: {low} {exact:?} {high}");
+                        assert!(high - low < 0.25 * h, "{event} {turned} {h} {at}: {low} {exact:?} {high}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! the side that keeps this true. The grid is refined until the interval is narrow.
 //!
 //! - Grid from above: Doroshenko, Ghazi, Kamath, Kumar & Manurangsi 2022 (arXiv:2207.04380), connect the dots.
+//! - Rare, large losses beside many tiny ones: told apart by their number, see `rare`.
 //! - Both directions, adding and removing a record, are composed separately and the larger result is reported:
 //!   Zhu, Dong & Wang 2022 (arXiv:2106.08567).
 //! - Valid only for parameters fixed in advance. Where a parameter depends on an earlier output, use a
@@ -25,6 +26,7 @@ pub(crate) mod curve;
 mod decay;
 mod law;
 mod line;
+mod rare;
 mod saddle;
 pub(crate) mod table;
 
@@ -36,6 +38,7 @@ use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
 use contour::Contour;
 use curve::Upper;
 use law::Law;
+use line::Line;
 use saddle::{Landscape, Saddle};
 use table::{Direction, Step};
 
@@ -53,7 +56,7 @@ const LAW_WIDTH: f64 = 1e-6;
 const ABSOLUTE_WIDTH: f64 = 1e-6;
 
 /// Mixtures of Gaussians have no contour: their grid is all there is, and is made this much finer.
-const LINES_NARROWER: f64 = 40.0;
+const LINES_NARROWER: f64 = 24.0;
 
 /// Intervals wider than this part of epsilon are not meant to be reported.
 const WIDEST: f64 = 1e-3;
@@ -90,6 +93,11 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     {
         return interval(found);
     }
+    if let Some(line) = single_line(&parts, &laws)
+        && let (Some(one), Some(other)) = (line.epsilon(delta), line.turned().epsilon(delta))
+    {
+        return interval((one.0.max(other.0), one.1.max(other.1)));
+    }
     let planner = RefCell::new(RealFftPlanner::new());
     let mut best = (0.0, 0.0);
     for direction in directions(&parts, &laws) {
@@ -107,7 +115,28 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
             laws if laws.iter().all(|(law, _)| law.is_line()) => relative_width / LINES_NARROWER,
             _ => LAW_WIDTH,
         };
-        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner)?;
+        let narrow = |(lower, upper): &(f64, f64)| upper - lower <= (WIDEST * upper).max(ABSOLUTE_WIDTH);
+        let rarely_large = |likely: bool| {
+            let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction) else { return None };
+            let highest = uncut.chernoff(&uncut.for_delta(delta), delta.ln()) * (1.0 + 1e-9);
+            if !highest.is_finite() {
+                return None;
+            }
+            let goal = |upper: f64| (relative_width.max(0.8 * WIDEST) * upper).max(ABSOLUTE_WIDTH);
+            (rare::is_likely(part, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
+        };
+        // It answers for both directions.
+        if let Some(found) = rarely_large(true) {
+            return interval(found);
+        }
+        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner);
+        if !found.as_ref().is_ok_and(narrow)
+            && let Some(found) = rarely_large(false)
+        {
+            return interval(found);
+        }
+        let found = found?;
+        debug_assert!(found.0 <= found.1 * (1.0 + 1e-9) + 1e-12, "{event}: {found:?}");
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
     }
     let (lower, upper) = best;
@@ -199,6 +228,10 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
     if parts.is_empty() && laws.is_empty() {
         return Ok(DeltaInterval { lower: 0.0, upper: 0.0 });
     }
+    if let Some(line) = single_line(&parts, &laws) {
+        let (one, other) = (line.hockey_stick(epsilon), line.turned().hockey_stick(epsilon));
+        return Ok(DeltaInterval { lower: one.0.max(other.0), upper: one.1.max(other.1) });
+    }
     for direction in directions(&parts, &laws) {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
@@ -281,6 +314,14 @@ fn merged(event: &Event, log_tail: f64) -> Result<(Vec<SubsampledGaussian>, Coun
         return Err(Error::Unrepresentable { quantity: "the privacy loss" });
     }
     Ok((parts, laws))
+}
+
+/// The mixtures of Gaussians that are all there is, and once: then delta has a closed form.
+fn single_line<'a>(parts: &[SubsampledGaussian], laws: &'a [(Law, u64)]) -> Option<&'a Line> {
+    match (parts, laws) {
+        ([], [(Law::Line(line), 1)]) => Some(line),
+        _ => None,
+    }
 }
 
 /// An unsampled Gaussian's loss has the same law in both directions.
@@ -397,6 +438,7 @@ impl Run<'_> {
         }
         let mut best: Option<(f64, f64)> = None;
         let mut coarsened = false;
+        let mut useless = 0;
         let mut finest = f64::INFINITY;
         let mut failure = Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS };
         for _ in 0..12 {
@@ -405,7 +447,10 @@ impl Run<'_> {
                     let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
                     let (width, goal) = (found.1 - found.0, goal(found.1));
                     // Where round-off or the tails set the width, finer grids are wasted.
-                    let stuck = best.is_some_and(|b| b.0 > 0.0 && width > 0.9 * (b.1 - b.0));
+                    let gained = best.is_none_or(|b| b.0 <= 0.0 || width <= 0.9 * (b.1 - b.0));
+                    // Once may be how the grid fell.
+                    useless = if gained { 0 } else { useless + 1 };
+                    let stuck = useless > 1;
                     best = Some(found);
                     finest = finest.min(h);
                     if stuck || width <= goal || found.1 <= settled || coarsened {

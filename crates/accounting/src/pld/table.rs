@@ -12,6 +12,9 @@
 
 use crate::quadrature::log_mixture_tail;
 
+/// An atom of a bound from below lies at most about this part of a spacing above its grid point.
+const SURPLUS: f64 = 1e-5;
+
 /// Unit round-off of f64.
 pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
 
@@ -77,6 +80,15 @@ impl Step {
         self.highest_x
     }
 
+    /// The lowest loss ln(nu/nu0), and how far above it that at `x` is.
+    pub(crate) fn lowest(&self) -> f64 {
+        self.lowest
+    }
+
+    pub(crate) fn offset(&self, x: f64) -> f64 {
+        crate::quadrature::loss(self.q, self.sigma, x) - self.lowest
+    }
+
     /// Width of the tabulated range of losses.
     pub(crate) fn span(&self) -> f64 {
         self.highest - self.lowest
@@ -84,6 +96,17 @@ impl Step {
 
     /// From above: at every hockey-stick epsilon, and after any composition, at least the true delta.
     pub(crate) fn table_above(&self, h: f64) -> Table {
+        let (mut table, end) = self.bulk_above(h);
+        match self.direction {
+            Direction::Remove => table.infinite = self.mixture(&end),
+            // The largest x has the smallest loss here: its mass moves up to the lowest edge.
+            Direction::Add => table.mass[0] += end.base,
+        }
+        table
+    }
+
+    /// The same without the mass beyond the last cut, which is returned.
+    pub(crate) fn bulk_above(&self, h: f64) -> (Table, Cut) {
         let pieces = ((self.span() / h).ceil() as usize).max(1);
         let mut mass = vec![0.0; pieces + 1];
         let shrink = -(-h).exp_m1();
@@ -109,16 +132,7 @@ impl Step {
             max_z = max_z.max(next.z_squared());
             edge = next;
         }
-        let (mixture_tail, base_tail) = (self.mixture(&edge), edge.base);
-        let infinite = match self.direction {
-            Direction::Remove => mixture_tail,
-            Direction::Add => {
-                // The largest x has the smallest loss here: its mass moves up to the lowest edge.
-                mass[pieces] += base_tail;
-                0.0
-            }
-        };
-        self.table(h, mass, self.lowest, infinite, max_z)
+        (self.table(h, mass, self.lowest, 0.0, max_z), edge)
     }
 
     /// From below: at every hockey-stick epsilon, and after any composition, at most the true delta.
@@ -157,23 +171,26 @@ impl Step {
             let mut upper = goal + 0.5 * h - self.lowest + sign * self.centre_deficit(h, &low);
             let floor = cut_at + 0.05 * h;
             let mut atom = None;
-            for attempt in 0..8 {
+            // The last cut and how far its atom fell short, for the secant through it and this one.
+            let mut before: Option<(f64, f64)> = None;
+            for attempt in 0..12 {
                 upper = upper.max(floor);
                 high = self.cut(self.at_offset(upper).min(self.highest_x));
                 let piece = self.piece(&low, &high);
                 let Some(ratio) = piece.log_ratio() else { break };
                 atom = Some((piece, ratio - sign * piece.ratio_error()));
                 let missing = sign * (goal - ratio) + piece.ratio_error();
-                // A small surplus is let be; a large one, near the end of the support, is worth another cut.
-                if (missing <= 0.0 && missing >= -0.01 * h) || (missing > 0.0 && sign < 0.0 && upper == floor) {
+                // What an atom is moved down adds up over all steps.
+                if (missing <= 0.0 && missing >= -SURPLUS * h) || (missing > 0.0 && sign < 0.0 && upper == floor) {
                     break;
                 }
-                if missing <= 0.0 && (attempt > 2 || upper == floor) {
+                if missing <= 0.0 && (attempt > 8 || upper == floor) {
                     break;
                 }
                 // Moving one cut moves the atom by about half as much, or less where the density falls.
-                let factor = if missing > 0.0 { 2.05 + 0.5 * f64::from(attempt) } else { 1.9 };
-                upper += sign * (factor * missing + 1e-9 * h).clamp(-0.5 * h, 0.5 * h);
+                let factor = before.map(|(cut, short)| -sign * (upper - cut) / (missing - short)).filter(|f| (1.0..8.0).contains(f));
+                before = Some((upper, missing));
+                upper += sign * (factor.unwrap_or(2.05) * (missing + 0.5 * SURPLUS * h)).clamp(-0.5 * h, 0.5 * h);
             }
             // Masses too small to divide end the table: dropping mass is always a bound from below.
             let Some((piece, ratio)) = atom else { break };
@@ -248,7 +265,7 @@ impl Step {
     }
 
     /// Where the loss is `offset` above the lowest: no cancellation, as e^loss - (1-q) = (1-q)(e^offset - 1).
-    fn at_offset(&self, offset: f64) -> f64 {
+    pub(crate) fn at_offset(&self, offset: f64) -> f64 {
         let variance = self.sigma * self.sigma;
         let exponent = if self.q == 1.0 {
             self.lowest + offset
@@ -279,7 +296,7 @@ impl Step {
         if padded.is_finite() { padded.clamp(-0.3 * h, 0.3 * h) } else { 0.0 }
     }
 
-    fn cut(&self, x: f64) -> Cut {
+    pub(crate) fn cut(&self, x: f64) -> Cut {
         let (z, shifted_z) = (x / self.sigma, (x - 1.0) / self.sigma);
         let shifted = crate::normal::upper_tail(shifted_z.abs());
         let (base, scaled) = if self.q == 1.0 && z > 0.0 {
@@ -292,7 +309,7 @@ impl Step {
         Cut { x, z, shifted_z, base, shifted, scaled }
     }
 
-    fn piece(&self, low: &Cut, high: &Cut) -> Piece {
+    pub(crate) fn piece(&self, low: &Cut, high: &Cut) -> Piece {
         let (shifted, shifted_error) = between(low.shifted_z, low.shifted, high.shifted_z, high.shifted);
         if low.scaled > 0.0 {
             // The loss is affine here: scale the base masses by e^loss at the lower cut.
@@ -320,15 +337,15 @@ impl Step {
     }
 
     /// Mixture mass above a cut that is right of 1.
-    fn mixture(&self, cut: &Cut) -> f64 {
+    pub(crate) fn mixture(&self, cut: &Cut) -> f64 {
         (1.0 - self.q) * cut.base + self.q * cut.shifted
     }
 }
 
 /// A cut of the line with the smaller tails at it, computed once for the two pieces that share it.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
-    x: f64,
+pub(crate) struct Cut {
+    pub(crate) x: f64,
     z: f64,
     shifted_z: f64,
     base: f64,
@@ -346,20 +363,20 @@ impl Cut {
 
 /// Masses of a piece under the mixture (p) and the base (q, times e^log_scale), with bounds on their round-off.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
-    p: f64,
-    q: f64,
-    p_error: f64,
-    q_error: f64,
+pub(crate) struct Piece {
+    pub(crate) p: f64,
+    pub(crate) q: f64,
+    pub(crate) p_error: f64,
+    pub(crate) q_error: f64,
     log_scale: f64,
 }
 
 impl Piece {
-    fn log_ratio(&self) -> Option<f64> {
+    pub(crate) fn log_ratio(&self) -> Option<f64> {
         (self.p > 2.0 * self.p_error && self.q > 2.0 * self.q_error).then(|| (self.p / self.q).ln() + self.log_scale)
     }
 
-    fn ratio_error(&self) -> f64 {
+    pub(crate) fn ratio_error(&self) -> f64 {
         2.0 * (self.p_error / self.p + self.q_error / self.q) + UNIT * (4.0 + self.log_scale.abs())
     }
 

@@ -10,10 +10,7 @@ use crate::{Epsilon, Error, Event, Order, pair};
 
 /// The divergence of `order` of one of the mechanisms that [`Event::parts`] leaves whole.
 pub(crate) fn rdp(event: &Event, order: f64) -> Result<f64, Error> {
-    if let Some(pair) = pair::of(event, NAME)? {
-        if pair.infinite > 0.0 {
-            return Err(event.refused(NAME, "draws of one record or user too rare to be represented rule its moments"));
-        }
+    if let Some(pair) = pair::of(event, NAME, 0.0)? {
         return Ok(pair.log_moment(order).max(0.0) / (order - 1.0));
     }
     Ok(match event {

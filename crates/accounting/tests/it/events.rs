@@ -3,7 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use proptest::prelude::*;
-use reticent_accounting::{Error, Event, Runs, gaussian, pld, rdp};
+use reticent_accounting::{Error, Event, Runs, gaussian, pld, pure, rdp, zcdp};
 
 use crate::{delta, dp_sgd, epsilon, gaussian as noise, sigma};
 
@@ -110,6 +110,9 @@ fn the_best_of_several_runs() {
 /// The meaning of an event never changes, and neither does its JSON: ledgers hold it.
 #[test]
 fn json_is_as_it_has_always_been() {
+    let n = |value| NonZeroU64::new(value).unwrap();
+    let rate = reticent_accounting::SamplingRate::new(0.5).unwrap();
+    let fixed = Event::FixedSizeSampled { records: n(100), batch: n(10), with_replacement: true, event: Box::new(noise(2.0)) };
     let golden = [
         (Event::None, r#"{"kind":"none"}"#),
         (noise(2.0), r#"{"kind":"gaussian","noise_multiplier":2.0}"#),
@@ -138,6 +141,38 @@ fn json_is_as_it_has_always_been() {
             r#"{"kind":"repeat-and-select","runs":"geometric","mean":4.0,"event":{"kind":"none"}}"#,
         ),
         (
+            fixed.clone(),
+            r#"{"kind":"fixed-size-sampled","records":100,"batch":10,"with_replacement":true,"event":{"kind":"gaussian","noise_multiplier":2.0}}"#,
+        ),
+        (
+            Event::ReplaceOne { event: Box::new(fixed) },
+            r#"{"kind":"replace-one","event":{"kind":"fixed-size-sampled","records":100,"batch":10,"with_replacement":true,"event":{"kind":"gaussian","noise_multiplier":2.0}}}"#,
+        ),
+        (
+            Event::TruncatedPoissonSampled { sampling_rate: rate, records: n(100), batch: n(10), event: Box::new(noise(2.0)) },
+            r#"{"kind":"truncated-poisson-sampled","sampling_rate":0.5,"records":100,"batch":10,"event":{"kind":"gaussian","noise_multiplier":2.0}}"#,
+        ),
+        (
+            Event::BandedMatrix { noise_multiplier: sigma(2.0), sampling_rate: rate, bands: n(3), steps: n(10) },
+            r#"{"kind":"banded-matrix","noise_multiplier":2.0,"sampling_rate":0.5,"bands":3,"steps":10}"#,
+        ),
+        (
+            Event::UserLevelGaussian { noise_multiplier: sigma(2.0), sampling_rate: rate, records_per_user: NonZeroU32::MIN },
+            r#"{"kind":"user-level-gaussian","noise_multiplier":2.0,"sampling_rate":0.5,"records_per_user":1}"#,
+        ),
+        (
+            Event::RandomAllocation { noise_multiplier: sigma(2.0), rounds: n(10), rounds_per_record: n(3) },
+            r#"{"kind":"random-allocation","noise_multiplier":2.0,"rounds":10,"rounds_per_record":3}"#,
+        ),
+        (
+            Event::RepeatAndSelect { runs: Runs::Logarithmic, mean: 4.0, event: Box::new(Event::None) },
+            r#"{"kind":"repeat-and-select","runs":"logarithmic","mean":4.0,"event":{"kind":"none"}}"#,
+        ),
+        (
+            Event::RepeatAndSelect { runs: Runs::Poisson, mean: 4.0, event: Box::new(Event::None) },
+            r#"{"kind":"repeat-and-select","runs":"poisson","mean":4.0,"event":{"kind":"none"}}"#,
+        ),
+        (
             Event::Composed { events: vec![Event::Unsupported { name: "x".into() }] },
             r#"{"kind":"composed","events":[{"kind":"unsupported","name":"x"}]}"#,
         ),
@@ -155,14 +190,19 @@ fn what_cannot_be_bounded_is_refused_by_name() {
     let (records, batch) = (NonZeroU64::new(100).unwrap(), NonZeroU64::new(10).unwrap());
     for event in [
         Event::Unsupported { name: "shuffling".into() },
-        Event::FixedSizeSampled { records, batch, with_replacement: false, event: inner },
-        Event::RandomAllocation { noise_multiplier: sigma(1.0), rounds: records, rounds_per_record: batch },
+        Event::FixedSizeSampled { records, batch, with_replacement: false, event: inner.clone() },
+        Event::ReplaceOne { event: inner },
         Event::PoissonSampled { sampling_rate: reticent_accounting::SamplingRate::new(0.1).unwrap(), event: Box::new(laplace(1.0)) },
     ] {
         for refused in [pld::epsilon(&event, at).unwrap_err(), rdp::epsilon(&event, at).unwrap_err()] {
             assert!(matches!(&refused, Error::UnsupportedEvent { event: named, .. } if **named == event), "{refused}");
         }
     }
+    // Of an allocation only Renyi divergences are known; one round in ten costs less than every round.
+    let allocation = |rounds| Event::RandomAllocation { noise_multiplier: sigma(1.0), rounds: records, rounds_per_record: rounds };
+    assert!(matches!(pld::epsilon(&allocation(batch), at), Err(Error::UnsupportedEvent { .. })));
+    let (some, all) = (rdp::epsilon(&allocation(batch), at).unwrap().epsilon, rdp::epsilon(&noise(1.0).times(10), at).unwrap().epsilon);
+    assert!(some < all, "{some} {all}");
     let zcdp = Event::Zcdp { xi: epsilon(0.0), rho: epsilon(0.1) };
     assert!(matches!(pld::epsilon(&zcdp, at), Err(Error::UnsupportedEvent { .. })));
     assert!(matches!(gaussian::epsilon(&laplace(1.0), at), Err(Error::UnsupportedEvent { .. })));
@@ -171,6 +211,57 @@ fn what_cannot_be_bounded_is_refused_by_name() {
     assert!(matches!(pld::epsilon(&response(1.0, 1), at), Err(Error::OutOfRange { .. })));
     // A delta that the event itself exceeds.
     assert!(pld::epsilon(&approximate, delta(1e-7)).is_err());
+}
+
+/// Which accountant answers for which event, under adding or removing a record: by each kind's name in JSON.
+#[test]
+fn each_accountant_answers_or_refuses_by_name() {
+    let n = |value| NonZeroU64::new(value).unwrap();
+    let rate = reticent_accounting::SamplingRate::new(0.05).unwrap();
+    let fixed = Event::FixedSizeSampled { records: n(100), batch: n(10), with_replacement: false, event: Box::new(noise(2.0)) };
+    // PLD, Renyi, exact Gaussian, zCDP, pure.
+    let table = [
+        (Event::None, "yyyyy"),
+        (noise(2.0), "yyyyn"),
+        (dp_sgd(0.05, 2.0, 1), "yynnn"),
+        (laplace(2.0), "yynyy"),
+        (Event::DiscreteLaplace { scale: sigma(2.0) }, "yynyy"),
+        (Event::DiscreteGaussian { noise_multiplier: sigma(2.0), sensitivity: NonZeroU32::MIN }, "yynyn"),
+        (response(1.0, 3), "yynyy"),
+        (Event::Pure { epsilon: epsilon(1.0) }, "yynyy"),
+        (Event::Approximate { epsilon: epsilon(1.0), delta: delta(1e-9) }, "ynnnn"),
+        (Event::Zcdp { xi: epsilon(0.0), rho: epsilon(0.5) }, "nynyn"),
+        (Event::Exponential { epsilon: epsilon(1.0) }, "yynyy"),
+        (Event::PermuteAndFlip { epsilon: epsilon(1.0) }, "yynyy"),
+        (fixed.clone(), "nnnnn"),
+        (Event::ReplaceOne { event: Box::new(fixed) }, "yynnn"),
+        (Event::TruncatedPoissonSampled { sampling_rate: rate, records: n(100), batch: n(10), event: Box::new(noise(2.0)) }, "yynnn"),
+        (Event::TreeAggregation { noise_multiplier: sigma(2.0), steps: n(5) }, "yyyyn"),
+        (Event::BandedMatrix { noise_multiplier: sigma(2.0), sampling_rate: rate, bands: n(3), steps: n(10) }, "yynnn"),
+        (
+            Event::UserLevelGaussian { noise_multiplier: sigma(2.0), sampling_rate: rate, records_per_user: NonZeroU32::new(3).unwrap() },
+            "yynnn",
+        ),
+        (Event::RandomAllocation { noise_multiplier: sigma(2.0), rounds: n(10), rounds_per_record: n(1) }, "nynnn"),
+        (Event::RepeatAndSelect { runs: Runs::Geometric, mean: 4.0, event: Box::new(noise(2.0)) }, "nynnn"),
+        (Event::Unsupported { name: "shuffling".into() }, "nnnnn"),
+    ];
+    for (event, expected) in table {
+        let at = delta(1e-5);
+        let answers = [
+            pld::epsilon(&event, at).map(|found| found.upper),
+            rdp::epsilon(&event, at).map(|found| found.epsilon),
+            gaussian::epsilon(&event, at),
+            zcdp::rho(&event).and_then(|rho| zcdp::epsilon(rho, at)),
+            pure::epsilon(&event),
+        ];
+        for (answer, expected) in answers.into_iter().zip(expected.chars()) {
+            match answer {
+                Ok(found) => assert!(expected == 'y' && found.get().is_finite(), "{event}: {found}"),
+                Err(error) => assert!(expected == 'n' && matches!(error, Error::UnsupportedEvent { .. }), "{event}: {error}"),
+            }
+        }
+    }
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

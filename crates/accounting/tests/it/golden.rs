@@ -34,6 +34,21 @@ fn renyi_divergences_match_the_integral() {
     check_rdp(1.01, 0.00001, 20.0, 1, 1.264079409575432e-13, 1e-12);
 }
 
+/// Rare, large losses: narrow at every corner of the grid that the benchmark `grid` prints, below the Renyi bound, in order of delta.
+#[test]
+fn rare_losses_are_narrow() {
+    for (q, noise, steps) in [(1e-5, 0.8, 100), (1e-4, 1.0, 100), (1e-3, 2.0, 100), (1e-5, 0.8, 10_000), (1e-5, 0.5, 10_000)] {
+        let run = dp_sgd(q, noise, steps);
+        let mut before = 0.0;
+        for at in [1e-5, 1e-10, 1e-20] {
+            let found = pld::epsilon(&run, delta(at)).unwrap();
+            assert!(found.width() <= (1e-3 * found.upper.get()).max(1e-6), "{run} {at:e}: {found}");
+            assert!(found.upper <= rdp::epsilon(&run, delta(at)).unwrap().epsilon && found.lower.get() >= before, "{run} {at:e}: {found}");
+            before = found.upper.get();
+        }
+    }
+}
+
 /// Google's dp_accounting, rdp_privacy_accountant_test.py (spot.csv, rows dpacc-psg-*). Its order 1.5, 6.70579741e-4, is
 /// above the integral (6.5007089719e-4 by mpmath): a bound, but not the divergence.
 #[test]

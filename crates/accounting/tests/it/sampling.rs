@@ -65,6 +65,9 @@ fn replacing_is_never_looser_than_dp_accounting() {
     for (q, sigma, steps, at, reference) in [
         (0.01, 4.0, 10_000, 1e-5, 1.993_194),
         (256.0 / 60_000.0, 1.3, 3_515, 1e-5, 1.555_239),
+        (256.0 / 60_000.0, 1.1, 14_062, 1e-5, 4.221_358),
+        (256.0 / 60_000.0, 0.7, 10_546, 1e-5, 8.048_294),
+        (0.01, 0.5, 1_000, 1e-5, 15.161_361),
         (0.08192, 3.0, 2_000, 1e-5, 12.769_546),
         (0.5, 10.0, 100, 1e-5, 4.370_858),
         (1.0, 20.0, 100, 1e-5, 4.377_179),
@@ -74,7 +77,7 @@ fn replacing_is_never_looser_than_dp_accounting() {
         let replaced = neighbours::under(&run, Neighbours::ReplaceOne).unwrap();
         let (added, found) = (pld::epsilon(&run, delta(at)).unwrap(), pld::epsilon(&replaced, delta(at)).unwrap());
         assert!(found.upper.get() <= reference + 1e-6 + found.width(), "{run}: {found} {reference}");
-        assert!(found.upper.get() >= reference - 1e-3 && found.width() < 1e-3 * reference, "{run}: {found} {reference}");
+        assert!(found.upper.get() >= reference - 1e-3 && found.width() < 3e-5 * reference, "{run}: {found} {reference}");
         assert!(added.upper <= found.lower, "{run}: adding {added}, replacing {found}");
         let renyi = rdp::epsilon(&replaced, delta(at)).unwrap().epsilon;
         assert!(renyi >= found.lower, "{run}: {renyi} {found}");
@@ -226,12 +229,13 @@ fn fixed_batches_have_a_closed_form() {
     let replace = |event: Event| neighbours::under(&event, Neighbours::ReplaceOne).unwrap();
     for (sigma, n, b) in [(2.0, 1_000, 10), (0.8, 50, 25), (2.0, 10_000, 1)] {
         let gamma = b as f64 / n as f64;
-        for at in [0.0, 0.1, 1.0] {
+        for at in [0.0, 0.1, 1.0, 3.0] {
             let inner = (f64::exp_m1(at) / gamma).ln_1p();
             let exact = gamma * reticent_accounting::gaussian::log_delta(&gaussian(0.5 * sigma), epsilon(inner)).unwrap().exp();
             let found = pld::delta(&replace(fixed(sigma, n, b, false)), epsilon(at)).unwrap();
             assert!(found.upper >= exact * (1.0 - 1e-9), "{sigma} {n} {b} {at}: {found:?} {exact}");
-            assert!(found.upper <= exact * 1.01 && found.lower <= exact, "{sigma} {n} {b} {at}: {found:?} {exact}");
+            assert!(found.lower <= exact * (1.0 + 1e-9), "{sigma} {n} {b} {at}: {found:?} {exact}");
+            assert!(found.upper - found.lower <= 1e-6 * exact, "{sigma} {n} {b} {at}: {found:?} {exact}");
         }
     }
     // The whole set is no sample; drawing with replacement costs more than without.
@@ -246,7 +250,8 @@ fn fixed_batches_have_a_closed_form() {
     );
     assert!(without.upper < with.lower, "{without} {with}");
     assert!(without.upper <= rdp::epsilon(&replace(fixed(4.0, 1_000, 50, false).times(100)), delta(1e-5)).unwrap().epsilon);
-    assert!(rdp::epsilon(&replace(fixed(4.0, 1_000, 50, true)), delta(1e-5)).is_err());
+    // In Renyi divergence draws of one record that nobody will see rule: a bound, and a loose one.
+    assert!(with.upper <= rdp::epsilon(&replace(fixed(4.0, 1_000, 50, true).times(100)), delta(1e-5)).unwrap().epsilon);
     // By itself, and under a relation for which nothing is known, it is refused by name.
     for event in [fixed(1.0, 100, 10, false), Event::ReplaceOne { event: Box::new(truncated(300)) }, replace(fixed(1.0, 10, 11, false))] {
         assert!(pld::epsilon(&event, delta(1e-5)).is_err() && rdp::epsilon(&event, delta(1e-5)).is_err(), "{event}");
