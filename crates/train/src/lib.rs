@@ -126,6 +126,11 @@ pub use trainer::{Augmentation, Mode, Performance, Progress, Trained, Trainer};
 pub use validate::{Finding, Findings, ModuleValidator, NotSound};
 pub use weights::Average;
 
+/// The page on training, whose code runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/training.md")]
+pub struct TrainingPage;
+
 #[cfg(doctest)]
 mod must_not_compile;
 #[cfg(test)]
