@@ -497,6 +497,27 @@ mod tests {
         }
     }
 
+    /// What is too large or too small to be told apart is charged: all mass is an atom's or infinite.
+    #[test]
+    fn no_mass_is_lost() {
+        let atoms = [(0.1, 0.2), (0.5, 0.3), (2.0, 0.1)].map(|(loss, p): (f64, f64)| Atom { loss, p, q: p * (-loss).exp() });
+        let (next, over) = convolve_above(&atoms, &atoms, 0.5, 0.05, 1.5, 1e-3);
+        let total = next.iter().map(|a| a.p).sum::<f64>() + over;
+        assert!((total - 0.5 * 0.36).abs() < 1e-15 && over > 0.05, "{total} {over}");
+    }
+
+    /// When a record is added the bound holds what the even grid finds.
+    #[test]
+    fn adding_is_bounded() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        for (q, sigma, count, delta) in [(1e-3, 0.5, 100, 1e-6), (0.01, 0.6, 30, 1e-5), (0.02, 1.0, 50, 1e-9)] {
+            let part = SubsampledGaussian { q, sigma, count };
+            let grid = by_grid(&[part], &[], Direction::Add, delta, 1e-4, 0.0, &planner).unwrap();
+            let bound = adding(&part, delta, &planner).unwrap();
+            assert!(bound >= grid.0 && grid.0 > 0.0, "{part:?} {delta:e}: {bound} {grid:?}");
+        }
+    }
+
     /// However coarse the edges and the grid, the interval holds the exact value: at most its own bounds move.
     #[test]
     fn coarse_intervals_hold_fine_ones() {
