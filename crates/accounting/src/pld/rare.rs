@@ -24,7 +24,7 @@ use realfft::RealFftPlanner;
 use super::compose::{Composed, Part, compose};
 use super::curve::{self, Upper, walk};
 use super::saddle::Landscape;
-use super::table::{Direction, Step, Table, UNIT};
+use super::table::{Direction, Step, UNIT};
 use crate::event::SubsampledGaussian;
 
 /// How many of all steps exceed the cut, on average.
@@ -70,8 +70,7 @@ pub(crate) fn epsilon(
     let mut best: Option<(f64, f64)> = None;
     let (mut fineness, mut ratio) = (fineness(part.count), 0.01);
     for attempt in 0..5 {
-        let Some(run) = Run::new(part, delta, at_most, fineness, ratio, planner) else { break };
-        let (lower, upper) = run.epsilon(delta, at_most)?;
+        let Some((lower, upper)) = between(part, delta, at_most, fineness, ratio, planner) else { break };
         debug_assert!(lower <= upper, "{part:?} {delta}: {lower} {upper}");
         let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
         let (width, goal) = (found.1 - found.0, goal(found.1));
@@ -116,10 +115,9 @@ fn adding(part: &SubsampledGaussian, delta: f64, planner: &RefCell<RealFftPlanne
     }
 }
 
-/// One way to cut, from above and from below.
+/// One way to cut, from above or from below: both at once would need twice the memory.
 struct Run {
-    above: Vec<Term>,
-    below: Vec<Term>,
+    terms: Vec<Term>,
     /// Mass charged as infinite losses.
     charged: f64,
 }
@@ -140,6 +138,7 @@ struct Atom {
 
 impl Run {
     fn new(
+        from_above: bool,
         part: &SubsampledGaussian,
         delta: f64,
         at_most: f64,
@@ -159,20 +158,23 @@ impl Run {
         if bulk.span() / h > MOST_POINTS {
             return None;
         }
-        let (small_above, end) = bulk.bulk_above(h);
-        let small_below = bulk.table_below(h)?;
         // Losses beyond e^40 times delta's are as good as infinite.
         let highest = at_most + 40.0;
         let all = Step::new(q, sigma, Direction::Remove, (NEGLIGIBLE * delta / steps).ln());
-        let (rare_above, beyond) = rare_above(&all, end.x, ratio, highest);
-        let rare_below = rare_below(&all, bulk.highest_x(), ratio);
+        let (table, from, rare, beyond) = if from_above {
+            let (table, end) = bulk.bulk_above(h);
+            let (rare, beyond) = rare_above(&all, end.x, ratio, highest);
+            (table, end.x, rare, beyond)
+        } else {
+            (bulk.table_below(h)?, bulk.highest_x(), rare_below(&all, bulk.highest_x(), ratio), 0.0)
+        };
         // Thousands of these do not matter.
         let tiny = 1e-4 * NEGLIGIBLE * delta;
-        let mass: f64 = rare_above.iter().map(|a| a.p).sum();
+        let expected = steps * rare.iter().map(|a| a.p).sum::<f64>();
         let mut charged = steps * beyond;
-        let (mass_above, mass_below) = (all.mixture(&end), all.mixture(&all.cut(bulk.highest_x())));
-        let compose_small = |table: &Table, rare: f64, n: usize| -> Option<Small> {
-            let total = ((steps - n as f64) * (-rare).ln_1p()).exp();
+        let rare_mass = all.mixture(&all.cut(from));
+        let compose_small = |n: usize| -> Option<Small> {
+            let total = ((steps - n as f64) * (-rare_mass).ln_1p()).exp();
             let tilted = tilts.iter().map(|&(lambda, log_moment)| {
                 let part = Part { table: table.clone(), count: count - n as u64, log_moment };
                 let composed = compose(vec![part], h, lambda, LOG_OUTSIDE, &mut planner.borrow_mut()).ok()?;
@@ -180,14 +182,11 @@ impl Run {
             });
             Some(Small { tilted: tilted.collect::<Option<_>>()? })
         };
-        let none = vec![Atom { loss: 0.0, p: 1.0, q: 1.0 }];
-        let (mut above, mut below) = (vec![], vec![]);
-        let (mut atoms_above, mut atoms_below) = (none.clone(), none);
+        let mut terms = vec![];
+        let mut atoms = vec![Atom { loss: 0.0, p: 1.0, q: 1.0 }];
         for n in 0.. {
-            above.push(Term { atoms: atoms_above.clone(), small: compose_small(&small_above, mass_above, n)? });
-            below.push(Term { atoms: atoms_below.clone(), small: compose_small(&small_below, mass_below, n)? });
+            terms.push(Term { atoms: atoms.clone(), small: compose_small(n)? });
             // C(T, n + 1) B^(n + 1), and what all further terms have.
-            let expected = steps * mass;
             let rest = (1..=n + 1).fold(expected.exp(), |product, i| product * expected / i as f64);
             if n as u64 == count {
                 break;
@@ -200,41 +199,56 @@ impl Run {
                 return None;
             }
             let factor = (steps - n as f64) / (n + 1) as f64;
-            let (next, over) = convolve_above(&atoms_above, &rare_above, factor, ratio, highest, tiny);
-            charged += over;
-            atoms_above = next;
-            atoms_below = convolve_below(&atoms_below, &rare_below, factor, ratio, tiny);
+            if from_above {
+                let (next, over) = convolve_above(&atoms, &rare, factor, ratio, highest, tiny);
+                charged += over;
+                atoms = next;
+            } else {
+                atoms = convolve_below(&atoms, &rare, factor, ratio, tiny);
+            }
         }
-        Some(Self { above, below, charged })
+        Some(Self { terms, charged })
     }
 
-    fn delta_above(&self, epsilon: f64) -> f64 {
-        let sum: f64 =
-            self.above.iter().map(|t| t.atoms.iter().map(|atom| atom.p * t.small.delta_above(epsilon - atom.loss)).sum::<f64>()).sum();
-        sum * (1.0 + 1e-9) + self.charged
+    fn sum(&self, of: impl Fn(&Small, f64) -> f64) -> f64 {
+        self.terms.iter().map(|t| t.atoms.iter().map(|atom| atom.p * of(&t.small, atom.loss)).sum::<f64>()).sum()
     }
 
-    fn delta_below(&self, epsilon: f64) -> f64 {
-        let sum: f64 =
-            self.below.iter().map(|t| t.atoms.iter().map(|atom| atom.p * t.small.delta_below(epsilon - atom.loss)).sum::<f64>()).sum();
-        sum * (1.0 - 1e-9)
+    /// Where delta falls to `delta`, between 0 and `at_most`: from above, and from below.
+    fn search(at: impl Fn(f64) -> f64, delta: f64, at_most: f64) -> (f64, f64) {
+        let (mut low, mut high) = (0.0, at_most);
+        if at(low) <= delta {
+            return (0.0, 0.0);
+        }
+        while high - low > 4e-6 * high + 1e-8 {
+            let middle = 0.5 * (low + high);
+            if at(middle) <= delta { high = middle } else { low = middle }
+        }
+        (low, high)
     }
 
-    fn epsilon(&self, delta: f64, at_most: f64) -> Option<(f64, f64)> {
-        let search = |at: &dyn Fn(f64) -> f64| {
-            let (mut low, mut high) = (0.0, at_most);
-            if at(low) <= delta {
-                return (0.0, 0.0);
-            }
-            while high - low > 4e-6 * high + 1e-8 {
-                let middle = 0.5 * (low + high);
-                if at(middle) <= delta { high = middle } else { low = middle }
-            }
-            (low, high)
-        };
-        let upper = if self.delta_above(at_most) <= delta { search(&|e| self.delta_above(e)).1 } else { at_most };
-        Some((search(&|e| self.delta_below(e)).0, upper))
+    fn upper(&self, delta: f64, at_most: f64) -> f64 {
+        let at = |epsilon: f64| self.sum(|small, loss| small.delta_above(epsilon - loss)) * (1.0 + 1e-9) + self.charged;
+        if at(at_most) <= delta { Self::search(at, delta, at_most).1 } else { at_most }
     }
+
+    fn lower(&self, delta: f64, at_most: f64) -> f64 {
+        Self::search(|epsilon| self.sum(|small, loss| small.delta_below(epsilon - loss)) * (1.0 - 1e-9), delta, at_most).0
+    }
+}
+
+/// Bounds on epsilon when a record is removed, at one fineness.
+fn between(
+    part: &SubsampledGaussian,
+    delta: f64,
+    at_most: f64,
+    fineness: f64,
+    ratio: f64,
+    planner: &RefCell<RealFftPlanner<f64>>,
+) -> Option<(f64, f64)> {
+    let run = |from_above| Run::new(from_above, part, delta, at_most, fineness, ratio, planner);
+    let upper = run(true)?.upper(delta, at_most);
+    Some((run(false)?.lower(delta, at_most), upper))
 }
 
 /// Edges from `low` to `high`, each as far from the next as `ratio` of its distance from 0, and no farther than that of 5.
@@ -412,6 +426,10 @@ impl Tilted {
             let noise = composed.round_off * above.squared_weights.sqrt() + summed * above.mass;
             let wrapped = composed.aliased * above.weight;
             points.push(Point { mass: above.mass, discounted: above.discounted, noise, wrapped });
+            // The bulk is the other's, which has no tilt.
+            if composed.lambda > 0.0 && above.mass > 1e-3 * total {
+                return false;
+            }
             if above.mass - noise - wrapped > certain {
                 (certain, useful) = (above.mass - noise - wrapped, points.len());
             }
@@ -479,12 +497,33 @@ mod tests {
         }
     }
 
+    /// What is too large or too small to be told apart is charged: all mass is an atom's or infinite.
+    #[test]
+    fn no_mass_is_lost() {
+        let atoms = [(0.1, 0.2), (0.5, 0.3), (2.0, 0.1)].map(|(loss, p): (f64, f64)| Atom { loss, p, q: p * (-loss).exp() });
+        let (next, over) = convolve_above(&atoms, &atoms, 0.5, 0.05, 1.5, 1e-3);
+        let total = next.iter().map(|a| a.p).sum::<f64>() + over;
+        assert!((total - 0.5 * 0.36).abs() < 1e-15 && over > 0.05, "{total} {over}");
+    }
+
+    /// When a record is added the bound holds what the even grid finds.
+    #[test]
+    fn adding_is_bounded() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        for (q, sigma, count, delta) in [(1e-3, 0.5, 100, 1e-6), (0.01, 0.6, 30, 1e-5), (0.02, 1.0, 50, 1e-9)] {
+            let part = SubsampledGaussian { q, sigma, count };
+            let grid = by_grid(&[part], &[], Direction::Add, delta, 1e-4, 0.0, &planner).unwrap();
+            let bound = adding(&part, delta, &planner).unwrap();
+            assert!(bound >= grid.0 && grid.0 > 0.0, "{part:?} {delta:e}: {bound} {grid:?}");
+        }
+    }
+
     /// However coarse the edges and the grid, the interval holds the exact value: at most its own bounds move.
     #[test]
     fn coarse_intervals_hold_fine_ones() {
         let planner = RefCell::new(RealFftPlanner::new());
         let part = SubsampledGaussian { q: 1e-4, sigma: 0.8, count: 100 };
-        let of = |fineness, ratio| Run::new(&part, 1e-10, 2.0, fineness, ratio, &planner).unwrap().epsilon(1e-10, 2.0).unwrap();
+        let of = |fineness, ratio| between(&part, 1e-10, 2.0, fineness, ratio, &planner).unwrap();
         let fine = of(100.0, 0.005);
         for (fineness, ratio) in [(4.0, 0.005), (100.0, 0.2), (6.0, 0.1), (20.0, 0.03)] {
             let coarse = of(fineness, ratio);
