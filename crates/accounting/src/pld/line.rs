@@ -330,9 +330,9 @@ impl Branch {
                 break;
             }
             if miss < 0.0 {
-                low = x
+                low = x;
             } else {
-                high = x
+                high = x;
             }
             let newton = x - miss / slope;
             let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };

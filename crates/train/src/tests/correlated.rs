@@ -43,15 +43,13 @@ fn transposed(a: &Matrix) -> Matrix {
     (0..a[0].len()).map(|j| a.iter().map(|row| row[j]).collect()).collect()
 }
 
-/// Of a lower triangular matrix, by forward substitution.
+/// Of a lower triangular matrix, by forward substitution, a row at a time.
 fn inverse(a: &Matrix) -> Matrix {
-    let n = a.len();
-    let mut inverse = vec![vec![0.0; n]; n];
-    for column in 0..n {
-        for row in column..n {
-            let known: f64 = (column..row).map(|k| a[row][k] * inverse[k][column]).sum();
-            inverse[row][column] = (f64::from(u8::from(row == column)) - known) / a[row][row];
-        }
+    let mut inverse: Matrix = vec![];
+    for (i, row) in a.iter().enumerate() {
+        let known = |column: usize| row.iter().zip(&inverse).map(|(entry, solved)| entry * solved[column]).sum::<f64>();
+        let next = (0..a.len()).map(|column| (f64::from(u8::from(i == column)) - known(column)) / row[i]).collect();
+        inverse.push(next);
     }
     inverse
 }
@@ -71,16 +69,9 @@ fn bands_are_of_the_square_root_of_prefix_sums() {
         let c = banded::coefficients(bands);
         assert_eq!(c.len() as u64, bands);
         assert!((norm(&c) - 1.0).abs() < 1e-14 && c.windows(2).all(|two| two[0] > two[1]));
-        assert!(
-            c.iter()
-                .zip(&full[0..].iter().map(|row| row[0]).collect::<Vec<_>>())
-                .all(|(c, f)| (c / c_0(bands) - f / full[0][0]).abs() < 1e-14)
-        );
+        let ratio = c[0] / full[0][0];
+        assert!(c.iter().zip(&full).all(|(c, row)| (c - ratio * row[0]).abs() < 1e-14));
     }
-}
-
-fn c_0(bands: u64) -> f64 {
-    banded::coefficients(bands)[0]
 }
 
 /// What a unit changes: C times its steps. With steps as far apart as there are bands its columns share no row, so that each is charged by
@@ -133,17 +124,18 @@ fn pitfall_27_correlated_noise_needs_no_state() {
         for step in 0..12 {
             assert_eq!(released(empty(), &plan, step), whole[step as usize], "without memory, step {step}");
             assert_eq!(remembered(empty(), &plan, step, &mut memory), whole[step as usize], "with the memory of a later step, step {step}");
-            // That of another key, binding, number of bands, or model.
-            let mut other = NoiseMemory::default();
-            let _ = empty().privatize_with(&plan, &RunKey::from_bytes([9; 32]), &binding(), step, &mut other);
-            assert_eq!(remembered(empty(), &plan, step, &mut other), whole[step as usize]);
-            let _ = empty().privatize_with(&plan, &key(), &Binding { data: "more".into(), ..binding() }, step, &mut other);
-            assert_eq!(remembered(empty(), &plan, step, &mut other), whole[step as usize]);
-            let _ = remembered(empty(), &banded_plan(3, 4, 12), step, &mut other);
-            assert_eq!(remembered(empty(), &plan, step, &mut other), whole[step as usize]);
-            let _ = remembered(sum_of(&random_model(&mut seeded(72), &[4, 2]), None, 0.7), &plan, step, &mut other);
-            assert_eq!(remembered(empty(), &plan, step, &mut other), whole[step as usize]);
         }
+        // The memory of the step before, of another key, binding, number of bands, or model: it is not taken for this run's.
+        let before = |other: &dyn Fn(&mut NoiseMemory)| {
+            let mut memory = NoiseMemory::default();
+            other(&mut memory);
+            assert_eq!(remembered(empty(), &plan, 6, &mut memory), whole[6]);
+        };
+        let (stranger, more) = (RunKey::from_bytes([9; 32]), Binding { data: "more".into(), ..binding() });
+        before(&|memory| drop(empty().privatize_with(&plan, &stranger, &binding(), 5, memory)));
+        before(&|memory| drop(empty().privatize_with(&plan, &key(), &more, 5, memory)));
+        before(&|memory| drop(remembered(empty(), &banded_plan(3, 4, 12), 5, memory)));
+        before(&|memory| drop(remembered(sum_of(&random_model(&mut seeded(72), &[4, 2]), None, 0.7), &plan, 5, memory)));
         let mut resumed = NoiseMemory::default();
         for step in 5..12 {
             assert_eq!(remembered(empty(), &plan, step, &mut resumed), whole[step as usize], "resumed, step {step}");
@@ -193,7 +185,7 @@ fn h2_banded_noise_is_correlated_over_steps_as_designed() {
 
 /// The steps that a node covers.
 fn covered(node: tree::Node) -> std::ops::RangeInclusive<u64> {
-    (node.index - 1 << node.level) + 1..=node.index << node.level
+    ((node.index - 1) << node.level) + 1..=node.index << node.level
 }
 
 /// Each prefix is a disjoint union of nodes, and no step is in more nodes than the event charges; some step is in as many.
@@ -217,8 +209,7 @@ fn a_step_is_in_as_many_nodes_as_the_tree_charges() {
 
 #[test]
 fn h2_tree_noise_is_that_of_prefix_sums() {
-    let noise = noise_of(&tree_plan(11, 17));
-    let mut prefix = noise.clone();
+    let mut prefix = noise_of(&tree_plan(11, 17));
     for step in (1..17).filter(|step| *step != 11) {
         let (before, from) = prefix.split_at_mut(step);
         from[0].iter_mut().zip(&before[step - 1]).for_each(|(value, sum)| *value += sum);

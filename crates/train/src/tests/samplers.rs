@@ -100,8 +100,8 @@ fn pitfall_16_parts_take_turns() {
     let sampling = Sampling::Cyclic { parts: count(4), sample_rate: rate(0.3), public_units: 200 };
     let drawn = schedule(sampling, 200, 800);
     let mut sizes = [0; 4];
-    for unit in 0..200 {
-        let steps: Vec<usize> = (0..800).filter(|&step| drawn[step][unit] == 1).collect();
+    let steps_of = |unit: usize| drawn.iter().enumerate().filter(|(_, times)| times[unit] == 1).map(|(step, _)| step).collect::<Vec<_>>();
+    for steps in (0..200).map(steps_of) {
         // One part for the whole run: steps are multiples of four apart.
         assert!(steps.iter().all(|step| step % 4 == steps[0] % 4));
         sizes[steps[0] % 4] += 1;
@@ -111,8 +111,7 @@ fn pitfall_16_parts_take_turns() {
         check_binomial(size, 200, 0.25, ALPHA);
     }
     // Within a part units join by themselves: both of a pair of one part, in disjoint pairs.
-    let part = |unit: usize| (0..800).find(|&step| drawn[step][unit] == 1).unwrap() % 4;
-    let first: Vec<usize> = (0..200).filter(|&unit| part(unit) == 0).collect();
+    let first: Vec<usize> = (0..200).filter(|&unit| steps_of(unit)[0] % 4 == 0).collect();
     let pairs = first.chunks_exact(2);
     let (n, both) = (pairs.len() as u64 * 200, pairs.map(|two| drawn.iter().filter(|d| d[two[0]] * d[two[1]] == 1).count() as u64).sum());
     check_binomial(both, n, 0.09, ALPHA);
