@@ -18,7 +18,7 @@ const PARTS: usize = 32;
 /// far too much. For values that are more than the plan's ε under another name, look at everyone in every step. Norms are rounded up to a
 /// 32nd of the bound, and losses add up as Rényi divergences.
 ///
-/// The number is of the run that took place (*output-specific*, Yu et al. 2023, definition 3), not a promise that was made before it: a
+/// The number is of the run that took place (*output-specific* in Yu et al.), not a promise that was made before it: a
 /// promise of that kind needs a filter that takes a unit out when its budget is spent.
 pub struct Individual {
     every: NonZeroU64,

@@ -47,7 +47,7 @@ pub enum Mode {
     Universal,
 }
 
-/// Several random variants of each unit in a step, averaged before they are clipped (De et al. 2022, arXiv:2204.13650, section 3): a unit
+/// Several random variants of each unit in a step, averaged before they are clipped (De et al. 2022, arXiv:2204.13650): a unit
 /// still moves the sum by at most `max_grad_norm`.
 pub struct Augmentation<B> {
     copies: NonZeroUsize,

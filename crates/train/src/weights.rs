@@ -17,10 +17,9 @@ pub enum Average {
     /// The last iterate.
     #[default]
     Last,
-    /// The mean of the iterates of the second half of the steps (Shamir & Zhang 2013, arXiv:1212.1824).
+    /// The mean of the iterates of the second half of the steps (suffix averaging: Rakhlin, Shamir & Sridharan 2012, arXiv:1109.5647).
     SecondHalf,
-    /// The exponential moving average `e ← decay · e + (1 − decay) · w`, from the first weights on (De et al. 2022, arXiv:2204.13650,
-    /// section 3).
+    /// The exponential moving average `e ← decay · e + (1 − decay) · w`, from the first weights on (De et al. 2022, arXiv:2204.13650).
     Exponential {
         /// How much of the average stays in a step, in `[0, 1)`.
         decay: f64,
