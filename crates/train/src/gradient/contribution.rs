@@ -15,6 +15,7 @@ pub(crate) struct Contribution {
 }
 
 /// The gradient of each row, in the parameter's own layout.
+#[expect(clippy::large_enum_variant, reason = "a few are alive at a time, each holding tensors far larger")]
 pub(crate) enum Form {
     /// `Σ_t rows_tᵀ cols_t`, a matrix `[groups, rows, cols]`.
     Outer {
@@ -55,6 +56,7 @@ pub(crate) struct Gathered {
 }
 
 /// The two ways to a norm and a sum; the one that stores less is taken.
+#[expect(clippy::large_enum_variant, reason = "a few are alive at a time, each holding tensors far larger")]
 enum GatheredForm {
     /// From the factors alone.
     Ghost(Vec<(Rows, Tensor<4>)>),

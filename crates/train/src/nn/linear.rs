@@ -125,6 +125,7 @@ fn record<const D: usize>(input: Tensor<D>, weight: &Param<Tensor<2>>, bias: Opt
 }
 
 /// Which parameters stand behind a weight: itself, or the factors of an adapter on it (Hu et al. 2022, arXiv:2106.09685).
+#[expect(clippy::large_enum_variant, reason = "a few are alive at a time, each holding tensors far larger")]
 pub(crate) enum WeightUse {
     Frozen,
     Dense {

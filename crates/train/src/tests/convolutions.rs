@@ -1,9 +1,8 @@
 //! Convolutions in all their options against the oracle and `burn::nn`.
 
-use super::harness::{Rows, check_fast, check_same_as_burn, drawn, normal};
+use super::harness::{After, Rows, check_fast, check_same_as_burn, drawn, normal};
 use super::*;
-use crate::nn::{self, conv};
-use burn::module::Module;
+use crate::nn::conv;
 use burn::nn::{PaddingConfig1d, PaddingConfig2d, PaddingConfig3d};
 
 fn training() -> Device {
@@ -14,19 +13,6 @@ fn training() -> Device {
 fn channels(rng: &mut ChaCha20Rng) -> ([usize; 2], usize) {
     let groups = rng.random_range(1..4);
     ([groups * rng.random_range(1..3), groups * rng.random_range(1..4)], groups)
-}
-
-/// A layer and its namesake, over inputs that come from a recorded layer.
-#[derive(Module, Debug)]
-struct After<L: Module> {
-    before: nn::Linear,
-    layer: L,
-}
-
-impl<L: Module> After<L> {
-    fn new(width: usize, layer: L) -> Self {
-        Self { before: nn::LinearConfig::new(width, width).init(&training()), layer }
-    }
 }
 
 macro_rules! check {

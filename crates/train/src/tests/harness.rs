@@ -28,7 +28,7 @@ impl<const D: usize> Inputs for Tensor<D> {
         let mut at = [(); D].map(|()| 0..1);
         at[0] = row..row + 1;
         // One value of the row: the others must still not reach another unit.
-        Some(self.clone().slice_assign(at, Tensor::full([1; D], f32::NAN, &self.device())))
+        Some(self.clone().slice_assign(at, Self::full([1; D], f32::NAN, &self.device())))
     }
 }
 
@@ -100,6 +100,20 @@ impl<T: Inputs> Rows<T> {
 
     fn wide(&self) -> Self {
         Self { inputs: self.inputs.wide(), mask: self.mask.clone().cast(DType::F64), ..self.clone() }
+    }
+}
+
+/// A layer over inputs that come from a recorded layer: a gradient that goes wrong on its way through shows below.
+#[derive(Module, Debug)]
+pub(super) struct After<L: Module> {
+    pub(super) before: Linear,
+    pub(super) layer: L,
+}
+
+impl<L: Module> After<L> {
+    /// For a last dimension of `width`.
+    pub(super) fn new(width: usize, layer: L) -> Self {
+        Self { before: crate::nn::LinearConfig::new(width, width).init(&Device::flex().autodiff()), layer }
     }
 }
 

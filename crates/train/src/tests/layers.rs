@@ -1,6 +1,6 @@
 //! The recorded layers against the oracle and against `burn::nn`, one by one and in all their options.
 
-use super::harness::{Rows, check_fast, check_same_as_burn, drawn, normal};
+use super::harness::{After, Rows, check_fast, check_same_as_burn, drawn, normal};
 use super::*;
 use crate::nn;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -89,13 +89,6 @@ fn rms_norm_equals_the_oracle_and_burn() {
     }
 }
 
-/// What stands before a layer that normalises: without it the oracle would see no gradient flow through the layer.
-#[derive(burn::module::Module, Debug)]
-struct After<L: burn::module::Module> {
-    before: nn::Linear,
-    layer: L,
-}
-
 #[test]
 fn group_and_instance_norm_equal_the_oracle_and_burn() {
     let mut rng = seeded(104);
@@ -106,17 +99,16 @@ fn group_and_instance_norm_equal_the_oracle_and_burn() {
         let (height, width) = (rng.random_range(2..4), rng.random_range(3..6));
         let what = format!("{groups} groups of {each}, {height} × {width}, affine {affine}");
         let inputs = Rows::new(normal([units * cap, channels, height, width], &mut rng), units, cap, &mut rng);
-        let before = || nn::LinearConfig::new(width, width).init(&training());
 
         let config = nn::GroupNormConfig::new(groups, channels).with_affine(affine);
-        let model = drawn(After { before: before(), layer: config.init(&training()) }, &mut rng);
+        let model = drawn(After::new(width, config.init(&training())), &mut rng);
         check_fast(&what, &model, &inputs, |m, x| m.layer.forward(m.before.forward(x)));
         let burns = burn::nn::GroupNormConfig::new(groups, channels).with_affine(affine).init(&training());
         let pair = (model.layer, drawn(burns, &mut rng));
         check_same_as_burn(&what, pair, &inputs.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
 
         let config = nn::InstanceNormConfig::new(channels).with_affine(affine);
-        let model = drawn(After { before: before(), layer: config.init(&training()) }, &mut rng);
+        let model = drawn(After::new(width, config.init(&training())), &mut rng);
         check_fast(&what, &model, &inputs, |m, x| m.layer.forward(m.before.forward(x)));
         let burns = burn::nn::InstanceNormConfig::new(channels).with_affine(affine).init(&training());
         let pair = (model.layer, drawn(burns, &mut rng));

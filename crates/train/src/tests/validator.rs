@@ -159,6 +159,12 @@ fn pitfall_08_losses_that_couple_units_are_refused() {
         row_losses(y, &rows.mask) + load.clone() - load.detach()
     };
     assert_eq!(check(&hidden), all("gradient"));
+    // Its own gradient, weighted by the batch, and nobody else's.
+    let weighted = |m: &Sandwich<nn::Identity>, rows: &Rows<Tensor<2>>| {
+        let losses = row_losses(forward(m, rows), &rows.mask);
+        losses.clone() + (losses.clone() - losses.clone().detach()) * losses.mean().detach()
+    };
+    assert_eq!(check(&weighted), all("gradient"));
     // The mean over the batch is one loss for all.
     let mean = |m: &Sandwich<nn::Identity>, rows: &Rows<Tensor<2>>| row_losses(forward(m, rows), &rows.mask).mean();
     assert_eq!(check(&mean), [Finding::Losses { found: 1, units: 3 }]);
@@ -286,4 +292,39 @@ fn probes_that_show_nothing_are_refused() {
     let stranger = Sandwich::new(nn::Identity::new(), &mut rng);
     let not_in_model = found(&model, &probe, |m, x| stranger.first.forward(forward(m, x)));
     assert_eq!(not_in_model, [Finding::NotInModel]);
+}
+
+/// A weight that is computed from its stored value by something a recorded layer does not know.
+#[test]
+fn pitfall_12_a_gradient_that_is_not_the_oracles_is_refused() {
+    use burn::module::{Param, Reparameterization, Reparameterizer};
+    #[derive(Module, Debug)]
+    struct Scaled {
+        scale: Param<Tensor<1>>,
+    }
+    impl Reparameterization for Scaled {
+        const NAME: &'static str = "scaled";
+        fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
+            base * self.scale.val().reshape([1; D])
+        }
+    }
+    struct Scale {
+        trainable: bool,
+    }
+    impl Reparameterizer for Scale {
+        type Reparam = Scaled;
+        fn reparameterize<const D: usize>(&mut self, path: &str, param: Param<Tensor<D>>) -> (Param<Tensor<D>>, Option<Scaled>) {
+            let scale = Param::from_tensor(Tensor::full([1], 2.0, &training())).set_require_grad(self.trainable);
+            (param, (path == "last.weight").then_some(Scaled { scale }))
+        }
+    }
+    let mut rng = seeded(127);
+    let model = Sandwich::new(nn::Identity::new(), &mut rng);
+    let probe = probe(&mut rng);
+    let forward = |m: &Sandwich<nn::Identity>, x: Tensor<2>| m.around(x, |_, x| x);
+    let fixed = model.clone().apply_reparameterization(Scale { trainable: false });
+    assert_eq!(found(&fixed, &probe, forward), [0, 1, 2].map(|unit| Finding::Disagrees { unit }));
+    let trained = model.apply_reparameterization(Scale { trainable: true });
+    let parameter = "last.weight.scaled.scale".into();
+    assert_eq!(found(&trained, &probe, forward), [Finding::NotRecorded { parameter, layer: "Linear".into() }]);
 }

@@ -75,6 +75,15 @@ pub enum Finding {
         /// What differs: the loss or the gradient.
         what: &'static str,
     },
+    /// In one pass a unit's gradient is not what it is by itself.
+    #[error(
+        "the gradient of unit {unit} of the probe in one pass is not that of `clipped_sum_universal`: a recorded layer's parameter is \
+         computed from others, or the loss looks at whether it is recorded; train with `clipped_sum_universal`"
+    )]
+    Disagrees {
+        /// Which unit of the probe.
+        unit: usize,
+    },
     /// A recorded layer is not part of the model.
     #[error("the loss uses a recorded layer that is not part of the model")]
     NotInModel,
@@ -115,11 +124,12 @@ impl fmt::Display for Findings {
 impl std::error::Error for Findings {}
 
 /// Where each recorded layer lives.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("nn", &["Linear", "Embedding", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm"]),
     ("nn::conv", &["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]),
     ("nn", &["Rnn", "BiRnn", "Gru", "BiGru", "Lstm", "BiLstm"]),
     ("nn::attention", &["MultiHeadAttention"]),
+    ("nn::transformer", &["TransformerEncoder", "PositionWiseFeedForward"]),
 ];
 
 /// The layers that are made of layers and are recorded as a whole.

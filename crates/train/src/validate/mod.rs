@@ -57,7 +57,8 @@ impl ModuleValidator {
     /// - losses that are not one for each row, or that are random beyond Burn's own dropout and noise layers (which rest here);
     /// - units that are not isolated: with one unit's losses alone, the gradient must be that of the unit alone, and no other unit may have
     ///   any. This finds losses that couple rows (contrastive, balanced over the batch, normalised by it) and layers whose batch is not the
-    ///   first dimension.
+    ///   first dimension;
+    /// - gradients that are not those of [`clipped_sum_universal`](crate::clipped_sum_universal).
     ///
     /// `probe` is a batch of at least two units; it must be public or made up, since findings are not under any bound. Its rows should differ:
     /// what couples them shows in numbers. Nothing of `model` changes, and its weights should not be zero: no gradient, nothing to see.

@@ -3,7 +3,7 @@
 use super::findings::is_whole;
 use super::{Finding, Findings};
 use crate::gradient::{Contribution, Form, Parameter, Rows, read, trainable, with_own_gradient};
-use crate::{Clip, ClippedSum, UnitBatch, clipped_sum, tape};
+use crate::{Clip, ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal, tape};
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Tensor, TensorData};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,13 +53,13 @@ pub(super) fn validate<M: Module, B: UnitBatch>(model: &M, probe: &B, losses: &i
 /// Parameters that no recorded layer owns, and layers that are recorded wrongly.
 fn ownership<M: Module, B: UnitBatch>(model: &M, probe: &B, losses: &impl Fn(&M, &B) -> Tensor<1>) -> Vec<Finding> {
     let units = probe.units();
-    let (losses, uses) = tape::record(|| losses(model, probe));
+    let (recorded_losses, uses) = tape::record(|| losses(model, probe));
     let (mut outside, mut recorded, mut rows) = (vec![], BTreeSet::new(), BTreeMap::new());
-    if losses.is_tracked() {
-        let mut gradients = losses.sum().backward();
+    if recorded_losses.is_tracked() {
+        let mut gradients = recorded_losses.sum().backward();
         outside = with_own_gradient(model, &gradients);
-        for used in uses {
-            let (tap, contributions) = used.into_parts();
+        for recorded_use in uses {
+            let (tap, contributions) = recorded_use.into_parts();
             let Some(gradient) = tap.grad_remove(&mut gradients) else { continue };
             for Contribution { parameter, form } in contributions(gradient) {
                 recorded.insert(parameter);
@@ -67,13 +67,18 @@ fn ownership<M: Module, B: UnitBatch>(model: &M, probe: &B, losses: &impl Fn(&M,
             }
         }
     }
+    // What the loss depends on where nothing is recorded.
+    let used = match losses(model, probe) {
+        losses if losses.is_tracked() => with_own_gradient(model, &losses.sum().backward()),
+        _ => vec![],
+    };
     let layers = layers(model);
     let mut found = vec![];
     let mut unknown = recorded.clone();
     for Parameter { id, name: parameter, .. } in trainable(model) {
         unknown.remove(&id);
         match rows.get(&id) {
-            _ if outside.contains(&id) => {
+            rows if outside.contains(&id) || (rows.is_none() && used.contains(&id)) => {
                 let layer = layers.get(&id).cloned().unwrap_or_default();
                 found.push(Finding::NotRecorded { parameter, layer });
             }
@@ -124,16 +129,25 @@ fn not_isolated<M: Module, B: UnitBatch>(
     };
     let Ok(whole) = of(probe, None) else { return vec![Finding::NotInModel] };
     let floor = 1e-2 * whole.norms.iter().copied().fold(0.0, f64::max);
-    let is_isolated = |unit: usize| -> Result<bool, crate::Error> {
+    let check = |unit: usize| -> Result<Option<Finding>, crate::Error> {
         let (inside, alone) = (of(probe, Some(unit))?, of(&probe.unit(unit), None)?);
-        let allowed = ROUNDING * (alone.norms.iter().sum::<f64>() + floor);
-        let values = |sum: &ClippedSum| -> Vec<f64> { sum.values.iter().flat_map(|(_, v)| v.iter().copied()).collect() };
-        let off = values(&inside).iter().zip(values(&alone)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+        let oracle = clipped_sum_universal(model, Some(&probe.unit(unit)), losses, &free)?;
+        let allowed = ROUNDING * (oracle.norms.iter().sum::<f64>() + floor);
         let of_others = inside.norms.iter().enumerate().filter(|(other, _)| *other != unit).fold(0.0, |m: f64, (_, n)| m.max(*n));
-        Ok(off <= allowed && of_others <= allowed)
+        Ok(if distance(&inside, &alone) > allowed || of_others > allowed {
+            Some(Finding::NotIsolated { unit, what: "gradient" })
+        } else if distance(&alone, &oracle) > allowed {
+            Some(Finding::Disagrees { unit })
+        } else {
+            None
+        })
     };
-    let coupled = (0..units).filter(|&unit| !is_isolated(unit).unwrap_or(false));
-    coupled.map(|unit| Finding::NotIsolated { unit, what: "gradient" }).collect()
+    (0..units).filter_map(|unit| check(unit).unwrap_or(Some(Finding::NotIsolated { unit, what: "gradient" }))).collect()
+}
+
+fn distance(a: &ClippedSum, b: &ClippedSum) -> f64 {
+    let values = |sum: &ClippedSum| -> Vec<f64> { sum.values.iter().flat_map(|(_, v)| v.iter().copied()).collect() };
+    values(a).iter().zip(values(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
 /// The losses of one unit, all others zero whatever they are.

@@ -85,14 +85,8 @@ fn positions<const D: usize>(t: Tensor<D>, groups: usize) -> Tensor<4> {
 
 /// What the kernel sees at each of `places`: `[batch, groups, positions, channels / groups · kernel]`.
 fn patches<const D: usize>(t: Tensor<D>, window: Window<3>, places: [usize; 3]) -> Tensor<4> {
-    let Window { kernel, stride, dilation, mut padding, groups } = window;
+    let Window { kernel, stride, dilation, padding, groups } = window;
     let (dims, sizes) = (t.dims(), self::places(&t));
-    for axis in 0..3 {
-        // A transposed convolution's last positions may reach beyond its output.
-        let reach = (places[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
-        let (before, after) = padding[axis];
-        padding[axis].1 = after.max(reach.saturating_sub(before + sizes[axis]));
-    }
     let t: Tensor<5> = t.reshape([dims[0], dims[1], sizes[0], sizes[1], sizes[2]]);
     let t = if padding == [(0, 0); 3] { t } else { t.pad(padding, 0.0) };
     let slice = |axis: usize, offset: usize| {
