@@ -71,7 +71,7 @@ fn self_attention_equals_the_oracle_and_burn() {
         };
         check_fast(&what, &model, &rows, ours);
         if !rotary {
-            check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, (x, marks)| {
+            check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, (x, marks)| {
                 let mut input = burn::nn::attention::MhaInput::self_attn(x.clone());
                 if masked {
                     input = input.mask_pad(padding(marks));
@@ -94,7 +94,7 @@ fn cross_attention_equals_the_oracle_and_burn() {
         let rows = (normal([units * cap, length, 4], &mut rng), normal([units * cap, other, 4], &mut rng));
         let rows = Rows::new(rows, units, cap, &mut rng);
         let config = MultiHeadAttentionConfig::new(4, 2).with_dropout(0.0);
-        let burns = burn::nn::attention::MultiHeadAttentionConfig::new(4, 2).with_dropout(0.0).init(&training());
+        let burns = drawn(burn::nn::attention::MultiHeadAttentionConfig::new(4, 2).with_dropout(0.0).init(&training()), &mut rng);
         let model = drawn(config.init(&training()), &mut rng);
         fn both(context: Tensor<3>, weights: Tensor<4>) -> Tensor<2> {
             let flat = |t: Tensor<3>| t.flatten::<2>(1, 2);
@@ -179,7 +179,7 @@ fn transformers_equal_the_oracle_and_burn() {
             m.forward(if is_causal { input.mask_attn(causal(&x)) } else { input })
         };
         check_fast(&what, &model, &rows, ours);
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, (x, marks)| {
+        check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, (x, marks)| {
             let input = burn::nn::transformer::TransformerEncoderInput::new(x.clone()).mask_pad(padding(marks));
             m.forward(if is_causal { input.mask_attn(causal(&x)) } else { input })
         });
@@ -190,7 +190,7 @@ fn transformers_equal_the_oracle_and_burn() {
 fn position_wise_layers_equal_the_oracle_and_burn() {
     let mut rng = seeded(305);
     let config = PositionWiseFeedForwardConfig::new(3, 5).with_dropout(0.0);
-    let burns = burn::nn::transformer::PositionWiseFeedForwardConfig::new(3, 5).with_dropout(0.0).init(&training());
+    let burns = drawn(burn::nn::transformer::PositionWiseFeedForwardConfig::new(3, 5).with_dropout(0.0).init(&training()), &mut rng);
     let rows = Rows::new(normal([6, 4, 3], &mut rng), 3, 2, &mut rng);
     let model = drawn(config.init(&training()), &mut rng);
     check_fast("feed-forward", &model, &rows, |m, x| m.forward(x));

@@ -77,7 +77,7 @@ fn rnn_equals_the_oracle_and_burn() {
             all(turned(output, batch_first), [state.hidden])
         };
         check_fast(&what, &model, &rows, ours);
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, x| {
+        check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, x| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.hidden])
         });
@@ -95,7 +95,13 @@ fn gru_equals_the_oracle_and_burn() {
         let burns = burn::nn::GruConfig::new(sizes.d_input, sizes.d_hidden, bias).with_reset_after(reset_after).with_clip(clip);
         let (rows, model) = (sizes.rows(&mut rng), drawn(config.init(&training()), &mut rng));
         check_fast(&what, &model, &rows, |m, x| m.forward(x, None));
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, |m, x| m.forward(x, None), |m, x| m.forward(x, None));
+        check_same_as_burn(
+            &what,
+            (model, drawn(burns.init(&training()), &mut rng)),
+            &rows.inputs,
+            |m, x| m.forward(x, None),
+            |m, x| m.forward(x, None),
+        );
     }
 }
 
@@ -129,7 +135,7 @@ fn lstm_equals_the_oracle_and_burn() {
             all(turned(output, batch_first), [state.cell, state.hidden])
         };
         check_fast(&what, &model, &rows, ours);
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, x| {
+        check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, x| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.cell, state.hidden])
         });
@@ -154,7 +160,7 @@ fn both_directions_equal_the_oracle_and_burn() {
             all(turned(output, batch_first), [state.hidden])
         };
         check_fast(&what, &model, &rows, ours);
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, x| {
+        check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, x| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.hidden])
         });
@@ -170,7 +176,7 @@ fn both_directions_equal_the_oracle_and_burn() {
             all(turned(output, batch_first), [state])
         };
         check_fast(&what, &model, &rows, ours);
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, x| {
+        check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, x| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state])
         });
@@ -186,7 +192,7 @@ fn both_directions_equal_the_oracle_and_burn() {
             all(turned(output, batch_first), [state.cell, state.hidden])
         };
         check_fast(&what, &model, &rows, ours);
-        check_same_as_burn(&what, (model, burns.init(&training())), &rows.inputs, ours, |m, x| {
+        check_same_as_burn(&what, (model, drawn(burns.init(&training()), &mut rng)), &rows.inputs, ours, |m, x| {
             let (output, state) = m.forward(turned(x, batch_first), None);
             all(turned(output, batch_first), [state.cell, state.hidden])
         });
@@ -393,7 +399,7 @@ fn a_gate_equals_the_oracle_and_burn() {
         let make = |device: &Device| nn::GateController::new(3, 2, bias, burn::nn::Initializer::XavierNormal { gain: 1.0 }, device);
         let burns = burn::nn::GateController::new(3, 2, bias, burn::nn::Initializer::XavierNormal { gain: 1.0 }, &training());
         let rows = Rows::new((normal([6, 3], &mut rng), normal([6, 2], &mut rng)), 3, 2, &mut rng);
-        let model = make(&training());
+        let (model, burns) = (drawn(make(&training()), &mut rng), drawn(burns, &mut rng));
         check_fast("gate", &model, &rows, |m, (x, h)| m.gate_product(x, h));
         check_same_as_burn("gate", (model, burns), &rows.inputs, |m, (x, h)| m.gate_product(x, h), |m, (x, h)| m.gate_product(x, h));
     }
