@@ -22,6 +22,7 @@ mod decoder;
 mod mlp;
 mod sequence;
 mod text;
+mod units;
 
 pub use batch::{ClassBatch, RowInputs, Tokens};
 pub use cnn::{Cnn, CnnConfig};
@@ -29,6 +30,7 @@ pub use decoder::{Decoder, DecoderConfig, Positions, bytes_of, symbols_of};
 pub use mlp::{Mlp, MlpConfig};
 pub use sequence::{LstmClassifier, LstmClassifierConfig, TransformerClassifier, TransformerClassifierConfig};
 pub use text::TextBatch;
+pub use units::InMemory;
 
 use burn::tensor::{Int, Tensor, activation};
 

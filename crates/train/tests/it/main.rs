@@ -3,5 +3,6 @@
 mod auc;
 mod engine;
 mod model_file;
+mod models;
 mod text;
 mod training;
