@@ -33,6 +33,9 @@ const EXCEED: f64 = 0.02;
 /// Most rare losses that are told apart.
 const MOST_RARE: usize = 24;
 
+/// Most edges of rare losses.
+const MOST_EDGES: usize = 1 << 14;
+
 /// Most points of the fine grid.
 const MOST_POINTS: f64 = (1 << 19) as f64;
 
@@ -163,10 +166,10 @@ impl Run {
         let all = Step::new(q, sigma, Direction::Remove, (NEGLIGIBLE * delta / steps).ln());
         let (table, from, rare, beyond) = if from_above {
             let (table, end) = bulk.bulk_above(h);
-            let (rare, beyond) = rare_above(&all, end.x, ratio, highest);
+            let (rare, beyond) = rare_above(&all, end.x, ratio, highest)?;
             (table, end.x, rare, beyond)
         } else {
-            (bulk.table_below(h)?, bulk.highest_x(), rare_below(&all, bulk.highest_x(), ratio), 0.0)
+            (bulk.table_below(h)?, bulk.highest_x(), rare_below(&all, bulk.highest_x(), ratio)?, 0.0)
         };
         // Thousands of these do not matter.
         let tiny = 1e-4 * NEGLIGIBLE * delta;
@@ -200,11 +203,11 @@ impl Run {
             }
             let factor = (steps - n as f64) / (n + 1) as f64;
             if from_above {
-                let (next, over) = convolve_above(&atoms, &rare, factor, ratio, highest, tiny);
+                let (next, over) = convolve_above(&atoms, &rare, factor, ratio, highest, tiny)?;
                 charged += over;
                 atoms = next;
             } else {
-                atoms = convolve_below(&atoms, &rare, factor, ratio, tiny);
+                atoms = convolve_below(&atoms, &rare, factor, ratio, tiny)?;
             }
         }
         Some(Self { terms, charged })
@@ -251,22 +254,29 @@ fn between(
     Some((run(false)?.lower(delta, at_most), upper))
 }
 
-/// Edges from `low` to `high`, each as far from the next as `ratio` of its distance from 0, and no farther than that of 5.
-fn edges(low: f64, high: f64, ratio: f64) -> Vec<f64> {
+/// Edges from `low` to `high`, each as far from the next as `ratio` of its distance from 0, and no farther than that of 5; `None` where they
+/// would be too many, or none is above 0.
+fn edges(low: f64, high: f64, ratio: f64) -> Option<Vec<f64>> {
+    if !(low > 0.0 && low.is_finite()) {
+        return None;
+    }
     let mut edges = vec![low];
     let mut at = low;
     while at < high {
+        if edges.len() == MOST_EDGES {
+            return None;
+        }
         at += ratio * at.min(5.0);
         edges.push(at);
     }
-    edges
+    Some(edges)
 }
 
 /// The losses of a step above that at `from`, on edges; and the mass of those larger than `highest` or too rare.
-fn rare_above(all: &Step, from: f64, ratio: f64, highest: f64) -> (Vec<Atom>, f64) {
+fn rare_above(all: &Step, from: f64, ratio: f64, highest: f64) -> Option<(Vec<Atom>, f64)> {
     let first = all.offset(from) + all.lowest();
     let last = (all.lowest() + all.span()).min(highest).max(first);
-    let edges = edges(first, last, ratio);
+    let edges = edges(first, last, ratio)?;
     let mut atoms: Vec<Atom> = edges.iter().map(|&loss| Atom { loss, p: 0.0, q: 0.0 }).collect();
     let mut cut = all.cut(from);
     for (i, pair) in edges.windows(2).enumerate() {
@@ -283,7 +293,7 @@ fn rare_above(all: &Step, from: f64, ratio: f64, highest: f64) -> (Vec<Atom>, f6
     for atom in &mut atoms {
         atom.q = atom.p * (-atom.loss).exp();
     }
-    (atoms, all.mixture(&cut))
+    Some((atoms, all.mixture(&cut)))
 }
 
 /// How much of a cell's mass goes to its upper edge, so that its masses under both neighbours are kept.
@@ -293,12 +303,12 @@ fn up(p: f64, q: f64, low: f64, high: f64, slack: f64) -> f64 {
 }
 
 /// The losses of a step above that at `from`, each cell's as one.
-fn rare_below(all: &Step, from: f64, ratio: f64) -> Vec<Atom> {
+fn rare_below(all: &Step, from: f64, ratio: f64) -> Option<Vec<Atom>> {
     let first = all.offset(from) + all.lowest();
     let last = all.lowest() + all.span();
     let mut atoms = Vec::new();
     let mut cut = all.cut(from);
-    for edge in edges(first, last, ratio).into_iter().skip(1) {
+    for edge in edges(first, last, ratio)?.into_iter().skip(1) {
         let next = all.cut(all.at_offset(edge - all.lowest()));
         let piece = all.piece(&cut, &next);
         if let Some(loss) = piece.log_ratio() {
@@ -308,7 +318,7 @@ fn rare_below(all: &Step, from: f64, ratio: f64) -> Vec<Atom> {
         }
         cut = next;
     }
-    atoms
+    Some(atoms)
 }
 
 /// All sums of a loss of each, in cells between `edges`: masses under P and under Q, and the mass of sums above the last edge.
@@ -336,13 +346,13 @@ fn sums(one: &[Atom], other: &[Atom], factor: f64, edges: &[f64]) -> (Vec<(f64, 
 }
 
 /// Atoms of mass up to `tiny` go to infinity.
-fn convolve_above(one: &[Atom], other: &[Atom], factor: f64, ratio: f64, highest: f64, tiny: f64) -> (Vec<Atom>, f64) {
-    let (Some(a), Some(b)) = (one.first().zip(other.first()), one.last().zip(other.last())) else { return (vec![], 0.0) };
+fn convolve_above(one: &[Atom], other: &[Atom], factor: f64, ratio: f64, highest: f64, tiny: f64) -> Option<(Vec<Atom>, f64)> {
+    let (Some(a), Some(b)) = (one.first().zip(other.first()), one.last().zip(other.last())) else { return Some((vec![], 0.0)) };
     if one.len() == 1 && one[0].loss == 0.0 {
         let times = one[0].p * factor;
-        return (other.iter().map(|o| Atom { loss: o.loss, p: o.p * times, q: o.q * times }).collect(), 0.0);
+        return Some((other.iter().map(|o| Atom { loss: o.loss, p: o.p * times, q: o.q * times }).collect(), 0.0));
     }
-    let edges = edges(a.0.loss + a.1.loss, (b.0.loss + b.1.loss).min(highest), ratio);
+    let edges = edges(a.0.loss + a.1.loss, (b.0.loss + b.1.loss).min(highest), ratio)?;
     let (cells, mut over) = sums(one, other, factor, &edges);
     let mut atoms: Vec<Atom> = edges.iter().map(|&loss| Atom { loss, p: 0.0, q: 0.0 }).collect();
     for (i, (p, q)) in cells.into_iter().enumerate() {
@@ -358,22 +368,22 @@ fn convolve_above(one: &[Atom], other: &[Atom], factor: f64, ratio: f64, highest
         over += if atom.p > tiny { 0.0 } else { atom.p };
         atom.p > tiny
     });
-    (atoms, over)
+    Some((atoms, over))
 }
 
-fn convolve_below(one: &[Atom], other: &[Atom], factor: f64, ratio: f64, tiny: f64) -> Vec<Atom> {
-    let (Some(a), Some(b)) = (one.first().zip(other.first()), one.last().zip(other.last())) else { return vec![] };
+fn convolve_below(one: &[Atom], other: &[Atom], factor: f64, ratio: f64, tiny: f64) -> Option<Vec<Atom>> {
+    let (Some(a), Some(b)) = (one.first().zip(other.first()), one.last().zip(other.last())) else { return Some(vec![]) };
     if one.len() == 1 && one[0].loss == 0.0 {
         let times = one[0].p * factor;
-        return other.iter().map(|o| Atom { loss: o.loss, p: o.p * times, q: o.q * times }).collect();
+        return Some(other.iter().map(|o| Atom { loss: o.loss, p: o.p * times, q: o.q * times }).collect());
     }
-    let edges = edges(a.0.loss + a.1.loss, b.0.loss + b.1.loss, ratio);
+    let edges = edges(a.0.loss + a.1.loss, b.0.loss + b.1.loss, ratio)?;
     let (cells, _) = sums(one, other, factor, &edges);
     let atom = |(p, q): (f64, f64)| {
         // Thousands of terms, each to some units.
         (p > tiny && q > 1e-300).then(|| Atom { loss: (p / q).ln() - 4e-12, p, q })
     };
-    cells.into_iter().filter_map(atom).collect()
+    Some(cells.into_iter().filter_map(atom).collect())
 }
 
 /// The hockey-stick sum over a composition of small losses, at any epsilon: the better of bounds from several tilts.
@@ -501,7 +511,7 @@ mod tests {
     #[test]
     fn no_mass_is_lost() {
         let atoms = [(0.1, 0.2), (0.5, 0.3), (2.0, 0.1)].map(|(loss, p): (f64, f64)| Atom { loss, p, q: p * (-loss).exp() });
-        let (next, over) = convolve_above(&atoms, &atoms, 0.5, 0.05, 1.5, 1e-3);
+        let (next, over) = convolve_above(&atoms, &atoms, 0.5, 0.05, 1.5, 1e-3).unwrap();
         let total = next.iter().map(|a| a.p).sum::<f64>() + over;
         assert!((total - 0.5 * 0.36).abs() < 1e-15 && over > 0.05, "{total} {over}");
     }

@@ -165,7 +165,12 @@ impl Step {
         let mut j = 0;
         while high.x < self.highest_x {
             low = high;
-            j = (j + 1).max(((self.lowest + cut_at - origin) / h).floor() as usize + 1);
+            let passed = ((self.lowest + cut_at - origin) / h).floor();
+            // An origin that round-off threw far off: what is left is dropped, as any mass may be.
+            if passed.is_nan() || passed > self.span() / h + 2.0 {
+                break;
+            }
+            j = (j + 1).max(passed as usize + 1);
             let goal = origin + j as f64 * h;
             // The atom of a piece centred on its grid point is off by the curvature of the log density.
             let mut upper = goal + 0.5 * h - self.lowest + sign * self.centre_deficit(h, &low);

@@ -273,3 +273,20 @@ fn little_noise_is_answered_or_refused() {
         }
     }
 }
+
+/// At rates at which hardly anybody ever takes part epsilon is 0 where delta is at least the chance to, and a number above it.
+#[test]
+fn rates_near_zero_are_answered() {
+    for (rate, noise, steps) in [(f64::MIN_POSITIVE, 0.1, 1000), (1e-300, 0.6, 1_000_000), (1e-12, 0.05, 1), (1e-12, 0.3, 1000)] {
+        let event = dp_sgd(rate, noise, steps);
+        let chance = rate * steps as f64;
+        for at in [2.0 * chance, 1e-5] {
+            if at >= f64::MIN_POSITIVE * 1e20 {
+                let interval = pld::epsilon(&event, delta(at)).unwrap();
+                assert_eq!((interval.lower.get(), interval.upper.get()), (0.0, 0.0), "{event} at {at:e}");
+            }
+        }
+    }
+    let rare = pld::epsilon(&dp_sgd(1e-12, 0.3, 1000), delta(1e-20)).unwrap();
+    assert!(rare.lower.get() > 0.5 && rare.width() < 1e-3, "{rare}");
+}
