@@ -15,17 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Makes [`Trainer`]s and adds up what they cost (Yousefpour et al. 2021, arXiv:2109.12298, for the names).
 ///
-/// | Opacus | here | what differs |
-/// |---|---|---|
-/// | `torch.nn` | [`crate::nn`] | layers record by themselves: there are no hooks, and the model stays what it is |
-/// | `PrivacyEngine(accountant="prv")` | [`PrivacyEngine::new`], [`with_accountant`](PrivacyEngine::with_accountant) | the default is tighter, with a certified upper end |
-/// | `make_private(module, optimizer, data_loader, noise_multiplier, max_grad_norm)` | [`make_private`](PrivacyEngine::make_private) | the number of steps is fixed before the run; losses are given by row |
-/// | `make_private_with_epsilon(.., target_epsilon, target_delta, epochs, max_grad_norm)` | [`make_private_with_epsilon`](PrivacyEngine::make_private_with_epsilon) | |
-/// | `DPDataLoader`, `len(dataset)` | [`DataLoader`] | the number of units is a public one, and examples need a permit |
-/// | `DPOptimizer.step` | [`Trainer::step`] | charged before it is drawn; empty batches are steps |
-/// | `BatchMemoryManager` | [`Performance::physical_batch`](crate::Performance) | |
-/// | `get_epsilon(delta)` | [`get_epsilon`](PrivacyEngine::get_epsilon) | all runs of the engine together |
-/// | `save_checkpoint`, `load_checkpoint` | [`Trainer::with_checkpoints`] | goes on to the bit, or refuses |
+/// What is called how in Opacus, and what differs, is in a table of `docs/training.md`.
 ///
 /// ```
 /// use burn::{module::Module, optim::SgdConfig, tensor::{Device, Tensor, activation}};
