@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// No finite epsilon exists, or none the accountant can certify, at so small a delta. Typical cause: delta = 0
     /// with Gaussian noise, which never gives pure differential privacy.
-    #[error("{accountant} cannot bound epsilon at delta {delta}: the smallest delta it takes is {smallest}")]
+    #[error("{accountant} cannot bound epsilon at delta {delta:e}: the smallest delta it takes is {smallest:e}")]
     DeltaTooSmall {
         /// The accountant that was asked.
         accountant: &'static str,

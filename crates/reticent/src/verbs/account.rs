@@ -162,7 +162,11 @@ fn answer(event: &Event, delta: Delta) -> Result<(String, Value), Failure> {
         }
         // Said, not hidden: the looser accountant answers where the tighter has no proof.
         Err(
-            why @ (Error::UnsupportedEvent { .. } | Error::GridTooLarge { .. } | Error::RoundOff { .. } | Error::Unrepresentable { .. }),
+            why @ (Error::UnsupportedEvent { .. }
+            | Error::GridTooLarge { .. }
+            | Error::RoundOff { .. }
+            | Error::Unrepresentable { .. }
+            | Error::DeltaTooSmall { .. }),
         ) => {
             let found = by_renyi?;
             let upper = found.epsilon.get();
