@@ -40,7 +40,7 @@ use curve::Upper;
 use law::Law;
 use line::Line;
 use saddle::{Landscape, Saddle};
-use table::{Direction, Step};
+use table::{Direction, Step, Table};
 
 use crate::event::SubsampledGaussian;
 use crate::{Delta, DeltaInterval, Epsilon, Error, Event, Interval};
@@ -103,6 +103,9 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     for direction in directions(&parts, &laws) {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
+        if laws.is_empty() && *direction == Direction::Add && best.0 > 0.0 && chernoff_is_below(&uncut, delta, best.0) {
+            continue;
+        }
         if laws.is_empty()
             && let Some(found) = by_contour(&uncut, delta)
             && found.1 - found.0 <= (0.5 * WIDEST * found.1).max(ABSOLUTE_WIDTH)
@@ -118,23 +121,22 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
         let narrow = |(lower, upper): &(f64, f64)| upper - lower <= (WIDEST * upper).max(ABSOLUTE_WIDTH);
         let rarely_large = |likely: bool| {
             let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction) else { return None };
-            let highest = uncut.chernoff(&uncut.for_delta(delta), delta.ln()) * (1.0 + 1e-9);
+            // Roughly: what is found is checked to be below.
+            let cut = landscape(&parts, &laws, *direction, delta.ln() - 13.0);
+            let highest = cut.chernoff(&cut.for_delta(delta), delta.ln()) * 1.05;
             if !highest.is_finite() {
                 return None;
             }
             let goal = |upper: f64| (relative_width.max(0.8 * WIDEST) * upper).max(ABSOLUTE_WIDTH);
-            (rare::is_likely(part, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
+            (rare::is_likely(part, delta, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
         };
-        // It answers for both directions.
-        if let Some(found) = rarely_large(true) {
-            return interval(found);
-        }
-        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner);
-        if !found.as_ref().is_ok_and(narrow)
-            && let Some(found) = rarely_large(false)
-        {
-            return interval(found);
-        }
+        let found = match rarely_large(true) {
+            Some(found) => Ok(found),
+            None => {
+                let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner);
+                if found.as_ref().is_ok_and(narrow) { found } else { rarely_large(false).map_or(found, Ok) }
+            }
+        };
         let found = found?;
         debug_assert!(found.0 <= found.1 * (1.0 + 1e-9) + 1e-12, "{event}: {found:?}");
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
@@ -172,6 +174,13 @@ fn exact_epsilon(parts: &[SubsampledGaussian], delta: f64) -> Option<(f64, f64)>
     Some((at(delta * (1.0 + slack))? * (1.0 - 4e-12), at(delta * (1.0 - slack))? * (1.0 + 4e-12)))
 }
 
+/// Whether Chernoff's bound shows this direction's epsilon to be less than `settled`, which the other's is not: adding a record
+/// mostly costs far less than removing it, and a grid would only say so more slowly. The bound is an integral's by a rule that
+/// converges to round-off, so a hundredth is left for what it misses.
+fn chernoff_is_below(landscape: &Landscape<'_>, delta: f64, settled: f64) -> bool {
+    landscape.chernoff(&landscape.for_delta(delta), delta.ln()) < 0.99 * settled
+}
+
 /// Bounds on epsilon in one direction where a short contour gives them.
 fn by_contour(landscape: &Landscape<'_>, delta: f64) -> Option<(f64, f64)> {
     let saddle = landscape.for_delta(delta);
@@ -196,7 +205,7 @@ fn by_grid(
     let (log_delta, log_tail) = (delta.ln(), delta.ln() - 13.0);
     let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
         loop {
-            let (above, below) = run.compose(h, log_tail, log_delta)?;
+            let above = run.above(h, log_tail, log_delta)?;
             let upper = match curve::epsilon_upper(&above, delta) {
                 Upper::At(upper) => upper,
                 Upper::BelowWindow(upper) if above.lambda == 0.0 => upper,
@@ -206,7 +215,9 @@ fn by_grid(
                 }
                 Upper::Drowned => return Err(Error::RoundOff { round_off: above.above, delta }),
             };
-            return Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper));
+            // There is not room for both.
+            drop(above);
+            return Ok((run.below(h, log_tail, log_delta)?.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper));
         }
     };
     let landscape = landscape(parts, laws, direction, log_tail);
@@ -248,9 +259,8 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
         let mut run = Run { landscape, saddle, planner: &planner };
         let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
-            let (above, below) = run.compose(h, log_tail, run.saddle.log_delta)?;
-            let upper = curve::delta_upper(&above, epsilon);
-            Ok((below.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
+            let upper = curve::delta_upper(&run.above(h, log_tail, run.saddle.log_delta)?, epsilon);
+            Ok((run.below(h, log_tail, run.saddle.log_delta)?.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
         };
         let goal = |upper: f64| 1e-3 * upper + SMALLEST_DELTA;
         // ln delta falls by about lambda for each unit of epsilon.
@@ -285,7 +295,7 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
         let saddle = landscape.at(0.0);
         let run = Run { landscape, saddle, planner: &planner };
         let h = run.first_spacing(1e-5 * run.saddle.variance.sqrt());
-        let (above, _) = run.compose(h, -40.0, -20.0)?;
+        let above = run.above(h, -40.0, -20.0)?;
         for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
             *rate = rate.max(curve::true_positives(&above, false_positives));
         }
@@ -362,9 +372,27 @@ impl Run<'_> {
         sampled + self.landscape.laws.iter().map(|l| l.1 as f64).sum::<f64>()
     }
 
-    /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut,
-    /// and `log_delta` is the scale below which mass outside the window is negligible.
-    fn compose(&self, h: f64, log_tail: f64, log_delta: f64) -> Result<(Composed, Option<Composed>), Error> {
+    fn above(&self, h: f64, log_tail: f64, log_delta: f64) -> Result<Composed, Error> {
+        let tables = |step: &Step, h: f64| Some(step.table_above(h));
+        self.compose(tables, Law::table_above, h, log_tail, log_delta)?
+            .ok_or(Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS })
+    }
+
+    /// `None` where the spacing is too coarse to place a single atom.
+    fn below(&self, h: f64, log_tail: f64, log_delta: f64) -> Result<Option<Composed>, Error> {
+        self.compose(Step::table_below, Law::table_below, h, log_tail, log_delta)
+    }
+
+    /// The distribution of these tables at spacing `h`; `log_tail` bounds the mass that all steps cut, and `log_delta` is the scale
+    /// below which mass outside the window is negligible.
+    fn compose(
+        &self,
+        of_step: impl Fn(&Step, f64) -> Option<Table>,
+        of_law: impl Fn(&Law, f64) -> Table,
+        h: f64,
+        log_tail: f64,
+        log_delta: f64,
+    ) -> Result<Option<Composed>, Error> {
         // A lattice alone is exact on its own points; among other mechanisms a lattice finer than the grid is just spread.
         let alone = self.landscape.parts.is_empty() && self.landscape.laws.len() == 1;
         let h = self.landscape.laws.first().map(|(law, _)| law.snap(h)).filter(|&snapped| alone || snapped > 0.4 * h).unwrap_or(h);
@@ -385,24 +413,19 @@ impl Run<'_> {
         };
         // A tilt that does not reach down to delta has to be made up for by a wider window.
         let log_outside = compose::LOG_OUTSIDE - (saddle.log_delta - log_delta).clamp(0.0, 600.0);
-        let compose_all = |tables: Vec<table::Table>| {
-            let parts: Vec<Part> = tables
-                .into_iter()
-                .zip(self.landscape.parts.iter().map(|p| p.count).chain(laws.iter().map(|l| l.1)))
-                .zip(&saddle.log_moments)
-                .map(|((table, count), &log_moment)| Part { table, count, log_moment })
-                .collect();
-            compose(parts, h, saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
-                Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
-                Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
-            })
-        };
-        let above =
-            compose_all(steps.iter().map(|s| s.table_above(h)).chain(laws.iter().map(|(law, _)| law.table_above(h))).collect::<Vec<_>>())?;
-        let below: Option<Vec<_>> =
-            steps.iter().map(|s| s.table_below(h)).chain(laws.iter().map(|(law, _)| Some(law.table_below(h)))).collect();
-        let below = below.map(compose_all).transpose()?;
-        Ok((above, below))
+        let tables: Option<Vec<Table>> =
+            steps.iter().map(|step| of_step(step, h)).chain(laws.iter().map(|(law, _)| Some(of_law(law, h)))).collect();
+        let Some(tables) = tables else { return Ok(None) };
+        let parts: Vec<Part> = tables
+            .into_iter()
+            .zip(self.landscape.parts.iter().map(|p| p.count).chain(laws.iter().map(|l| l.1)))
+            .zip(&saddle.log_moments)
+            .map(|((table, count), &log_moment)| Part { table, count, log_moment })
+            .collect();
+        compose(parts, h, saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map(Some).map_err(|trouble| match trouble {
+            Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
+            Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
+        })
     }
 
     /// The spacing at which the second-order error of the grid is about `width`: it adds h^2/6 to the variance of
@@ -514,6 +537,25 @@ mod tests {
         assert!(compared > 200, "{compared}");
     }
 
+    /// Adding is left out only where its epsilon is less than what is known of removing.
+    #[test]
+    fn adding_is_left_out_only_below() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        let mut left_out = 0;
+        for (q, sigma, count, delta) in
+            [(1e-3, 0.5, 100, 1e-6), (0.01, 0.6, 30, 1e-5), (0.02, 1.0, 50, 1e-9), (0.5, 2.0, 40, 1e-5), (0.9, 1.0, 3, 1e-4)]
+        {
+            let parts = [SubsampledGaussian { q, sigma, count }];
+            let of = |direction| by_grid(&parts, &[], direction, delta, 1e-4, 0.0, &planner).unwrap();
+            let (removed, added) = (of(Direction::Remove), of(Direction::Add));
+            let landscape = Landscape { parts: &parts, laws: &[], direction: Direction::Add, highest_x: vec![f64::INFINITY] };
+            assert!(!chernoff_is_below(&landscape, delta, added.0), "{parts:?} {delta:e}: {added:?}");
+            assert!(chernoff_is_below(&landscape, delta, 2.0 * added.1), "{parts:?} {delta:e}: {added:?}");
+            left_out += usize::from(chernoff_is_below(&landscape, delta, removed.0));
+        }
+        assert!(left_out > 1, "{left_out}");
+    }
+
     /// However coarse the grid, both intervals hold the same number: the coarse one must hold the fine one's.
     #[test]
     fn coarse_intervals_hold_fine_ones() {
@@ -540,7 +582,8 @@ mod tests {
             let landscape = landscape(&parts, &[], Direction::Add, -60.0);
             let saddle = landscape.for_epsilon(at);
             let run = Run { landscape, saddle, planner: &RefCell::new(RealFftPlanner::new()) };
-            let (over, under) = run.compose(1e-4, -60.0, run.saddle.log_delta).unwrap();
+            let over = run.above(1e-4, -60.0, run.saddle.log_delta).unwrap();
+            let under = run.below(1e-4, -60.0, run.saddle.log_delta).unwrap();
             let (low, high) = (curve::delta_lower(&under.unwrap(), at), curve::delta_upper(&over, at));
             assert!(low <= exact && exact <= high, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");
             assert!(high - low < 1e-3 * exact, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");
