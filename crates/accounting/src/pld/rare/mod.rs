@@ -40,8 +40,8 @@ const MOST_RARE: u64 = 24;
 /// Most points of the fine grid.
 const MOST_POINTS: usize = 1 << 19;
 
-/// Most points kept of all compositions of small losses: 16 MB.
-const MOST_KEPT: f64 = (1 << 20) as f64;
+/// Most points kept of all compositions of small losses: 20 MB.
+const MOST_KEPT: f64 = 1.25 * (1 << 20) as f64;
 
 /// At so many epsilons is delta bounded where not all compositions are kept.
 const PROBES: u32 = 200;
@@ -60,6 +60,9 @@ const NEGLIGIBLE: f64 = 1e-6;
 
 /// An epsilon of so many times what the usual losses make likely comes from rare ones.
 const UNLIKELY: f64 = 1.5;
+
+/// For a larger epsilon than this an even grid need not be fine.
+const LARGE: f64 = 12.0;
 
 /// Edges of rare losses are this part of the loss apart at first.
 const RATIO: f64 = 0.01;
@@ -85,7 +88,7 @@ impl<'a> Bulk<'a> {
 /// Whether this is the way to bound an epsilon of about `about` at `delta`: a Gaussian of the usual losses' deviation falls to delta
 /// within sqrt(-2 ln delta) deviations.
 pub(crate) fn is_likely(part: &SubsampledGaussian, delta: f64, about: f64) -> bool {
-    part.q < 1.0 && part.count > 1 && about > UNLIKELY * (-2.0 * delta.ln()).sqrt() * Bulk::new(part).deviation
+    part.q < 1.0 && part.count > 1 && about < LARGE && about > UNLIKELY * (-2.0 * delta.ln()).sqrt() * Bulk::new(part).deviation
 }
 
 /// Bounds on epsilon when a record is removed, at most about `goal` of the upper one apart, or `None` where this is no way to find
@@ -98,27 +101,42 @@ pub(crate) fn epsilon(
     planner: &RefCell<RealFftPlanner<f64>>,
 ) -> Option<(f64, f64)> {
     let mut best: Option<(f64, f64)> = None;
-    let (mut fineness, mut ratio) = (fineness(part.count), RATIO);
-    for attempt in 0..5 {
-        let Some((lower, upper)) = between(part, delta, best.unwrap_or((0.0, at_most)), best.is_none(), fineness, ratio, planner) else {
-            break;
+    let (mut fineness, mut ratio, mut keep) = (fineness(part.count), RATIO, true);
+    for attempt in 0..6 {
+        let Some(Found { lower, upper, kept }) = between(part, delta, best.unwrap_or((0.0, at_most)), keep, fineness, ratio, planner)
+        else {
+            // More compositions than can be kept, perhaps.
+            if best.is_some() || attempt > 1 {
+                break;
+            }
+            fineness /= 3.0;
+            continue;
         };
         debug_assert!(lower <= upper, "{part:?} {delta}: {lower} {upper}");
         let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
         let gained = best.is_none_or(|b| found.1 - found.0 < 0.9 * (b.1 - b.0));
         let (width, goal) = (found.1 - found.0, goal(found.1));
+        let first = best.is_none();
         best = Some(found);
         if width <= goal || !gained {
             break;
         }
         // Most often it is the even grid that is too coarse; its errors are of the second order.
-        let finer = (1.3 * width / goal).sqrt().clamp(1.3, 8.0);
+        let finer = (1.4 * width / goal).sqrt().clamp(1.3, 8.0);
         fineness *= finer;
-        if attempt > 0 {
+        keep = keep && kept * finer < MOST_KEPT;
+        if !first {
             ratio = (ratio / finer).max(2e-3);
         }
     }
     best
+}
+
+/// Bounds on epsilon, and how many points of compositions were kept for them.
+struct Found {
+    lower: f64,
+    upper: f64,
+    kept: f64,
 }
 
 /// How many points of the fine grid to a standard deviation: a grid adds to the variance of each step.
@@ -126,27 +144,28 @@ fn fineness(count: u64) -> f64 {
     (3.0 * (count as f64).sqrt()).max(36.0)
 }
 
-/// Bounds on epsilon when a record is removed, at one fineness, that lie between `known` ones; `roughly` known, any epsilon between
-/// is asked for, otherwise some evenly chosen.
+/// Bounds on epsilon when a record is removed, at one fineness, that lie between `known` ones. Either all compositions are kept, and
+/// any epsilon is asked for, or some evenly chosen ones are.
 fn between(
     part: &SubsampledGaussian,
     delta: f64,
     known: (f64, f64),
-    roughly: bool,
+    keep: bool,
     fineness: f64,
     ratio: f64,
     planner: &RefCell<RealFftPlanner<f64>>,
-) -> Option<(f64, f64)> {
-    let probes: Vec<f64> =
-        if roughly { vec![] } else { (0..=PROBES).map(|i| known.0 + (known.1 - known.0) * f64::from(i) / f64::from(PROBES)).collect() };
+) -> Option<Found> {
+    let at = |i: u32| known.0 + (known.1 - known.0) * f64::from(i) / f64::from(PROBES);
+    let probes: Vec<f64> = if keep { vec![] } else { (0..=PROBES).map(at).collect() };
     // One after the other: both at once would need twice the memory.
     let run = |from_above| Run::new(from_above, part, delta, known.1, fineness, ratio, &probes, planner);
     let above = run(true)?;
-    let upper = if roughly { above.upper(delta, known.1)? } else { above.upper_probe(&probes, delta).unwrap_or(known.1) };
+    let upper = if keep { above.upper(delta, known.1)? } else { above.upper_probe(&probes, delta).unwrap_or(known.1) };
+    let kept = above.terms.iter().map(Term::points).sum::<usize>() as f64;
     drop(above);
     let below = run(false)?;
-    let lower = if roughly { below.lower(delta, known.1) } else { below.lower_probe(&probes, delta).unwrap_or(known.0) };
-    Some((lower, upper))
+    let lower = if keep { below.lower(delta, known.1) } else { below.lower_probe(&probes, delta).unwrap_or(known.0) };
+    Some(Found { lower, upper, kept })
 }
 
 /// One way to cut, from above or from below.
@@ -239,7 +258,7 @@ impl Run {
                 };
             }
             if probes.is_empty() {
-                kept += term.small.tilted.iter().map(Tilted::len).sum::<usize>();
+                kept += term.points();
                 if kept as f64 > MOST_KEPT {
                     return None;
                 }
@@ -298,6 +317,10 @@ fn discount(sum: f64) -> f64 {
 }
 
 impl Term {
+    fn points(&self) -> usize {
+        self.small.tilted.iter().map(Tilted::len).sum()
+    }
+
     /// Over the atoms, of delta_S so far below `epsilon`.
     fn sum(&self, of: impl Fn(f64) -> f64, epsilon: f64) -> f64 {
         self.atoms.iter().map(|atom| atom.p * of(epsilon - atom.loss)).sum()
@@ -336,7 +359,10 @@ mod tests {
     fn coarse_intervals_hold_fine_ones() {
         let planner = RefCell::new(RealFftPlanner::new());
         let part = SubsampledGaussian { q: 1e-4, sigma: 0.8, count: 100 };
-        let of = |fineness, ratio| between(&part, 1e-10, (0.0, 2.0), true, fineness, ratio, &planner).unwrap();
+        let of = |fineness, ratio| {
+            let found = between(&part, 1e-10, (0.0, 2.0), true, fineness, ratio, &planner).unwrap();
+            (found.lower, found.upper)
+        };
         let fine = of(100.0, 0.005);
         for (fineness, ratio) in [(4.0, 0.005), (100.0, 0.2), (6.0, 0.1), (20.0, 0.03)] {
             let coarse = of(fineness, ratio);
@@ -344,5 +370,12 @@ mod tests {
             assert!(coarse.1 - coarse.0 > fine.1 - fine.0);
         }
         assert!(fine.1 - fine.0 < 4e-4 * fine.1, "{fine:?}");
+        // Chosen epsilons give the same, but for the way between them; bounds already known stand where nothing better is found.
+        for known in [(0.0, 2.0), (fine.0 * 0.99, fine.1 * 1.01)] {
+            let chosen = between(&part, 1e-10, known, false, 100.0, 0.005, &planner).unwrap();
+            let apart = 1.001 * (known.1 - known.0) / f64::from(PROBES) + 1e-5 * fine.1;
+            assert!(chosen.lower <= fine.0 * (1.0 + 1e-5) && fine.0 - chosen.lower <= apart, "{known:?}: {} {fine:?}", chosen.lower);
+            assert!(chosen.upper >= fine.1 * (1.0 - 1e-5) && chosen.upper - fine.1 <= apart, "{known:?}: {} {fine:?}", chosen.upper);
+        }
     }
 }
