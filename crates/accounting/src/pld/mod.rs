@@ -256,6 +256,16 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         }
         let landscape = landscape(&parts, &laws, *direction, SMALLEST_DELTA.ln());
         let saddle = landscape.for_epsilon(epsilon);
+        let about = saddle.log_delta.min(0.0).exp();
+        if let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction)
+            && about >= SMALLEST_DELTA
+            && rare::is_likely(part, about, epsilon)
+            && let Some((lower, upper)) = rare::delta(part, epsilon, about, 1e-3, &planner)
+            && upper - lower <= 0.01 * lower
+        {
+            best = (lower, upper);
+            continue;
+        }
         let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
         let mut run = Run { landscape, saddle, planner: &planner };
         let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {

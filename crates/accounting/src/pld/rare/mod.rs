@@ -103,8 +103,9 @@ pub(crate) fn epsilon(
     let mut best: Option<(f64, f64)> = None;
     let (mut fineness, mut ratio, mut keep) = (fineness(part.count), RATIO, true);
     for attempt in 0..6 {
-        let Some(Found { lower, upper, kept }) = between(part, delta, best.unwrap_or((0.0, at_most)), keep, fineness, ratio, planner)
-        else {
+        let known = best.unwrap_or((0.0, at_most));
+        let question = Question { part, delta, at_most: known.1, fineness, ratio };
+        let Some(Found { lower, upper, kept }) = question.between(known.0, keep, planner) else {
             // More compositions than can be kept, perhaps.
             if best.is_some() || attempt > 1 {
                 break;
@@ -132,6 +133,17 @@ pub(crate) fn epsilon(
     best
 }
 
+/// What is asked, and how finely.
+#[derive(Debug, Clone, Copy)]
+struct Question<'a> {
+    part: &'a SubsampledGaussian,
+    /// Errors are negligible against this.
+    delta: f64,
+    at_most: f64,
+    fineness: f64,
+    ratio: f64,
+}
+
 /// Bounds on epsilon, and how many points of compositions were kept for them.
 struct Found {
     lower: f64,
@@ -144,28 +156,57 @@ fn fineness(count: u64) -> f64 {
     (3.0 * (count as f64).sqrt()).max(36.0)
 }
 
-/// Bounds on epsilon when a record is removed, at one fineness, that lie between `known` ones. Either all compositions are kept, and
-/// any epsilon is asked for, or some evenly chosen ones are.
-fn between(
+impl Question<'_> {
+    /// Bounds on epsilon when a record is removed, no lower than `known`. Either all compositions are kept, and any epsilon is asked
+    /// for, or some evenly chosen ones are.
+    fn between(&self, known: f64, keep: bool, planner: &RefCell<RealFftPlanner<f64>>) -> Option<Found> {
+        let &Self { delta, at_most, .. } = self;
+        let at = |i: u32| known + (at_most - known) * f64::from(i) / f64::from(PROBES);
+        let probes: Vec<f64> = if keep { vec![] } else { (0..=PROBES).map(at).collect() };
+        // One after the other: both at once would need twice the memory.
+        let above = Run::new(self, true, &probes, planner)?;
+        let upper = if keep { above.upper(delta, at_most)? } else { above.upper_probe(&probes, delta).unwrap_or(at_most) };
+        let kept = above.terms.iter().map(Term::points).sum::<usize>() as f64;
+        drop(above);
+        let below = Run::new(self, false, &probes, planner)?;
+        let lower = if keep { below.lower(delta, at_most) } else { below.lower_probe(&probes, delta).unwrap_or(known) };
+        Some(Found { lower, upper, kept })
+    }
+
+    /// Bounds on delta at the largest epsilon asked for.
+    fn delta(&self, planner: &RefCell<RealFftPlanner<f64>>) -> Option<(f64, f64)> {
+        let run = |from_above| Run::new(self, from_above, &[self.at_most], planner);
+        let above = run(true)?;
+        let upper = above.charge(above.sums[0]);
+        Some((discount(run(false)?.sums[0]), upper.min(1.0)))
+    }
+}
+
+/// Bounds on delta at `epsilon` when a record is removed, at most about a `goal` of the lower one apart; `about` is a guess.
+pub(crate) fn delta(
     part: &SubsampledGaussian,
-    delta: f64,
-    known: (f64, f64),
-    keep: bool,
-    fineness: f64,
-    ratio: f64,
+    epsilon: f64,
+    about: f64,
+    goal: f64,
     planner: &RefCell<RealFftPlanner<f64>>,
-) -> Option<Found> {
-    let at = |i: u32| known.0 + (known.1 - known.0) * f64::from(i) / f64::from(PROBES);
-    let probes: Vec<f64> = if keep { vec![] } else { (0..=PROBES).map(at).collect() };
-    // One after the other: both at once would need twice the memory.
-    let run = |from_above| Run::new(from_above, part, delta, known.1, fineness, ratio, &probes, planner);
-    let above = run(true)?;
-    let upper = if keep { above.upper(delta, known.1)? } else { above.upper_probe(&probes, delta).unwrap_or(known.1) };
-    let kept = above.terms.iter().map(Term::points).sum::<usize>() as f64;
-    drop(above);
-    let below = run(false)?;
-    let lower = if keep { below.lower(delta, known.1) } else { below.lower_probe(&probes, delta).unwrap_or(known.0) };
-    Some(Found { lower, upper, kept })
+) -> Option<(f64, f64)> {
+    let mut question = Question { part, delta: about, at_most: epsilon, fineness: fineness(part.count), ratio: RATIO };
+    let mut best: Option<(f64, f64)> = None;
+    for _ in 0..5 {
+        let Some((lower, upper)) = question.delta(planner) else { break };
+        let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
+        let gained = best.is_none_or(|b| found.1 - found.0 < 0.9 * (b.1 - b.0));
+        best = Some(found);
+        let width = (found.1 - found.0) / found.0;
+        if width <= goal || !gained || width.is_nan() {
+            break;
+        }
+        question.delta = found.0.clamp(1e-12 * question.delta, question.delta);
+        let finer = (1.4 * width / goal).sqrt().clamp(1.3, 8.0);
+        question.fineness *= finer;
+        question.ratio = (question.ratio / finer).max(2e-3);
+    }
+    best
 }
 
 /// One way to cut, from above or from below.
@@ -184,16 +225,9 @@ struct Term {
 }
 
 impl Run {
-    fn new(
-        from_above: bool,
-        part: &SubsampledGaussian,
-        delta: f64,
-        at_most: f64,
-        fineness: f64,
-        ratio: f64,
-        probes: &[f64],
-        planner: &RefCell<RealFftPlanner<f64>>,
-    ) -> Option<Self> {
+    /// With `probes` the sums there, and nothing is kept.
+    fn new(question: &Question<'_>, from_above: bool, probes: &[f64], planner: &RefCell<RealFftPlanner<f64>>) -> Option<Self> {
+        let Question { part, delta, at_most, fineness, ratio } = *question;
         let SubsampledGaussian { q, sigma, count } = *part;
         let steps = count as f64;
         let Bulk { step: bulk, landscape, deviation } = Bulk::new(part);
@@ -360,7 +394,7 @@ mod tests {
         let planner = RefCell::new(RealFftPlanner::new());
         let part = SubsampledGaussian { q: 1e-4, sigma: 0.8, count: 100 };
         let of = |fineness, ratio| {
-            let found = between(&part, 1e-10, (0.0, 2.0), true, fineness, ratio, &planner).unwrap();
+            let found = Question { part: &part, delta: 1e-10, at_most: 2.0, fineness, ratio }.between(0.0, true, &planner).unwrap();
             (found.lower, found.upper)
         };
         let fine = of(100.0, 0.005);
@@ -372,10 +406,27 @@ mod tests {
         assert!(fine.1 - fine.0 < 4e-4 * fine.1, "{fine:?}");
         // Chosen epsilons give the same, but for the way between them; bounds already known stand where nothing better is found.
         for known in [(0.0, 2.0), (fine.0 * 0.99, fine.1 * 1.01)] {
-            let chosen = between(&part, 1e-10, known, false, 100.0, 0.005, &planner).unwrap();
+            let question = Question { part: &part, delta: 1e-10, at_most: known.1, fineness: 100.0, ratio: 0.005 };
+            let chosen = question.between(known.0, false, &planner).unwrap();
             let apart = 1.001 * (known.1 - known.0) / f64::from(PROBES) + 1e-5 * fine.1;
             assert!(chosen.lower <= fine.0 * (1.0 + 1e-5) && fine.0 - chosen.lower <= apart, "{known:?}: {} {fine:?}", chosen.lower);
             assert!(chosen.upper >= fine.1 * (1.0 - 1e-5) && chosen.upper - fine.1 <= apart, "{known:?}: {} {fine:?}", chosen.upper);
+        }
+    }
+
+    /// Delta at the bounds of epsilon is about the delta these were for.
+    #[test]
+    fn delta_inverts_epsilon() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        for (q, sigma, count, at) in [(1e-4, 0.8, 10_000, 1e-10), (1e-3, 0.5, 100, 1e-6), (1e-5, 1.0, 10_000, 1e-5)] {
+            let part = SubsampledGaussian { q, sigma, count };
+            let found = epsilon(&part, at, 10.0, |upper| 1e-3 * upper, &planner).unwrap();
+            // Whatever was guessed.
+            for about in [0.5 * at, 50.0 * at] {
+                let (low, high) = [found.0, found.1].map(|e| delta(&part, e, about, 1e-3, &planner).unwrap()).into();
+                assert!(low.1 >= at && high.0 <= at, "{part:?} {at:e}: {found:?} {low:?} {high:?}");
+                assert!(low.1 - low.0 <= 2e-3 * low.0, "{part:?} {at:e}: {low:?}");
+            }
         }
     }
 }
