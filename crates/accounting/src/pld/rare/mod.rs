@@ -363,7 +363,7 @@ impl Term {
 
 #[cfg(test)]
 mod tests {
-    use super::super::by_grid;
+    use super::super::grid::by_grid;
     use super::*;
 
     /// The even grid and this share the masses of pieces, not what becomes of them: where both are narrow they must meet.
