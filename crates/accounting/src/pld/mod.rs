@@ -219,14 +219,16 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         }
         let landscape = landscape(&parts, &laws, *direction, SMALLEST_DELTA.ln());
         let saddle = landscape.for_epsilon(epsilon);
-        let about = saddle.log_delta.min(0.0).exp();
-        if let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction)
-            && about >= SMALLEST_DELTA
-            && rare::is_likely(part, about, epsilon)
-            && let Some((lower, upper)) = rare::delta(part, epsilon, about, 1e-3, &planner)
-            && upper - lower <= 0.01 * lower
-        {
-            best = (f64::max(best.0, lower), f64::max(best.1, upper));
+        let narrow = |found: &(f64, f64)| found.1 - found.0 <= 1e-3 * found.0;
+        let rarely_large = |about: f64| match (parts.as_slice(), laws.as_slice(), *direction) {
+            ([part], [], Direction::Remove) if about >= SMALLEST_DELTA && rare::is_likely(part, about, epsilon) => {
+                rare::delta(part, epsilon, about, 1e-3, &planner)
+            }
+            _ => None,
+        };
+        let mut rare = rarely_large(saddle.log_delta.min(0.0).exp());
+        if let Some(found) = rare.filter(narrow) {
+            best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
             continue;
         }
         let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
@@ -238,7 +240,18 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         let goal = |upper: f64| 1e-3 * upper + SMALLEST_DELTA;
         // ln delta falls by about lambda for each unit of epsilon.
         let first_width = 1e-3 / (run.saddle.lambda + 1.0);
-        let found = run.refine(&read, goal, first_width, f64::INFINITY, best.0)?;
+        let mut found = run.refine(&read, goal, first_width, f64::INFINITY, best.0);
+        if let Ok(grid) = &found
+            && rare.is_none()
+            && !narrow(grid)
+        {
+            rare = rarely_large(grid.1);
+        }
+        // Both hold.
+        if let Some(other) = rare {
+            found = Ok(found.map_or(other, |grid| (grid.0.max(other.0), grid.1.min(other.1))));
+        }
+        let found = found?;
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
     }
     Ok(DeltaInterval { lower: best.0.min(best.1), upper: best.1 })
