@@ -385,6 +385,22 @@ mod tests {
         assert!(left_out > 1, "{left_out}");
     }
 
+    /// One step in closed form and on the grid.
+    #[test]
+    fn one_step_agrees_with_the_grid() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        for (q, sigma, delta) in [(0.01, 1.0, 1e-5), (0.3, 0.7, 1e-3), (0.5, 3.0, 1e-8), (0.9, 2.0, 0.05)] {
+            let parts = [SubsampledGaussian { q, sigma, count: 1 }];
+            let exact = exact_epsilon(&parts, delta).unwrap();
+            let grid = by_grid(&parts, &[], Direction::Remove, delta, 1e-6, 0.0, &planner).unwrap();
+            let what = format!("{parts:?} {delta:e}: {exact:?} {grid:?}");
+            assert!(grid.0 <= exact.1 && exact.0 <= grid.1 && exact.0 < exact.1, "{what}");
+            assert!(exact.1 - exact.0 < 1e-6 * exact.1 && grid.1 - grid.0 < 1e-4 * grid.1, "{what}");
+            // Adding is the smaller.
+            assert!(by_grid(&parts, &[], Direction::Add, delta, 1e-4, 0.0, &planner).unwrap().0 <= exact.1, "{what}");
+        }
+    }
+
     /// However coarse the grid, both intervals hold the same number: the coarse one must hold the fine one's.
     #[test]
     fn coarse_intervals_hold_fine_ones() {

@@ -88,6 +88,35 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
+    #[test]
+    fn calibration_never_overshoots(q in log_uniform(1e-3, 0.2), steps in 10_u64..3_000, target in log_uniform(0.3, 10.0)) {
+        let tolerance = 1e-3;
+        let run = |noise| Event::dp_sgd(noise, SamplingRate::new(q).unwrap(), steps);
+        for accountant in [Accountant::Pld, Accountant::Rdp] {
+            let found = calibrate::noise_multiplier(epsilon(target), delta(1e-5), tolerance, accountant, run).unwrap();
+            let at = |noise: f64| accountant.epsilon(&run(sigma(noise)), delta(1e-5)).unwrap().get();
+            prop_assert!(at(found.get()) <= target);
+            prop_assert!(target < at(found.get() - tolerance));
+            let rate = SamplingRate::new(q).unwrap();
+            let of = |count: u64| Event::dp_sgd(found, rate, count);
+            let most = calibrate::steps(epsilon(target), delta(1e-5), accountant, of).unwrap();
+            prop_assert!(most >= steps);
+            prop_assert!(accountant.epsilon(&of(most), delta(1e-5)).unwrap().get() <= target);
+            prop_assert!(accountant.epsilon(&of(most + 1), delta(1e-5)).unwrap().get() > target);
+            let at_rate = |rate| Event::dp_sgd(found, rate, steps);
+            let highest = calibrate::sampling_rate(epsilon(target), delta(1e-5), tolerance, accountant, at_rate).unwrap();
+            prop_assert!(highest.get() >= q * (1.0 - tolerance));
+            prop_assert!(accountant.epsilon(&at_rate(highest), delta(1e-5)).unwrap().get() <= target);
+            let more = SamplingRate::new((highest.get() * (1.0 + tolerance)).min(1.0)).unwrap();
+            prop_assert!(highest.get() == 1.0 || accountant.epsilon(&at_rate(more), delta(1e-5)).unwrap().get() > target);
+        }
+    }
+}
+
+proptest! {
+    // Several events each.
+    #![proptest_config(ProptestConfig { cases: 2, failure_persistence: None, ..ProptestConfig::default() })]
+
     /// The same for all other events that have both relations; zeroing out is adding or removing there.
     #[test]
     fn more_may_move_at_more_cost(
@@ -180,30 +209,6 @@ proptest! {
         }
         for three in curve(&noise(moves).times(steps), &rates).windows(3) {
             prop_assert!(three[1] <= 0.5 * (three[0] + three[2]) + 1e-6, "{moves} {steps}: {three:?}");
-        }
-    }
-
-    #[test]
-    fn calibration_never_overshoots(q in log_uniform(1e-3, 0.2), steps in 10_u64..3_000, target in log_uniform(0.3, 10.0)) {
-        let tolerance = 1e-3;
-        let run = |noise| Event::dp_sgd(noise, SamplingRate::new(q).unwrap(), steps);
-        for accountant in [Accountant::Pld, Accountant::Rdp] {
-            let found = calibrate::noise_multiplier(epsilon(target), delta(1e-5), tolerance, accountant, run).unwrap();
-            let at = |noise: f64| accountant.epsilon(&run(sigma(noise)), delta(1e-5)).unwrap().get();
-            prop_assert!(at(found.get()) <= target);
-            prop_assert!(target < at(found.get() - tolerance));
-            let rate = SamplingRate::new(q).unwrap();
-            let of = |count: u64| Event::dp_sgd(found, rate, count);
-            let most = calibrate::steps(epsilon(target), delta(1e-5), accountant, of).unwrap();
-            prop_assert!(most >= steps);
-            prop_assert!(accountant.epsilon(&of(most), delta(1e-5)).unwrap().get() <= target);
-            prop_assert!(accountant.epsilon(&of(most + 1), delta(1e-5)).unwrap().get() > target);
-            let at_rate = |rate| Event::dp_sgd(found, rate, steps);
-            let highest = calibrate::sampling_rate(epsilon(target), delta(1e-5), tolerance, accountant, at_rate).unwrap();
-            prop_assert!(highest.get() >= q * (1.0 - tolerance));
-            prop_assert!(accountant.epsilon(&at_rate(highest), delta(1e-5)).unwrap().get() <= target);
-            let more = SamplingRate::new((highest.get() * (1.0 + tolerance)).min(1.0)).unwrap();
-            prop_assert!(highest.get() == 1.0 || accountant.epsilon(&at_rate(more), delta(1e-5)).unwrap().get() > target);
         }
     }
 }
