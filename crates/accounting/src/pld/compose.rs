@@ -10,7 +10,7 @@ use realfft::num_complex::Complex64;
 
 use super::table::{Table, UNIT};
 
-/// Largest transform: of 2^21 numbers there are seldom more than six arrays, about 100 MB.
+/// Largest transform: of 2^21 numbers there are at most five arrays at once, plans included, about 80 MB.
 pub(crate) const MAX_POINTS: usize = 1 << 21;
 
 /// ln of the tilted mass allowed outside the window on each side, where the tilt fits.
@@ -64,47 +64,24 @@ pub(crate) fn compose(
     log_outside: f64,
     planner: &mut RealFftPlanner<f64>,
 ) -> Result<Composed, Trouble> {
-    let tilted: Vec<TiltedStep> = parts.iter_mut().map(|p| TiltedStep::new(p, h, lambda)).collect();
-    let log_normaliser: f64 = tilted.iter().map(|s| s.count as f64 * s.log_moment).sum();
-    if !log_normaliser.is_finite() || tilted.iter().any(|s| !s.norm.is_finite()) {
-        return Err(Trouble::Overflow);
-    }
+    let mut tilted: Vec<TiltedStep> = parts.iter_mut().map(|p| TiltedStep::new(p, h, lambda)).collect();
+    check(&tilted)?;
     let window = Window::around(&tilted, h, log_outside);
-    let points = (window.high - window.low) / h + 4.0;
-    if points > MAX_POINTS as f64 || points.is_nan() {
-        return Err(Trouble::TooManyPoints(points));
-    }
-    let size = transform_size(points as usize);
-    let grid_origin: f64 = tilted.iter().map(|s| s.count as f64 * s.origin).sum();
-    let first = ((window.low - grid_origin) / h).floor();
-
+    let size = transform_size(window.points(h)?);
+    let mut errors = Errors::default();
+    let alone = tilted.len() == 1 && tilted[0].count == 1;
     let mut folded = vec![0.0; size];
-    // Error of a transform relative to its Euclidean norm: Higham 2002, Theorem 24.2, with room for mixed radix and for the step
-    // between a real transform and a complex one of half the size.
-    let transform_error = 8.0 * UNIT * ((size as f64).log2() + 4.0);
-    let (mut round_off, mut relative, mut shift, mut above, mut log_finite) = (0.0, 0.0, 0.0, 0.0, 0.0);
-    let alone = parts.len() == 1 && parts[0].count == 1;
     let mut product: Vec<Complex64> = Vec::new();
-    for (step, part) in tilted.into_iter().zip(&parts) {
-        let count = step.count as f64;
-        // The tilt of each mass errs by the exponent's round-off and that of the running product of exponentials.
-        relative += count * (part.table.relative + UNIT * (80.0 + 2.0 * lambda * h * step.mass.len() as f64));
-        shift += count * part.table.shift;
-        above += count * part.table.infinite;
-        log_finite += count * (-part.table.infinite).ln_1p();
+    for step in &mut tilted {
         folded.fill(0.0);
-        for (i, &mass) in step.mass.iter().enumerate() {
-            folded[i % size] += mass;
-        }
-        drop(step.mass);
+        step.fold(&mut folded);
+        // Nobody else needs them, and there may be millions.
+        step.mass = Vec::new();
         if alone {
             break;
         }
-        let forward = planner.plan_fft_forward(size);
-        let mut spectrum = forward.make_output_vec();
-        forward.process_with_scratch(&mut folded, &mut spectrum, &mut forward.make_scratch_vec()).expect("lengths are the plan's");
-        let error = transform_error * step.norm;
-        round_off += count * error * (count * error * (size as f64).sqrt()).exp();
+        let mut spectrum = forward(&mut folded, planner);
+        errors.add(step, size);
         for value in &mut spectrum {
             *value = power(*value, step.count);
         }
@@ -117,42 +94,159 @@ pub(crate) fn compose(
         }
     }
     if !alone {
-        // The spectrum of real numbers is real at both ends, but for round-off.
-        let last = product.len() - 1;
-        (product[0].im, product[last].im) = (0.0, 0.0);
-        let inverse = planner.plan_fft_inverse(size);
-        inverse.process_with_scratch(&mut product, &mut folded, &mut inverse.make_scratch_vec()).expect("lengths are the plan's");
-        let scale = 1.0 / size as f64;
-        let mut squared = 0.0;
-        for value in &mut folded {
-            *value *= scale;
-            squared += *value * *value;
-        }
-        let total: f64 = parts.iter().map(|p| p.count as f64).sum();
-        round_off += (transform_error + 4.0 * UNIT * total) * (squared.sqrt() + round_off) + 1e-30;
+        backward(&mut product, &mut folded, planner);
+        errors.finish(&folded, tilted.iter().map(|s| s.count as f64).sum());
     }
     drop(product);
-    let kept = points as usize;
-    folded.rotate_left(first.rem_euclid(size as f64) as usize);
-    folded.truncate(kept);
-    folded.shrink_to_fit();
-    above += (log_normaliser - lambda * window.high + log_outside).exp() * window.outside_above;
-    let origin = grid_origin + first * h;
-    relative += 8.0 * UNIT * (log_normaliser.abs() + lambda * (origin.abs() + kept as f64 * h));
-    shift += 4.0 * UNIT * (first.abs() * h + parts.iter().map(|p| p.count as f64 * p.table.origin.abs()).sum::<f64>());
-    Ok(Composed {
-        h,
-        origin,
-        tilted: folded,
-        lambda,
-        log_normaliser,
-        round_off,
-        aliased: log_outside.exp() * (window.outside_above + window.outside_below),
-        above,
-        infinite: -f64::exp_m1(log_finite),
-        relative: relative.exp_m1(),
-        shift,
-    })
+    Ok(Composed::new(folded, &tilted, &window, h, lambda, log_outside, errors))
+}
+
+/// One part composed as often as it says and up to so many times less, that of fewest first: they share all but the way back.
+pub(crate) struct Fewer {
+    /// The one, its count that of the composition to be made next.
+    step: [TiltedStep; 1],
+    windows: std::vec::IntoIter<Window>,
+    base: Vec<Complex64>,
+    product: Vec<Complex64>,
+    size: usize,
+    h: f64,
+    lambda: f64,
+    log_outside: f64,
+}
+
+impl Fewer {
+    pub(crate) fn new(
+        mut part: Part,
+        fewer: u64,
+        most_points: usize,
+        h: f64,
+        lambda: f64,
+        log_outside: f64,
+        planner: &mut RealFftPlanner<f64>,
+    ) -> Result<Self, Trouble> {
+        let count = part.count;
+        let mut step = [TiltedStep::new(&mut part, h, lambda)];
+        check(&step)?;
+        let (mut windows, mut points) = (Vec::new(), 0);
+        for n in (0..=fewer).rev() {
+            step[0].count = count - n;
+            let window = Window::around(&step, h, log_outside);
+            points = points.max(window.points(h)?);
+            windows.push(window);
+        }
+        if points > most_points {
+            return Err(Trouble::TooManyPoints(points as f64));
+        }
+        step[0].count = count - fewer;
+        let size = transform_size(points);
+        let mut folded = vec![0.0; size];
+        step[0].fold(&mut folded);
+        step[0].mass = Vec::new();
+        let base = forward(&mut folded, planner);
+        let product = base.iter().map(|&value| power(value, count - fewer)).collect();
+        Ok(Self { step, windows: windows.into_iter(), base, product, size, h, lambda, log_outside })
+    }
+
+    pub(crate) fn next(&mut self, planner: &mut RealFftPlanner<f64>) -> Option<Composed> {
+        let window = self.windows.next()?;
+        let (mut folded, mut errors) = (vec![0.0; self.size], Errors::default());
+        backward(&mut self.product.clone(), &mut folded, planner);
+        errors.add(&self.step[0], self.size);
+        errors.finish(&folded, self.step[0].count as f64);
+        let composed = Composed::new(folded, &self.step, &window, self.h, self.lambda, self.log_outside, errors);
+        for (p, value) in self.product.iter_mut().zip(&self.base) {
+            *p *= value;
+        }
+        self.step[0].count += 1;
+        Some(composed)
+    }
+}
+
+fn check(steps: &[TiltedStep]) -> Result<(), Trouble> {
+    let finite = |s: &TiltedStep| (s.count as f64 * s.log_moment).is_finite() && s.norm.is_finite();
+    if steps.iter().all(finite) { Ok(()) } else { Err(Trouble::Overflow) }
+}
+
+/// Plans of more points than this are as large as what they transform, and not kept.
+const KEPT_PLAN: usize = 1 << 19;
+
+fn forward(folded: &mut [f64], planner: &mut RealFftPlanner<f64>) -> Vec<Complex64> {
+    let mut fresh = RealFftPlanner::new();
+    let forward = if folded.len() > KEPT_PLAN { &mut fresh } else { planner }.plan_fft_forward(folded.len());
+    drop(fresh);
+    let mut spectrum = forward.make_output_vec();
+    forward.process_with_scratch(folded, &mut spectrum, &mut forward.make_scratch_vec()).expect("lengths are the plan's");
+    spectrum
+}
+
+fn backward(product: &mut [Complex64], folded: &mut [f64], planner: &mut RealFftPlanner<f64>) {
+    // The spectrum of real numbers is real at both ends, but for round-off.
+    let last = product.len() - 1;
+    (product[0].im, product[last].im) = (0.0, 0.0);
+    let mut fresh = RealFftPlanner::new();
+    let inverse = if folded.len() > KEPT_PLAN { &mut fresh } else { planner }.plan_fft_inverse(folded.len());
+    drop(fresh);
+    inverse.process_with_scratch(product, folded, &mut inverse.make_scratch_vec()).expect("lengths are the plan's");
+    let scale = 1.0 / folded.len() as f64;
+    for value in folded {
+        *value *= scale;
+    }
+}
+
+/// Bounds on the round-off of the transforms.
+#[derive(Debug, Default)]
+struct Errors {
+    round_off: f64,
+}
+
+impl Errors {
+    /// Error of a transform relative to its Euclidean norm: Higham 2002, Theorem 24.2, with room for mixed radix and for the step
+    /// between a real transform and a complex one of half the size.
+    fn of_transform(size: usize) -> f64 {
+        8.0 * UNIT * ((size as f64).log2() + 4.0)
+    }
+
+    /// That of a step's transform, multiplied by itself so often.
+    fn add(&mut self, step: &TiltedStep, size: usize) {
+        let error = step.count as f64 * Self::of_transform(size) * step.norm;
+        self.round_off += error * (error * (size as f64).sqrt()).exp();
+    }
+
+    /// That of the way back, after `total` multiplications.
+    fn finish(&mut self, folded: &[f64], total: f64) {
+        let squared: f64 = folded.iter().map(|value| value * value).sum();
+        self.round_off += (Self::of_transform(folded.len()) + 4.0 * UNIT * total) * (squared.sqrt() + self.round_off) + 1e-30;
+    }
+}
+
+impl Composed {
+    fn new(mut folded: Vec<f64>, steps: &[TiltedStep], window: &Window, h: f64, lambda: f64, log_outside: f64, errors: Errors) -> Self {
+        let sum = |of: &dyn Fn(&TiltedStep) -> f64| steps.iter().map(|s| s.count as f64 * of(s)).sum::<f64>();
+        let log_normaliser = sum(&|s| s.log_moment);
+        let grid_origin = sum(&|s| s.origin);
+        let first = ((window.low - grid_origin) / h).floor();
+        let (size, kept) = (folded.len(), (window.high - window.low) / h + 4.0);
+        folded.rotate_left(first.rem_euclid(size as f64) as usize);
+        folded.truncate(kept as usize);
+        folded.shrink_to_fit();
+        let origin = grid_origin + first * h;
+        // The tilt of each mass errs by the exponent's round-off and that of the running product of exponentials.
+        let relative = sum(&|s| s.relative + UNIT * (80.0 + 2.0 * lambda * h * s.len as f64))
+            + 8.0 * UNIT * (log_normaliser.abs() + lambda * (origin.abs() + kept.floor() * h));
+        Self {
+            h,
+            origin,
+            tilted: folded,
+            lambda,
+            log_normaliser,
+            round_off: errors.round_off,
+            aliased: log_outside.exp() * (window.outside_above + window.outside_below),
+            above: sum(&|s| s.infinite) + (log_normaliser - lambda * window.high + log_outside).exp() * window.outside_above,
+            infinite: -f64::exp_m1(sum(&|s| (-s.infinite).ln_1p())),
+            relative: relative.exp_m1(),
+            shift: sum(&|s| s.shift) + 4.0 * UNIT * (first.abs() * h + sum(&|s| s.origin.abs())),
+        }
+    }
 }
 
 /// A step with its masses tilted and normalised.
@@ -165,6 +259,11 @@ struct TiltedStep {
     norm: f64,
     mean: f64,
     variance: f64,
+    /// How many masses there were, and what the table says of its errors.
+    len: usize,
+    infinite: f64,
+    relative: f64,
+    shift: f64,
 }
 
 impl TiltedStep {
@@ -190,12 +289,25 @@ impl TiltedStep {
         }
         Self {
             origin,
+            len: mass.len(),
+            infinite: part.table.infinite,
+            relative: part.table.relative,
+            shift: part.table.shift,
             mass,
             count: part.count,
             log_moment: part.log_moment + sum.ln(),
             norm: squared.sqrt(),
             mean: origin + h * first,
             variance: h * h * (second - first * first).max(0.0),
+        }
+    }
+
+    /// Adds the masses to a grid that goes round.
+    fn fold(&self, grid: &mut [f64]) {
+        for chunk in self.mass.chunks(grid.len()) {
+            for (slot, mass) in grid.iter_mut().zip(chunk) {
+                *slot += mass;
+            }
         }
     }
 
@@ -223,6 +335,11 @@ struct Window {
 }
 
 impl Window {
+    fn points(&self, h: f64) -> Result<usize, Trouble> {
+        let points = (self.high - self.low) / h + 4.0;
+        if points > MAX_POINTS as f64 || points.is_nan() { Err(Trouble::TooManyPoints(points)) } else { Ok(points as usize) }
+    }
+
     fn around(steps: &[TiltedStep], h: f64, log_outside: f64) -> Self {
         let total = |f: &dyn Fn(&TiltedStep) -> f64| steps.iter().map(|s| s.count as f64 * f(s)).sum::<f64>();
         let mean = total(&|s| s.mean);

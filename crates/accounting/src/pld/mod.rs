@@ -24,6 +24,7 @@ pub(crate) mod compose;
 mod contour;
 pub(crate) mod curve;
 mod decay;
+mod grid;
 mod law;
 mod line;
 mod rare;
@@ -34,13 +35,13 @@ use std::cell::RefCell;
 
 use realfft::RealFftPlanner;
 
-use compose::{Composed, MAX_POINTS, Part, Trouble, compose};
+use compose::MAX_POINTS;
 use contour::Contour;
-use curve::Upper;
+use grid::{Run, by_grid, landscape};
 use law::Law;
 use line::Line;
-use saddle::{Landscape, Saddle};
-use table::{Direction, Step};
+use saddle::Landscape;
+use table::Direction;
 
 use crate::event::SubsampledGaussian;
 use crate::{Delta, DeltaInterval, Epsilon, Error, Event, Interval};
@@ -60,12 +61,6 @@ const LINES_NARROWER: f64 = 24.0;
 
 /// Intervals wider than this part of epsilon are not meant to be reported.
 const WIDEST: f64 = 1e-3;
-
-/// A transform of this many points takes some tens of milliseconds.
-const CHEAP_POINTS: f64 = 1.4e6;
-
-/// At most this many pieces of a step on the first try.
-const FIRST_PIECES: f64 = 2e5;
 
 /// An interval wider than this part of epsilon (and than 1e-3) is refused rather than reported.
 const USELESS_WIDTH: f64 = 0.25;
@@ -107,6 +102,9 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     for direction in directions(&parts, &laws) {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
+        if laws.is_empty() && *direction == Direction::Add && best.0 > 0.0 && chernoff_is_below(&uncut, delta, best.0) {
+            continue;
+        }
         if laws.is_empty()
             && let Some(found) = by_contour(&uncut, delta)
             && found.1 - found.0 <= (0.5 * WIDEST * found.1).max(ABSOLUTE_WIDTH)
@@ -122,23 +120,22 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
         let narrow = |(lower, upper): &(f64, f64)| upper - lower <= (WIDEST * upper).max(ABSOLUTE_WIDTH);
         let rarely_large = |likely: bool| {
             let ([part], [], Direction::Remove) = (parts.as_slice(), laws.as_slice(), *direction) else { return None };
-            let highest = uncut.chernoff(&uncut.for_delta(delta), delta.ln()) * (1.0 + 1e-9);
+            // Roughly: what is found is checked to be below.
+            let cut = landscape(&parts, &laws, *direction, delta.ln() - 13.0);
+            let highest = cut.chernoff(&cut.for_delta(delta), delta.ln()) * 1.05;
             if !highest.is_finite() {
                 return None;
             }
             let goal = |upper: f64| (relative_width.max(0.8 * WIDEST) * upper).max(ABSOLUTE_WIDTH);
-            (rare::is_likely(part, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
+            (rare::is_likely(part, delta, highest) == likely).then(|| rare::epsilon(part, delta, highest, goal, &planner))?.filter(narrow)
         };
-        // It answers for both directions.
-        if let Some(found) = rarely_large(true) {
-            return interval(found);
-        }
-        let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner);
-        if !found.as_ref().is_ok_and(narrow)
-            && let Some(found) = rarely_large(false)
-        {
-            return interval(found);
-        }
+        let found = match rarely_large(true) {
+            Some(found) => Ok(found),
+            None => {
+                let found = by_grid(&parts, &laws, *direction, delta, width, best.0, &planner);
+                if found.as_ref().is_ok_and(narrow) { found } else { rarely_large(false).map_or(found, Ok) }
+            }
+        };
         let found = found?;
         debug_assert!(found.0 <= found.1 * (1.0 + 1e-9) + 1e-12, "{event}: {found:?}");
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
@@ -176,6 +173,13 @@ fn exact_epsilon(parts: &[SubsampledGaussian], delta: f64) -> Option<(f64, f64)>
     Some((at(delta * (1.0 + slack))? * (1.0 - 4e-12), at(delta * (1.0 - slack))? * (1.0 + 4e-12)))
 }
 
+/// Whether Chernoff's bound shows this direction's epsilon to be less than `settled`, which the other's is not: adding a record
+/// mostly costs far less than removing it, and a grid would only say so more slowly. The bound is an integral's by a rule that
+/// converges to round-off, so a hundredth is left for what it misses.
+fn chernoff_is_below(landscape: &Landscape<'_>, delta: f64, settled: f64) -> bool {
+    landscape.chernoff(&landscape.for_delta(delta), delta.ln()) < 0.99 * settled
+}
+
 /// Bounds on epsilon in one direction where a short contour gives them.
 fn by_contour(landscape: &Landscape<'_>, delta: f64) -> Option<(f64, f64)> {
     let saddle = landscape.for_delta(delta);
@@ -184,41 +188,6 @@ fn by_contour(landscape: &Landscape<'_>, delta: f64) -> Option<(f64, f64)> {
         return None;
     }
     Contour::new(landscape, &saddle, highest, delta.ln())?.epsilon(delta, highest)
-}
-
-/// Bounds on epsilon in one direction from distributions on a grid, as narrow as is cheap; `settled` is a lower bound
-/// from the other direction.
-fn by_grid(
-    parts: &[SubsampledGaussian],
-    laws: &[(Law, u64)],
-    direction: Direction,
-    delta: f64,
-    relative_width: f64,
-    settled: f64,
-    planner: &RefCell<RealFftPlanner<f64>>,
-) -> Result<(f64, f64), Error> {
-    let (log_delta, log_tail) = (delta.ln(), delta.ln() - 13.0);
-    let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
-        loop {
-            let (above, below) = run.compose(h, log_tail, log_delta)?;
-            let upper = match curve::epsilon_upper(&above, delta) {
-                Upper::At(upper) => upper,
-                Upper::BelowWindow(upper) if above.lambda == 0.0 => upper,
-                Upper::BelowWindow(_) => {
-                    run.saddle = run.landscape.lower(above.lambda);
-                    continue;
-                }
-                Upper::Drowned => return Err(Error::RoundOff { round_off: above.above, delta }),
-            };
-            return Ok((below.map_or(0.0, |b| curve::epsilon_lower(&b, delta)), upper));
-        }
-    };
-    let landscape = landscape(parts, laws, direction, log_tail);
-    let saddle = landscape.for_delta(delta);
-    let mut run = Run { landscape, saddle, planner };
-    let goal = |upper: f64| (relative_width * upper).max(ABSOLUTE_WIDTH);
-    let first_width = goal(run.saddle.mean.max(0.0));
-    run.refine(&read, goal, first_width, f64::INFINITY, settled)
 }
 
 /// The smallest delta that holds at `epsilon`, between certified bounds.
@@ -240,6 +209,11 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
         let saddle = uncut.for_epsilon(epsilon);
+        // As for epsilon: Chernoff's bound, and a hundredth of it for the rule.
+        let log_bound = saddle.log_delta + saddle.lambda * (saddle.mean - epsilon);
+        if laws.is_empty() && *direction == Direction::Add && log_bound + 0.01 < f64::ln(best.0) {
+            continue;
+        }
         if laws.is_empty()
             && let Some((lower, upper)) = Contour::new(&uncut, &saddle, epsilon, saddle.log_delta).map(|c| c.delta(epsilon))
             && upper - lower <= 1e-3 * lower
@@ -249,17 +223,39 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         }
         let landscape = landscape(&parts, &laws, *direction, SMALLEST_DELTA.ln());
         let saddle = landscape.for_epsilon(epsilon);
+        let narrow = |found: &(f64, f64)| found.1 - found.0 <= 1e-3 * found.0;
+        let rarely_large = |about: f64| match (parts.as_slice(), laws.as_slice(), *direction) {
+            ([part], [], Direction::Remove) if about >= SMALLEST_DELTA && rare::is_likely(part, about, epsilon) => {
+                rare::delta(part, epsilon, about, 1e-3, &planner)
+            }
+            _ => None,
+        };
+        let mut rare = rarely_large(saddle.log_delta.min(0.0).exp());
+        if let Some(found) = rare.filter(narrow) {
+            best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
+            continue;
+        }
         let log_tail = saddle.log_delta.clamp(SMALLEST_DELTA.ln(), 0.0) - 36.0;
         let mut run = Run { landscape, saddle, planner: &planner };
         let read = |run: &mut Run<'_>, h: f64| -> Result<(f64, f64), Error> {
-            let (above, below) = run.compose(h, log_tail, run.saddle.log_delta)?;
-            let upper = curve::delta_upper(&above, epsilon);
-            Ok((below.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
+            let upper = curve::delta_upper(&run.above(h, log_tail, run.saddle.log_delta)?, epsilon);
+            Ok((run.below(h, log_tail, run.saddle.log_delta)?.map_or(0.0, |b| curve::delta_lower(&b, epsilon)), upper))
         };
         let goal = |upper: f64| 1e-3 * upper + SMALLEST_DELTA;
         // ln delta falls by about lambda for each unit of epsilon.
         let first_width = 1e-3 / (run.saddle.lambda + 1.0);
-        let found = run.refine(&read, goal, first_width, f64::INFINITY, best.0)?;
+        let mut found = run.refine(&read, goal, first_width, f64::INFINITY, best.0);
+        if let Ok(grid) = &found
+            && rare.is_none()
+            && !narrow(grid)
+        {
+            rare = rarely_large(grid.1);
+        }
+        // Both hold.
+        if let Some(other) = rare {
+            found = Ok(found.map_or(other, |grid| (grid.0.max(other.0), grid.1.min(other.1))));
+        }
+        let found = found?;
         best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
     }
     Ok(DeltaInterval { lower: best.0.min(best.1), upper: best.1 })
@@ -289,7 +285,7 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
         let saddle = landscape.at(0.0);
         let run = Run { landscape, saddle, planner: &planner };
         let h = run.first_spacing(1e-5 * run.saddle.variance.sqrt());
-        let (above, _) = run.compose(h, -40.0, -20.0)?;
+        let above = run.above(h, -40.0, -20.0)?;
         for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
             *rate = rate.max(curve::true_positives(&above, false_positives));
         }
@@ -343,150 +339,6 @@ fn seen(laws: &[(Law, u64)], direction: Direction) -> CountedLaws {
     laws.iter().map(|(law, count)| (turn(law), *count)).collect()
 }
 
-fn landscape<'a>(parts: &'a [SubsampledGaussian], laws: &'a [(Law, u64)], direction: Direction, log_tail: f64) -> Landscape<'a> {
-    let log_tail = log_tail - parts.iter().map(|p| p.count as f64).sum::<f64>().ln();
-    let highest_x = parts.iter().map(|p| Step::new(p.q, p.sigma, direction, log_tail).highest_x()).collect();
-    Landscape { parts, laws, direction, highest_x }
-}
-
-/// Reads a lower and an upper bound at a spacing; it may correct the tilt.
-type Reader<'a> = dyn Fn(&mut Run<'_>, f64) -> Result<(f64, f64), Error> + 'a;
-
-/// One direction of one composition, and where on the loss axis to look.
-struct Run<'a> {
-    landscape: Landscape<'a>,
-    saddle: Saddle,
-    /// Transforms of one size are planned once and used by both directions and both bounds.
-    planner: &'a RefCell<RealFftPlanner<f64>>,
-}
-
-impl Run<'_> {
-    fn steps(&self) -> f64 {
-        let sampled: f64 = self.landscape.parts.iter().map(|p| p.count as f64).sum();
-        sampled + self.landscape.laws.iter().map(|l| l.1 as f64).sum::<f64>()
-    }
-
-    /// The distributions from above and from below at spacing `h`; `log_tail` bounds the mass that all steps cut,
-    /// and `log_delta` is the scale below which mass outside the window is negligible.
-    fn compose(&self, h: f64, log_tail: f64, log_delta: f64) -> Result<(Composed, Option<Composed>), Error> {
-        // A lattice alone is exact on its own points; among other mechanisms a lattice finer than the grid is just spread.
-        let alone = self.landscape.parts.is_empty() && self.landscape.laws.len() == 1;
-        let h = self.landscape.laws.first().map(|(law, _)| law.snap(h)).filter(|&snapped| alone || snapped > 0.4 * h).unwrap_or(h);
-        let log_tail = log_tail - self.steps().ln();
-        let steps: Vec<Step> = self.landscape.parts.iter().map(|p| Step::new(p.q, p.sigma, self.landscape.direction, log_tail)).collect();
-        let laws = self.landscape.laws;
-        let widest = steps.iter().map(Step::span).chain(laws.iter().map(|(law, _)| law.span())).fold(0.0, f64::max) / h;
-        if widest > MAX_POINTS as f64 || widest.is_nan() {
-            return Err(Error::GridTooLarge { points: widest, limit: MAX_POINTS });
-        }
-        // A tilt of more than e per grid point would magnify the grid's own error.
-        let limited;
-        let saddle = if self.saddle.lambda * h <= 1.0 {
-            &self.saddle
-        } else {
-            limited = self.landscape.at(1.0 / h);
-            &limited
-        };
-        // A tilt that does not reach down to delta has to be made up for by a wider window.
-        let log_outside = compose::LOG_OUTSIDE - (saddle.log_delta - log_delta).clamp(0.0, 600.0);
-        let compose_all = |tables: Vec<table::Table>| {
-            let parts: Vec<Part> = tables
-                .into_iter()
-                .zip(self.landscape.parts.iter().map(|p| p.count).chain(laws.iter().map(|l| l.1)))
-                .zip(&saddle.log_moments)
-                .map(|((table, count), &log_moment)| Part { table, count, log_moment })
-                .collect();
-            compose(parts, h, saddle.lambda, log_outside, &mut self.planner.borrow_mut()).map_err(|trouble| match trouble {
-                Trouble::TooManyPoints(points) => Error::GridTooLarge { points, limit: MAX_POINTS },
-                Trouble::Overflow => Error::Unrepresentable { quantity: "the privacy loss" },
-            })
-        };
-        let above =
-            compose_all(steps.iter().map(|s| s.table_above(h)).chain(laws.iter().map(|(law, _)| law.table_above(h))).collect::<Vec<_>>())?;
-        let below: Option<Vec<_>> =
-            steps.iter().map(|s| s.table_below(h)).chain(laws.iter().map(|(law, _)| Some(law.table_below(h)))).collect();
-        let below = below.map(compose_all).transpose()?;
-        Ok((above, below))
-    }
-
-    /// The spacing at which the second-order error of the grid is about `width`: it adds h^2/6 to the variance of
-    /// each step from above, and takes about as much from below.
-    fn first_spacing(&self, width: f64) -> f64 {
-        let h = (4.0 * width / (self.steps() * (self.saddle.lambda + 1.0))).sqrt();
-        // Neither so coarse that the shape is lost, nor beyond what can be held: a finer grid must earn its cost.
-        let deviation = self.saddle.variance.sqrt();
-        let step = |part: &SubsampledGaussian| Step::new(part.q, part.sigma, self.landscape.direction, -40.0).span();
-        let laws = self.landscape.laws.iter().map(|(law, _)| law.span());
-        let span = self.landscape.parts.iter().map(step).chain(laws).fold(0.0, f64::max);
-        h.min(deviation / 4.0).max(16.0 * deviation / MAX_POINTS as f64).max(span / FIRST_PIECES)
-    }
-
-    /// Reads an interval at finer and finer spacings until it is as narrow as `goal` of its upper end, or cannot reach
-    /// above `settled`, or no finer grid fits. Starts at the spacing for an epsilon `first_width` wide, and no coarser
-    /// than `coarsest` where that is cheap.
-    fn refine(
-        &mut self,
-        read: &Reader<'_>,
-        goal: impl Fn(f64) -> f64,
-        first_width: f64,
-        coarsest: f64,
-        settled: f64,
-    ) -> Result<(f64, f64), Error> {
-        let mut h = self.first_spacing(first_width);
-        if 16.0 * self.saddle.variance.sqrt() / coarsest < CHEAP_POINTS {
-            h = h.min(coarsest);
-        }
-        if settled > 0.0 {
-            // The other direction is done: a quarter of the work usually shows that this one is the smaller.
-            h *= 4.0;
-        }
-        let mut best: Option<(f64, f64)> = None;
-        let mut coarsened = false;
-        let mut useless = 0;
-        let mut finest = f64::INFINITY;
-        let mut failure = Error::GridTooLarge { points: f64::INFINITY, limit: MAX_POINTS };
-        for _ in 0..12 {
-            match read(self, h) {
-                Ok((lower, upper)) => {
-                    let found = best.map_or((lower, upper), |b| (b.0.max(lower), b.1.min(upper)));
-                    let (width, goal) = (found.1 - found.0, goal(found.1));
-                    // Where round-off or the tails set the width, finer grids are wasted.
-                    let gained = best.is_none_or(|b| b.0 <= 0.0 || width <= 0.9 * (b.1 - b.0));
-                    // Once may be how the grid fell.
-                    useless = if gained { 0 } else { useless + 1 };
-                    let stuck = useless > 1;
-                    best = Some(found);
-                    finest = finest.min(h);
-                    if stuck || width <= goal || found.1 <= settled || coarsened {
-                        return Ok(found);
-                    }
-                    h *= (0.8 * (goal / width).sqrt()).clamp(0.05, 0.7);
-                }
-                Err(Error::GridTooLarge { points, limit }) => {
-                    if let Error::RoundOff { .. } = failure {
-                        return Err(failure);
-                    }
-                    // Once more at the finest spacing that fits.
-                    h *= (1.1 * points / limit as f64).max(if best.is_some() { 1.1 } else { 1.5 });
-                    if let Some(best) = best
-                        && h > 0.7 * finest
-                    {
-                        return Ok(best);
-                    }
-                    coarsened = true;
-                }
-                // On a coarse grid the charges can exceed delta by themselves.
-                Err(error @ Error::RoundOff { .. }) => {
-                    h *= 0.2;
-                    failure = error;
-                }
-                Err(other) => return best.ok_or(other),
-            }
-        }
-        best.ok_or(failure)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -518,6 +370,41 @@ mod tests {
         assert!(compared > 200, "{compared}");
     }
 
+    /// Adding is left out only where its epsilon is less than what is known of removing.
+    #[test]
+    fn adding_is_left_out_only_below() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        let mut left_out = 0;
+        for (q, sigma, count, delta) in
+            [(1e-3, 0.5, 100, 1e-6), (0.01, 0.6, 30, 1e-5), (0.02, 1.0, 50, 1e-9), (0.5, 2.0, 40, 1e-5), (0.9, 1.0, 3, 1e-4)]
+        {
+            let parts = [SubsampledGaussian { q, sigma, count }];
+            let of = |direction| by_grid(&parts, &[], direction, delta, 1e-4, 0.0, &planner).unwrap();
+            let (removed, added) = (of(Direction::Remove), of(Direction::Add));
+            let landscape = Landscape { parts: &parts, laws: &[], direction: Direction::Add, highest_x: vec![f64::INFINITY] };
+            assert!(!chernoff_is_below(&landscape, delta, added.0), "{parts:?} {delta:e}: {added:?}");
+            assert!(chernoff_is_below(&landscape, delta, 2.0 * added.1), "{parts:?} {delta:e}: {added:?}");
+            left_out += usize::from(chernoff_is_below(&landscape, delta, removed.0));
+        }
+        assert!(left_out > 1, "{left_out}");
+    }
+
+    /// One step in closed form and on the grid.
+    #[test]
+    fn one_step_agrees_with_the_grid() {
+        let planner = RefCell::new(RealFftPlanner::new());
+        for (q, sigma, delta) in [(0.01, 1.0, 1e-5), (0.3, 0.7, 1e-3), (0.5, 3.0, 1e-8), (0.9, 2.0, 0.05)] {
+            let parts = [SubsampledGaussian { q, sigma, count: 1 }];
+            let exact = exact_epsilon(&parts, delta).unwrap();
+            let grid = by_grid(&parts, &[], Direction::Remove, delta, 1e-6, 0.0, &planner).unwrap();
+            let what = format!("{parts:?} {delta:e}: {exact:?} {grid:?}");
+            assert!(grid.0 <= exact.1 && exact.0 <= grid.1 && exact.0 < exact.1, "{what}");
+            assert!(exact.1 - exact.0 < 1e-6 * exact.1 && grid.1 - grid.0 < 1e-4 * grid.1, "{what}");
+            // Adding is the smaller.
+            assert!(by_grid(&parts, &[], Direction::Add, delta, 1e-4, 0.0, &planner).unwrap().0 <= exact.1, "{what}");
+        }
+    }
+
     /// However coarse the grid, both intervals hold the same number: the coarse one must hold the fine one's.
     #[test]
     fn coarse_intervals_hold_fine_ones() {
@@ -544,7 +431,8 @@ mod tests {
             let landscape = landscape(&parts, &[], Direction::Add, -60.0);
             let saddle = landscape.for_epsilon(at);
             let run = Run { landscape, saddle, planner: &RefCell::new(RealFftPlanner::new()) };
-            let (over, under) = run.compose(1e-4, -60.0, run.saddle.log_delta).unwrap();
+            let over = run.above(1e-4, -60.0, run.saddle.log_delta).unwrap();
+            let under = run.below(1e-4, -60.0, run.saddle.log_delta).unwrap();
             let (low, high) = (curve::delta_lower(&under.unwrap(), at), curve::delta_upper(&over, at));
             assert!(low <= exact && exact <= high, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");
             assert!(high - low < 1e-3 * exact, "q {q} sigma {sigma} epsilon {at}: {low} {exact} {high}");

@@ -419,3 +419,50 @@ fn tail_point(log_tail_at: impl Fn(f64) -> f64, sigma: f64, log_tail: f64) -> f6
     }
     high
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is cut off is charged in either direction, however much it is: from above all mass is there, and delta is at least that
+    /// of one step in closed form; from below it is at most that.
+    #[test]
+    fn tables_hold_the_closed_form_whatever_is_cut() {
+        let tail = crate::normal::upper_tail;
+        let mut charged = 0;
+        for (q, sigma) in [(0.2, 0.8), (0.5, 2.0), (0.9, 1.0)] {
+            let mass = |x: f64| (tail(x / sigma), (1.0 - q) * tail(x / sigma) + q * tail((x - 1.0) / sigma));
+            for direction in [Direction::Remove, Direction::Add] {
+                for (log_tail, h) in [(-3.0, 0.01), (-3.0, 0.2), (-30.0, 0.01), (-30.0, 0.2)] {
+                    let step = Step::new(q, sigma, direction, log_tail);
+                    let (above, below) = (step.table_above(h), step.table_below(h).unwrap());
+                    let total = above.mass.iter().sum::<f64>() + above.infinite;
+                    assert!((total - 1.0).abs() < 1e-12, "{q} {sigma} {direction:?} {log_tail} {h}: {total}");
+                    assert!(below.mass.iter().sum::<f64>() <= 1.0 + 1e-12);
+                    let delta = |table: &Table, epsilon: f64| {
+                        let losses = table.mass.iter().enumerate().map(|(i, m)| (table.origin + i as f64 * h, m));
+                        table.infinite + losses.map(|(loss, m)| m * -(epsilon - loss).min(0.0).exp_m1()).sum::<f64>()
+                    };
+                    // Both tails of an optimal set, also where all of its mass was cut.
+                    for at in [-1.0_f64, -0.3, 0.0, 0.1, 0.4] {
+                        let loss = if direction == Direction::Remove { at } else { -at };
+                        let inner = (loss.exp_m1() + q) / q;
+                        let x = if inner > 0.0 { sigma * sigma * inner.ln() + 0.5 } else { f64::NEG_INFINITY };
+                        let (base, mixture) = mass(x);
+                        let exact = match direction {
+                            Direction::Remove => mixture - at.exp() * base,
+                            Direction::Add => (1.0 - base) - at.exp() * (1.0 - mixture),
+                        };
+                        let (low, high) = (delta(&below, at), delta(&above, at));
+                        assert!(
+                            low <= exact + 1e-12 && exact <= high + 1e-12,
+                            "{q} {sigma} {direction:?} {log_tail} {h} {at}: {low} {exact} {high}"
+                        );
+                        charged += usize::from(high > exact + 1e-3);
+                    }
+                }
+            }
+        }
+        assert!(charged > 10, "{charged}");
+    }
+}

@@ -1,5 +1,7 @@
 //! What must hold whatever the numbers: order, domination, refusals by name.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use proptest::prelude::*;
 use reticent_accounting::calibrate::{self, Accountant};
 use reticent_accounting::{Error, Event, Neighbours, SamplingRate, gaussian, neighbours, pld, rdp};
@@ -107,6 +109,106 @@ proptest! {
             prop_assert!(accountant.epsilon(&at_rate(highest), delta(1e-5)).unwrap().get() <= target);
             let more = SamplingRate::new((highest.get() * (1.0 + tolerance)).min(1.0)).unwrap();
             prop_assert!(highest.get() == 1.0 || accountant.epsilon(&at_rate(more), delta(1e-5)).unwrap().get() > target);
+        }
+    }
+}
+
+proptest! {
+    // Several events each.
+    #![proptest_config(ProptestConfig { cases: 2, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// The same for all other events that have both relations; zeroing out is adding or removing there.
+    #[test]
+    fn more_may_move_at_more_cost(
+        moves in log_uniform(0.5, 5.0), count in 1_u64..40, at in log_uniform(1e-8, 1e-3), answers in 2_u32..6, q in log_uniform(0.01, 0.9),
+    ) {
+        let scale = sigma(moves);
+        let events = [
+            noise(moves).times(count),
+            Event::Laplace { scale }.times(count),
+            Event::DiscreteLaplace { scale }.times(count),
+            Event::DiscreteGaussian { noise_multiplier: scale, sensitivity: NonZeroU32::new(2).unwrap() },
+            Event::TreeAggregation { noise_multiplier: scale, steps: NonZeroU64::new(count).unwrap() },
+            Event::RandomisedResponse { epsilon: epsilon(1.0 / moves), answers: NonZeroU32::new(answers).unwrap() }.times(count),
+            Event::Composed { events: vec![dp_sgd(q, moves, count), Event::Laplace { scale }] },
+        ];
+        for added in events {
+            let replaced = neighbours::under(&added, Neighbours::ReplaceOne).unwrap();
+            let (low, high) = (pld::epsilon(&added, delta(at)).unwrap(), pld::epsilon(&replaced, delta(at)).unwrap());
+            prop_assert!(low.lower <= high.upper, "{added}: {low} {high}");
+            let zeroed = neighbours::under(&added, Neighbours::ZeroOut).unwrap();
+            prop_assert_eq!(pld::epsilon(&zeroed, delta(at)).unwrap(), low);
+            let (low, high) = (rdp::epsilon(&added, delta(at)).unwrap().epsilon, rdp::epsilon(&replaced, delta(at)).unwrap().epsilon);
+            prop_assert!(low.get() <= high.get() * (1.0 + 1e-9) + 1e-9, "{added} (Renyi): {low} {high}");
+        }
+    }
+
+    /// However a composition is bracketed or ordered, its epsilon is the same.
+    #[test]
+    fn composition_is_associative(
+        q in log_uniform(0.01, 0.5), moves in log_uniform(0.8, 4.0), counts in (1_u64..30, 1_u64..30, 1_u64..30), at in log_uniform(1e-8, 1e-3),
+    ) {
+        let (a, b, c) =
+            (dp_sgd(q, moves, counts.0), Event::Laplace { scale: sigma(3.0 * moves) }.times(counts.1), noise(2.0 * moves).times(counts.2));
+        let of = |events: Vec<Event>| Event::Composed { events };
+        let ways = [
+            of(vec![of(vec![a.clone(), b.clone()]), c.clone()]),
+            of(vec![a.clone(), of(vec![b.clone(), c.clone()])]),
+            of(vec![c.clone(), a.clone(), b.clone()]),
+        ];
+        let found = ways.each_ref().map(|way| pld::epsilon(way, delta(at)).unwrap());
+        let renyi = ways.each_ref().map(|way| rdp::epsilon(way, delta(at)).unwrap().epsilon.get());
+        for i in [1, 2] {
+            prop_assert!((found[i].upper.get() - found[0].upper.get()).abs() <= 1e-9 * found[0].upper.get(), "{}: {} {}", ways[i], found[i], found[0]);
+            prop_assert!((found[i].lower.get() - found[0].lower.get()).abs() <= 1e-9 * found[0].upper.get(), "{}: {} {}", ways[i], found[i], found[0]);
+            prop_assert!((renyi[i] - renyi[0]).abs() <= 1e-9 * renyi[0], "{}: {renyi:?}", ways[i]);
+        }
+        // As often, twice: once more at the outside or at the inside.
+        let (outside, inside) = (ways[0].clone().times(2), of(vec![a.times(2), b.times(2), c.times(2)]));
+        let (outside, inside) = (pld::epsilon(&outside, delta(at)).unwrap(), pld::epsilon(&inside, delta(at)).unwrap());
+        prop_assert!((outside.upper.get() - inside.upper.get()).abs() <= 1e-9 * inside.upper.get(), "{outside} {inside}");
+        prop_assert!(outside.upper > found[0].lower);
+    }
+
+    /// Several records together cost at least what one does; with noise on all of them, exactly the Gaussian's of k times the move.
+    #[test]
+    fn groups_cost_at_least_one(q in log_uniform(0.01, 0.9), moves in log_uniform(0.8, 8.0), count in 1_u64..20, k in 2_u32..5) {
+        let at = delta(1e-6);
+        let several = NonZeroU32::new(k).unwrap();
+        let plain = noise(moves).times(count);
+        let group = neighbours::for_group(&plain, several).unwrap();
+        let exact = gaussian::epsilon(&noise(moves / f64::from(k)).times(count), at).unwrap().get();
+        let found = pld::epsilon(&group, at).unwrap();
+        prop_assert!(found.lower.get() <= exact * (1.0 + 1e-12) && exact * (1.0 - 1e-12) <= found.upper.get(), "{group}: {found} {exact}");
+        let sampled = dp_sgd(q, moves, count);
+        for one in [plain, sampled.clone(), Event::Laplace { scale: sigma(moves) }.times(count)] {
+            let group = neighbours::for_group(&one, several).unwrap();
+            let (low, high) = (pld::epsilon(&one, at).unwrap(), pld::epsilon(&group, at).unwrap());
+            prop_assert!(low.lower <= high.upper, "{one}: {low} {high}");
+        }
+        // Sampling helps a group too: no more than all of its records in every batch.
+        let (group, whole) = (pld::epsilon(&neighbours::for_group(&sampled, several).unwrap(), at).unwrap(), exact);
+        prop_assert!(group.lower.get() <= whole * (1.0 + 1e-9), "{sampled}: {group} {whole}");
+    }
+
+    /// Of f-differential privacy: 1 - TPR as a function of FPR falls, lies at or below 1 - FPR, and, as both directions count, is its own
+    /// mirror image. Each direction's is convex, but the lower of two need not be: without sampling both are the same. The curve is a
+    /// bound from a grid, and mirrored to within that.
+    #[test]
+    fn trade_off_curves_fall_and_are_symmetric(q in log_uniform(0.01, 1.0), moves in log_uniform(0.7, 5.0), steps in 1_u64..100) {
+        let rates: Vec<f64> = (0..=20).map(|i| f64::from(i) / 20.0).collect();
+        let curve = |run: &Event, rates: &[f64]| -> Vec<f64> { pld::trade_off(run, rates).unwrap().iter().map(|rate| 1.0 - rate).collect() };
+        let run = dp_sgd(q, moves, steps);
+        let missed = curve(&run, &rates);
+        for (i, &beta) in missed.iter().enumerate() {
+            prop_assert!(beta <= 1.0 - rates[i] + 1e-12 && beta >= -1e-12, "{run}: {beta} at {}", rates[i]);
+            prop_assert!(i == 0 || beta <= missed[i - 1], "{run}: {missed:?}");
+        }
+        for (i, &back) in curve(&run, &missed).iter().enumerate() {
+            prop_assert!(missed[i] < 1e-3 || (back - rates[i]).abs() <= 1e-3, "{run}: {} {} {back}", rates[i], missed[i]);
+        }
+        for three in curve(&noise(moves).times(steps), &rates).windows(3) {
+            prop_assert!(three[1] <= 0.5 * (three[0] + three[2]) + 1e-6, "{moves} {steps}: {three:?}");
         }
     }
 }

@@ -304,5 +304,7 @@ fn allocation_lies_between_one_round_and_none() {
     let poisson = of(&Event::dp_sgd(noise(1.0), rate(0.001), 1_000));
     assert!((0.3..3.0).contains(&(previous.get() / poisson.get())), "{previous} {poisson}");
     assert!(of(&allocation(1.0, 1_000, 3)) > previous);
+    // Three of ten rounds are three times one of the three in every third at least: rounding up would claim one of four.
+    assert_eq!(of(&allocation(1.0, 10, 3)), of(&allocation(1.0, 3, 1).times(3)));
     assert!(pld::epsilon(&allocation(1.0, 10, 1), delta(1e-5)).is_err() && rdp::epsilon(&allocation(1.0, 2, 3), delta(1e-5)).is_err());
 }
