@@ -389,6 +389,14 @@ mod tests {
         assert!(left_out > 1, "{left_out}");
     }
 
+    /// No sampled Gaussian is known here whose adding costs more, so that no epsilon shows whether it is asked for; it is not proved either.
+    #[test]
+    fn both_directions_are_asked_for() {
+        let part = |q| [SubsampledGaussian { q, sigma: 1.0, count: 2 }];
+        assert_eq!(directions(&part(0.5), &[]), [Direction::Remove, Direction::Add]);
+        assert_eq!(directions(&part(1.0), &[]), [Direction::Remove]);
+    }
+
     /// One step in closed form and on the grid.
     #[test]
     fn one_step_agrees_with_the_grid() {
