@@ -186,7 +186,7 @@ fn transposed_convolutions_equal_the_oracle_and_burn() {
     }
 }
 
-/// FIXME: Burn's own answer is wrong, which is why a grouped [`conv::Conv1d`] runs in two dimensions. When this fails, it need not any more.
+/// Burn's own answer is wrong, which is why a grouped [`conv::Conv1d`] runs in two dimensions. When this fails, it need not any more.
 #[test]
 fn burns_gradient_of_a_grouped_kernel_in_one_dimension_is_wrong() {
     use burn::tensor::Tensor;
