@@ -1,4 +1,4 @@
-//! `peers accounting`: our bench beside the peers' scripts, on the same cases.
+//! `peers accounting`: our bench beside the peers' scripts, on the same cases. Theirs is processor time, ours the clock's, which is no less.
 
 use super::{Row, number_at, pinned, script};
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub(crate) fn peers() -> Result<Vec<Row>, String> {
                 case: format!("epsilon by {accountant}"),
                 ours: number_at(case, "ms")?,
                 peer: peer.to_owned(),
-                theirs: grid.as_ref().map_err(Clone::clone).and_then(|g| number_at(g, "wall_median_ms")),
+                theirs: grid.as_ref().map_err(Clone::clone).and_then(|g| number_at(g, "cpu_median_ms")),
             });
         }
         let noise = pinned(&python, &[&script("bench_calib.py"), "--lib", noise_name, "--cap", CAP]).and_then(|out| last_line(&out));
@@ -48,7 +48,7 @@ pub(crate) fn peers() -> Result<Vec<Row>, String> {
                 let same = same.ok_or("has no such case")?;
                 match same["sigma"].as_str() {
                     Some(why) => Err(why.to_owned()),
-                    None => Ok(number_at(same, "wall_s")? * 1e3),
+                    None => Ok(number_at(same, "cpu_s")? * 1e3),
                 }
             });
             rows.push(Row {
