@@ -24,7 +24,8 @@ use crate::{Delta, Epsilon, Error, NoiseMultiplier, SamplingRate};
 /// | `zcdp`, `exponential`, `permute-and-flip` | the last two | yes | no | Bun & Steinke 2016; McSherry & Talwar 2007 |
 /// | `repeat-and-select` | no | yes | no | Papernot & Steinke 2021 |
 /// | `user-level-gaussian`; `replace-one` of `poisson-sampled` | yes | yes | no | see the source of `pair` |
-/// | `truncated-poisson-sampled`; `replace-one` of `fixed-size-sampled` | yes, of a pair that dominates | yes | no | Chua et al. 2024; Balle et al. 2018; Zhu et al. 2022 |
+/// | `truncated-poisson-sampled`; `zero-out` and `replace-one` of it | yes, of a pair that dominates | yes | no | Chua et al. 2024; the source of `pair` |
+/// | `replace-one` of `fixed-size-sampled` | yes, of a pair that dominates | yes | no | Balle et al. 2018; Zhu et al. 2022 |
 /// | `random-allocation` | no | yes | no | Feldman & Shenfeld 2025 |
 /// | `fixed-size-sampled` by itself, `unsupported` | no | no | no | recorded, refused by name |
 ///
@@ -165,7 +166,13 @@ pub enum Event {
     },
     /// `event` when one record is replaced by another rather than added or removed.
     ReplaceOne {
-        /// A Poisson-sampled or fixed-size-sampled Gaussian, its noise relative to adding or removing one record.
+        /// A Poisson-sampled, truncated-Poisson-sampled or fixed-size-sampled Gaussian, its noise relative to adding or removing one
+        /// record.
+        event: Box<Self>,
+    },
+    /// `event` when one record is emptied rather than added or removed: it is drawn as before, and contributes zero.
+    ZeroOut {
+        /// A truncated-Poisson-sampled Gaussian, where an empty record still takes a place; elsewhere emptying is removing.
         event: Box<Self>,
     },
     /// Each record in exactly `rounds_per_record` of `rounds` Gaussians, at random.
@@ -284,6 +291,7 @@ impl fmt::Display for Event {
                 write!(f, "Poisson({sampling_rate}) of Gaussian({noise_multiplier}), {records_per_user} records a user")
             }
             Self::ReplaceOne { event } => write!(f, "{event}, one record replaced"),
+            Self::ZeroOut { event } => write!(f, "{event}, one record emptied"),
             Self::RandomAllocation { noise_multiplier, rounds, rounds_per_record } => {
                 write!(f, "{rounds_per_record} of {rounds} rounds of Gaussian({noise_multiplier})")
             }
@@ -373,6 +381,7 @@ fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Part
         | Event::UserLevelGaussian { .. }
         | Event::TruncatedPoissonSampled { .. }
         | Event::ReplaceOne { .. }
+        | Event::ZeroOut { .. }
         | Event::RandomAllocation { .. }
         | Event::RepeatAndSelect { .. } => {
             if count == 0 {

@@ -484,12 +484,18 @@ mod tests {
             let inner = gaussian(sigma);
             format!(r#"{{"kind":"fixed-size-sampled","records":20,"batch":5,"with_replacement":{with},"event":{inner}}}"#)
         };
+        let cut = |sigma: f64| {
+            let inner = gaussian(sigma);
+            format!(r#"{{"kind":"truncated-poisson-sampled","sampling_rate":0.3,"records":40,"batch":12,"event":{inner}}}"#)
+        };
         for json in [
             r#"{"kind":"user-level-gaussian","noise_multiplier":1.5,"sampling_rate":0.2,"records_per_user":4}"#.to_owned(),
             format!(r#"{{"kind":"replace-one","event":{}}}"#, poisson(0.1, 0.7)),
             format!(r#"{{"kind":"replace-one","event":{}}}"#, fixed(false, 1.2)),
             format!(r#"{{"kind":"replace-one","event":{}}}"#, fixed(true, 2.0)),
-            format!(r#"{{"kind":"truncated-poisson-sampled","sampling_rate":0.3,"records":40,"batch":12,"event":{}}}"#, gaussian(0.9)),
+            cut(0.9),
+            format!(r#"{{"kind":"replace-one","event":{}}}"#, cut(0.9)),
+            format!(r#"{{"kind":"zero-out","event":{}}}"#, cut(0.9)),
         ] {
             let event = event(&json);
             let line = Line::new(pair::of(&event, "test", 1e-20).unwrap().unwrap(), -60.0);
