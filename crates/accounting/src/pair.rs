@@ -81,9 +81,7 @@ pub(crate) fn of(event: &Event, accountant: &'static str, rare: f64) -> Result<O
             Pair { branches: vec![Branch::whole(1.0, noise_multiplier.get(), p, vec![(1.0, 0.0)])], even: 0.0, infinite }
         }
         Event::ReplaceOne { event: inner } => match inner.as_ref() {
-            Event::PoissonSampled { sampling_rate, event: inner } => {
-                Pair::replaced(sampling_rate.get(), gaussian(inner)?)
-            }
+            Event::PoissonSampled { sampling_rate, event: inner } => Pair::replaced(sampling_rate.get(), gaussian(inner)?),
             Event::FixedSizeSampled { records, batch, with_replacement, event: inner } => {
                 let (n, b, sigma) = (records.get() as f64, batch.get() as f64, gaussian(inner)?);
                 if *with_replacement {

@@ -152,10 +152,7 @@ fn json_is_as_it_has_always_been() {
             Event::TruncatedPoissonSampled { sampling_rate: rate, records: n(100), batch: n(10), event: Box::new(noise(2.0)) },
             r#"{"kind":"truncated-poisson-sampled","sampling_rate":0.5,"records":100,"batch":10,"event":{"kind":"gaussian","noise_multiplier":2.0}}"#,
         ),
-        (
-            Event::ZeroOut { event: Box::new(Event::None) },
-            r#"{"kind":"zero-out","event":{"kind":"none"}}"#,
-        ),
+        (Event::ZeroOut { event: Box::new(Event::None) }, r#"{"kind":"zero-out","event":{"kind":"none"}}"#),
         (
             Event::BandedMatrix { noise_multiplier: sigma(2.0), sampling_rate: rate, bands: n(3), steps: n(10) },
             r#"{"kind":"banded-matrix","noise_multiplier":2.0,"sampling_rate":0.5,"bands":3,"steps":10}"#,
