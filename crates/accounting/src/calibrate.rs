@@ -67,6 +67,15 @@ pub fn noise_multiplier(
 /// The most repetitions for which `event` costs at most `target` at `delta`; for epochs, let it make that many steps of
 /// each.
 ///
+/// ```
+/// use reticent_accounting::calibrate::{self, Accountant};
+/// use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier, SamplingRate};
+/// let (sigma, rate) = (NoiseMultiplier::new(3.0)?, SamplingRate::new(0.1)?);
+/// let run = |steps| Event::dp_sgd(sigma, rate, steps);
+/// assert_eq!(calibrate::steps(Epsilon::new(2.0)?, Delta::new(1e-6)?, Accountant::Pld, run)?, 155);
+/// # Ok::<(), reticent_accounting::Error>(())
+/// ```
+///
 /// Epsilon was computed at the answer and at one more. [`Error::NothingMeets`] where one is too many already or 2^40 are
 /// still few enough.
 pub fn steps(target: Epsilon, delta: Delta, accountant: Accountant, event: impl Fn(u64) -> Event) -> Result<u64, Error> {
@@ -91,6 +100,16 @@ pub fn steps(target: Epsilon, delta: Delta, accountant: Accountant, event: impl 
 }
 
 /// The highest sampling rate, to within a relative `tolerance`, at which `event` costs at most `target` at `delta`.
+///
+/// ```
+/// use reticent_accounting::calibrate::{self, Accountant};
+/// use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier};
+/// let sigma = NoiseMultiplier::new(1.1)?;
+/// let run = |rate| Event::dp_sgd(sigma, rate, 14_062);
+/// let rate = calibrate::sampling_rate(Epsilon::new(2.3816)?, Delta::new(1e-5)?, 1e-3, Accountant::Pld, run)?;
+/// assert_eq!(format!("{:.0} of 60,000", rate.get() * 60_000.0), "256 of 60,000");
+/// # Ok::<(), reticent_accounting::Error>(())
+/// ```
 ///
 /// Epsilon was computed at the answer, and is above the target at a rate less than (1 + tolerance) times as high, unless the
 /// answer is 1. [`Error::NothingMeets`] where even a rate of 1e-12 costs too much.

@@ -5,10 +5,14 @@
 //! standard deviation 2 on something that moves by at most 1. The meaning of an existing variant or field must never
 //! change: ledgers hold these trees, and a changed meaning would silently change a guarantee already given.
 
-use std::fmt;
+mod parts;
+mod words;
+
 use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use parts::{Parts, SubsampledGaussian};
 
 use crate::{Delta, Epsilon, Error, NoiseMultiplier, SamplingRate};
 
@@ -24,7 +28,8 @@ use crate::{Delta, Epsilon, Error, NoiseMultiplier, SamplingRate};
 /// | `zcdp`, `exponential`, `permute-and-flip` | the last two | yes | no | Bun & Steinke 2016; McSherry & Talwar 2007 |
 /// | `repeat-and-select` | no | yes | no | Papernot & Steinke 2021 |
 /// | `user-level-gaussian`; `replace-one` of `poisson-sampled` | yes | yes | no | see the source of `pair` |
-/// | `truncated-poisson-sampled`; `replace-one` of `fixed-size-sampled` | yes, of a pair that dominates | yes | no | Chua et al. 2024; Balle et al. 2018; Zhu et al. 2022 |
+/// | `truncated-poisson-sampled`; `zero-out` and `replace-one` of it | yes, of a pair that dominates | yes | no | Chua et al. 2024; the source of `pair` |
+/// | `replace-one` of `fixed-size-sampled` | yes, of a pair that dominates | yes | no | Balle et al. 2018; Zhu et al. 2022 |
 /// | `random-allocation` | no | yes | no | Feldman & Shenfeld 2025 |
 /// | `fixed-size-sampled` by itself, `unsupported` | no | no | no | recorded, refused by name |
 ///
@@ -39,13 +44,35 @@ use crate::{Delta, Epsilon, Error, NoiseMultiplier, SamplingRate};
 #[non_exhaustive]
 pub enum Event {
     /// Nothing was released.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, pld};
+    /// let event = Event::None;
+    /// assert_eq!(format!("{:.1}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.0");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     None,
     /// Gaussian noise of standard deviation `noise_multiplier` x sensitivity, added once.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let event = Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "1.9931");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Gaussian {
         /// Noise standard deviation / sensitivity.
         noise_multiplier: NoiseMultiplier,
     },
     /// `event` on a batch each record joined independently with probability `sampling_rate`.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::PoissonSampled { sampling_rate: SamplingRate::new(0.01)?, event: gaussian };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.0283");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     PoissonSampled {
         /// Probability of joining.
         sampling_rate: SamplingRate,
@@ -53,18 +80,40 @@ pub enum Event {
         event: Box<Self>,
     },
     /// Laplace noise of standard scale (not deviation) `scale` x sensitivity, added once.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let event = Event::Laplace { scale: NoiseMultiplier::new(2.0)? }.times(10);
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "4.9900");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Laplace {
         /// Scale / sensitivity.
         scale: NoiseMultiplier,
     },
     /// Integer noise with mass proportional to e^(-|k|/(scale x sensitivity)) on an integer that moves by at most the
     /// sensitivity. Accounted as any mechanism of epsilon 1/`scale`, which it is exactly at sensitivity 1.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let event = Event::DiscreteLaplace { scale: NoiseMultiplier::new(2.0)? };
+    /// assert_eq!(format!("{:.5}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.49998");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     DiscreteLaplace {
         /// Scale / sensitivity.
         scale: NoiseMultiplier,
     },
     /// Integer noise with mass proportional to e^(-k^2/2 s^2), s = `noise_multiplier` x `sensitivity`, on an integer that
     /// moves by at most `sensitivity`.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let sensitivity = 3.try_into().unwrap();
+    /// let event = Event::DiscreteGaussian { noise_multiplier: NoiseMultiplier::new(2.0)?, sensitivity };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "1.9953");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     DiscreteGaussian {
         /// s / sensitivity.
         noise_multiplier: NoiseMultiplier,
@@ -73,6 +122,13 @@ pub enum Event {
     },
     /// One of `answers` answers: the true one with probability e^epsilon/(e^epsilon + answers - 1), else any other alike.
     /// Neighbours give different true answers.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, pld};
+    /// let event = Event::RandomisedResponse { epsilon: Epsilon::new(1.0)?, answers: 3.try_into().unwrap() };
+    /// assert_eq!(format!("{:.5}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.99998");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     RandomisedResponse {
         /// ln of the ratio of probabilities.
         epsilon: Epsilon,
@@ -80,11 +136,25 @@ pub enum Event {
         answers: NonZeroU32,
     },
     /// Any mechanism that is (epsilon, 0)-differentially private.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, pld};
+    /// let event = Event::Pure { epsilon: Epsilon::new(0.1)? }.times(10);
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.9937");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Pure {
         /// Its epsilon.
         epsilon: Epsilon,
     },
     /// Any mechanism that is (epsilon, delta)-differentially private.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, pld};
+    /// let event = Event::Approximate { epsilon: Epsilon::new(0.1)?, delta: Delta::new(1e-7)? }.times(10);
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.9943");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Approximate {
         /// Its epsilon.
         epsilon: Epsilon,
@@ -93,6 +163,13 @@ pub enum Event {
     },
     /// Any mechanism that is (xi, rho)-zero-concentrated differentially private: its Renyi divergence of order a is at most
     /// xi + rho a.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, rdp};
+    /// let event = Event::Zcdp { xi: Epsilon::ZERO, rho: Epsilon::new(0.1)? };
+    /// assert_eq!(format!("{:.4}", rdp::epsilon(&event, Delta::new(1e-5)?)?.epsilon.get()), "1.9142");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Zcdp {
         /// The part that does not grow with the order.
         xi: Epsilon,
@@ -101,17 +178,43 @@ pub enum Event {
     },
     /// The exponential mechanism. Renyi and zCDP accounting use that its losses lie in a range of epsilon; privacy-loss distributions
     /// take it for the worst mechanism of its epsilon, so that their interval is around that one's.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, pld, rdp};
+    /// let event = Event::Exponential { epsilon: Epsilon::new(0.1)? }.times(10);
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.9937");
+    /// assert_eq!(format!("{:.4}", rdp::epsilon(&event, Delta::new(1e-5)?)?.epsilon.get()), "0.5824");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Exponential {
         /// Its epsilon: scores are weighted by e^(epsilon score/(2 sensitivity)).
         epsilon: Epsilon,
     },
     /// Permute-and-flip (McKenna & Sheldon 2020), accounted as any (epsilon, 0)-differentially private one.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, pld};
+    /// let event = Event::PermuteAndFlip { epsilon: Epsilon::new(0.1)? }.times(10);
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.9937");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     PermuteAndFlip {
         /// Its epsilon: scores are weighted by e^(epsilon score/(2 sensitivity)).
         epsilon: Epsilon,
     },
     /// `event` on a batch of exactly `batch` of `records` records. The number of records is public, so that a bound is known for
     /// replacing one only: see [`Event::ReplaceOne`].
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, Neighbours, NoiseMultiplier, neighbours, pld};
+    /// let (records, batch) = (1_000.try_into().unwrap(), 10.try_into().unwrap());
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::FixedSizeSampled { records, batch, with_replacement: false, event: gaussian };
+    /// assert!(pld::epsilon(&event, Delta::new(1e-5)?).is_err());
+    /// let event = neighbours::under(&event, Neighbours::ReplaceOne)?;
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.1995");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     FixedSizeSampled {
         /// How many records there are.
         records: NonZeroU64,
@@ -123,6 +226,15 @@ pub enum Event {
         event: Box<Self>,
     },
     /// Poisson sampling of which at most `batch` records, drawn evenly, are kept. `records` counts the larger neighbour's.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+    /// let (records, batch) = (1_000.try_into().unwrap(), 20.try_into().unwrap());
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::TruncatedPoissonSampled { sampling_rate: SamplingRate::new(0.01)?, records, batch, event: gaussian };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.0295");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     TruncatedPoissonSampled {
         /// Probability of joining before the cut.
         sampling_rate: SamplingRate,
@@ -135,6 +247,13 @@ pub enum Event {
     },
     /// Prefix sums of `steps` clipped gradients by a binary tree without restarts, each record in one step: every node has
     /// Gaussian noise (Kairouz et al. 2021, arXiv:2103.00039, Theorem 4.1), and a record is in ceil(log2(steps + 1)) of them.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let event = Event::TreeAggregation { noise_multiplier: NoiseMultiplier::new(8.0)?, steps: 1_000.try_into().unwrap() };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "1.5347");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     TreeAggregation {
         /// Noise standard deviation of a node / sensitivity of one record.
         noise_multiplier: NoiseMultiplier,
@@ -144,6 +263,15 @@ pub enum Event {
     /// Matrix factorisation with `bands` bands and column norm 1 over `steps` steps, record sets partitioned into `bands`
     /// parts sampled in turn (Choquette-Choo et al. 2023, arXiv:2306.08153, Theorem 4): ceil(steps/bands) Poisson-sampled
     /// Gaussians.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+    /// let (bands, steps) = (4.try_into().unwrap(), 1_000.try_into().unwrap());
+    /// let (noise_multiplier, sampling_rate) = (NoiseMultiplier::new(2.0)?, SamplingRate::new(0.05)?);
+    /// let event = Event::BandedMatrix { noise_multiplier, sampling_rate, bands, steps };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "1.7526");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     BandedMatrix {
         /// Noise standard deviation / (sensitivity of one record x column norm).
         noise_multiplier: NoiseMultiplier,
@@ -155,6 +283,14 @@ pub enum Event {
         steps: NonZeroU64,
     },
     /// A Gaussian on a Poisson sample of records of which one user has up to `records_per_user`.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+    /// let (noise_multiplier, sampling_rate) = (NoiseMultiplier::new(2.0)?, SamplingRate::new(0.01)?);
+    /// let event = Event::UserLevelGaussian { noise_multiplier, sampling_rate, records_per_user: 5.try_into().unwrap() };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.1936");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     UserLevelGaussian {
         /// Noise standard deviation / sensitivity of one record.
         noise_multiplier: NoiseMultiplier,
@@ -164,11 +300,44 @@ pub enum Event {
         records_per_user: NonZeroU32,
     },
     /// `event` when one record is replaced by another rather than added or removed.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let sampled = Event::PoissonSampled { sampling_rate: SamplingRate::new(0.01)?, event: gaussian };
+    /// let event = Event::ReplaceOne { event: Box::new(sampled) };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.0365");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     ReplaceOne {
-        /// A Poisson-sampled or fixed-size-sampled Gaussian, its noise relative to adding or removing one record.
+        /// A Poisson-sampled, truncated-Poisson-sampled or fixed-size-sampled Gaussian, its noise relative to adding or removing one
+        /// record.
+        event: Box<Self>,
+    },
+    /// `event` when one record is emptied rather than added or removed: it is drawn as before, and contributes zero.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, SamplingRate, pld};
+    /// let (records, batch) = (1_000.try_into().unwrap(), 20.try_into().unwrap());
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let cut = Event::TruncatedPoissonSampled { sampling_rate: SamplingRate::new(0.01)?, records, batch, event: gaussian };
+    /// let event = Event::ZeroOut { event: Box::new(cut) };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.0287");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
+    ZeroOut {
+        /// A truncated-Poisson-sampled Gaussian, where an empty record still takes a place; elsewhere emptying is removing.
         event: Box<Self>,
     },
     /// Each record in exactly `rounds_per_record` of `rounds` Gaussians, at random.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, rdp};
+    /// let (rounds, rounds_per_record) = (100.try_into().unwrap(), 1.try_into().unwrap());
+    /// let event = Event::RandomAllocation { noise_multiplier: NoiseMultiplier::new(2.0)?, rounds, rounds_per_record };
+    /// assert_eq!(format!("{:.4}", rdp::epsilon(&event, Delta::new(1e-5)?)?.epsilon.get()), "0.2502");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     RandomAllocation {
         /// Noise standard deviation / sensitivity.
         noise_multiplier: NoiseMultiplier,
@@ -179,6 +348,14 @@ pub enum Event {
     },
     /// `event` run a random number of times, of which only the best result is released (Papernot & Steinke 2021,
     /// arXiv:2110.03620, Theorems 2 and 6).
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, Runs, rdp};
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::RepeatAndSelect { runs: Runs::Geometric, mean: 10.0, event: gaussian };
+    /// assert_eq!(format!("{:.4}", rdp::epsilon(&event, Delta::new(1e-5)?)?.epsilon.get()), "4.3151");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     RepeatAndSelect {
         /// How the number of runs is drawn.
         runs: Runs,
@@ -188,16 +365,39 @@ pub enum Event {
         event: Box<Self>,
     },
     /// Something that no accountant here bounds.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, pld};
+    /// let event = Event::Unsupported { name: "shuffling".into() };
+    /// assert!(pld::epsilon(&event, Delta::new(1e-5)?).is_err());
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Unsupported {
         /// What it was.
         name: String,
     },
     /// All of these, one after the other, with parameters fixed in advance.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let gaussian = |sigma| NoiseMultiplier::new(sigma).map(|noise_multiplier| Event::Gaussian { noise_multiplier });
+    /// let event = Event::Composed { events: vec![gaussian(5.0)?, gaussian(10.0)?] };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "0.8197");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Composed {
         /// The parts.
         events: Vec<Self>,
     },
     /// The same event `count` times, with fresh randomness each time.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, pld};
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::SelfComposed { event: gaussian, count: 4 };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "4.3772");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     SelfComposed {
         /// The repeated part.
         event: Box<Self>,
@@ -213,8 +413,24 @@ pub enum Runs {
     /// Each run is the last with the same probability.
     Geometric,
     /// Logarithmic: k runs with probability proportional to p^k/k.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, Runs, rdp};
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::RepeatAndSelect { runs: Runs::Logarithmic, mean: 10.0, event: gaussian };
+    /// assert_eq!(format!("{:.4}", rdp::epsilon(&event, Delta::new(1e-5)?)?.epsilon.get()), "3.6385");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Logarithmic,
     /// Poisson; no run at all releases nothing.
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Event, NoiseMultiplier, Runs, rdp};
+    /// let gaussian = Box::new(Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? });
+    /// let event = Event::RepeatAndSelect { runs: Runs::Poisson, mean: 10.0, event: gaussian };
+    /// assert_eq!(format!("{:.4}", rdp::epsilon(&event, Delta::new(1e-5)?)?.epsilon.get()), "4.9076");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
     Poisson,
 }
 
@@ -232,216 +448,14 @@ impl Event {
         Self::SelfComposed { event: Box::new(self), count }
     }
 
-    /// The event as Poisson-subsampled Gaussians with counts, for accountants that know no other mechanism.
-    pub(crate) fn subsampled_gaussians(&self, accountant: &'static str) -> Result<Vec<SubsampledGaussian>, Error> {
-        let parts = self.parts(accountant)?;
-        match parts.others.into_iter().next() {
-            None => Ok(parts.gaussians),
-            Some((event, _)) => Err(event.refused(accountant, "it has no Gaussian noise of a known sensitivity")),
-        }
-    }
-
-    /// The event as independent mechanisms with counts.
-    pub(crate) fn parts(&self, accountant: &'static str) -> Result<Parts, Error> {
-        let mut parts = Parts::default();
-        collect(self, 1, accountant, &mut parts)?;
-        Ok(parts)
-    }
-
     pub(crate) fn refused(&self, accountant: &'static str, why: &'static str) -> Error {
         Error::UnsupportedEvent { event: Box::new(self.clone()), accountant, why }
     }
 }
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("nothing"),
-            Self::Gaussian { noise_multiplier } => write!(f, "Gaussian({noise_multiplier})"),
-            Self::PoissonSampled { sampling_rate, event } => write!(f, "Poisson({sampling_rate}) of {event}"),
-            Self::Laplace { scale } => write!(f, "Laplace({scale})"),
-            Self::DiscreteLaplace { scale } => write!(f, "discrete Laplace({scale})"),
-            Self::DiscreteGaussian { noise_multiplier, sensitivity } => {
-                write!(f, "discrete Gaussian({noise_multiplier}, sensitivity {sensitivity})")
-            }
-            Self::RandomisedResponse { epsilon, answers } => write!(f, "randomised response({epsilon}, {answers} answers)"),
-            Self::Pure { epsilon } => write!(f, "a mechanism of epsilon {epsilon}"),
-            Self::Approximate { epsilon, delta } => write!(f, "a mechanism of epsilon {epsilon} at delta {delta}"),
-            Self::Zcdp { xi, rho } => write!(f, "zCDP({xi}, {rho})"),
-            Self::Exponential { epsilon } => write!(f, "exponential mechanism({epsilon})"),
-            Self::PermuteAndFlip { epsilon } => write!(f, "permute-and-flip({epsilon})"),
-            Self::FixedSizeSampled { records, batch, with_replacement, event } => {
-                write!(f, "{batch} of {records} records with{} replacement of {event}", if *with_replacement { "" } else { "out" })
-            }
-            Self::TruncatedPoissonSampled { sampling_rate, records, batch, event } => {
-                write!(f, "Poisson({sampling_rate}) of {records}, at most {batch}, of {event}")
-            }
-            Self::TreeAggregation { noise_multiplier, steps } => write!(f, "tree({noise_multiplier}, {steps} steps)"),
-            Self::BandedMatrix { noise_multiplier, sampling_rate, bands, steps } => {
-                write!(f, "banded matrix({noise_multiplier}, rate {sampling_rate}, {bands} bands, {steps} steps)")
-            }
-            Self::UserLevelGaussian { noise_multiplier, sampling_rate, records_per_user } => {
-                write!(f, "Poisson({sampling_rate}) of Gaussian({noise_multiplier}), {records_per_user} records a user")
-            }
-            Self::ReplaceOne { event } => write!(f, "{event}, one record replaced"),
-            Self::RandomAllocation { noise_multiplier, rounds, rounds_per_record } => {
-                write!(f, "{rounds_per_record} of {rounds} rounds of Gaussian({noise_multiplier})")
-            }
-            Self::RepeatAndSelect { runs, mean, event } => write!(f, "the best of {runs:?}({mean}) x {event}"),
-            Self::Unsupported { name } => write!(f, "unsupported {name:?}"),
-            Self::SelfComposed { event, count } => write!(f, "{count} x {event}"),
-            Self::Composed { events } => {
-                f.write_str("(")?;
-                for (i, event) in events.iter().enumerate() {
-                    if i > 0 {
-                        f.write_str(" + ")?;
-                    }
-                    write!(f, "{event}")?;
-                }
-                f.write_str(")")
-            }
-        }
-    }
-}
-
-/// `count` times a Gaussian of noise multiplier `sigma` on a batch sampled at rate `q`; `q == 1` is no sampling.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct SubsampledGaussian {
-    pub(crate) q: f64,
-    pub(crate) sigma: f64,
-    pub(crate) count: u64,
-}
-
-/// Independent mechanisms with counts.
-#[derive(Debug, Default)]
-pub(crate) struct Parts {
-    pub(crate) gaussians: Vec<SubsampledGaussian>,
-    /// Anything else that needs no context.
-    pub(crate) others: Vec<(Event, u64)>,
-}
-
-fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Parts) -> Result<(), Error> {
-    let unproved = |why| Err(event.refused(accountant, why));
-    match event {
-        Event::None => {}
-        Event::Gaussian { noise_multiplier } => push(&mut parts.gaussians, 1.0, noise_multiplier.get(), count)?,
-        Event::TreeAggregation { noise_multiplier, steps } => {
-            // A record is in one leaf and in the nodes above it: one Gaussian each.
-            let levels = u64::from(u64::BITS - steps.get().leading_zeros());
-            let count = count.checked_mul(levels).ok_or(Error::CountOverflow)?;
-            push(&mut parts.gaussians, 1.0, noise_multiplier.get(), count)?;
-        }
-        Event::BandedMatrix { noise_multiplier, sampling_rate, bands, steps } => {
-            let rounds = steps.get().div_ceil(bands.get());
-            let count = count.checked_mul(rounds).ok_or(Error::CountOverflow)?;
-            push(&mut parts.gaussians, sampling_rate.get(), noise_multiplier.get(), count)?;
-        }
-        Event::PoissonSampled { sampling_rate, event: inner } if sampling_rate.get() == 1.0 => {
-            collect(inner, count, accountant, parts)?;
-        }
-        Event::PoissonSampled { sampling_rate, event: inner } => match inner.as_ref() {
-            Event::None => {}
-            Event::Gaussian { noise_multiplier } => {
-                push(&mut parts.gaussians, sampling_rate.get(), noise_multiplier.get(), count)?;
-            }
-            // All parts of a sampled composition see the same batch, so they are not independent subsampled Gaussians:
-            // amplifying each of them separately would be wrong.
-            _ => return unproved("only a single Gaussian can be Poisson-sampled: a sampled composition reuses one batch"),
-        },
-        Event::Composed { events } => {
-            for event in events {
-                collect(event, count, accountant, parts)?;
-            }
-        }
-        Event::SelfComposed { event, count: times } => {
-            let count = count.checked_mul(*times).ok_or(Error::CountOverflow)?;
-            collect(event, count, accountant, parts)?;
-        }
-        Event::FixedSizeSampled { .. } => {
-            return unproved("with batches of a fixed size a bound is known for replacing a record, not for adding one");
-        }
-        Event::Unsupported { .. } => return unproved("it was recorded as something without a proof"),
-        Event::Laplace { .. }
-        | Event::DiscreteLaplace { .. }
-        | Event::DiscreteGaussian { .. }
-        | Event::RandomisedResponse { .. }
-        | Event::Pure { .. }
-        | Event::Approximate { .. }
-        | Event::Zcdp { .. }
-        | Event::Exponential { .. }
-        | Event::PermuteAndFlip { .. }
-        | Event::UserLevelGaussian { .. }
-        | Event::TruncatedPoissonSampled { .. }
-        | Event::ReplaceOne { .. }
-        | Event::RandomAllocation { .. }
-        | Event::RepeatAndSelect { .. } => {
-            if count == 0 {
-                return Ok(());
-            }
-            if let Some((_, same)) = parts.others.iter_mut().find(|(other, _)| other == event) {
-                *same = same.checked_add(count).ok_or(Error::CountOverflow)?;
-            } else {
-                parts.others.push((event.clone(), count));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Adds a part, merged with an equal one: a ledger of many equal runs costs no more than one long run.
-fn push(parts: &mut Vec<SubsampledGaussian>, q: f64, sigma: f64, count: u64) -> Result<(), Error> {
-    if count == 0 {
-        return Ok(());
-    }
-    if let Some(same) = parts.iter_mut().find(|p| p.q == q && p.sigma == sigma) {
-        same.count = same.count.checked_add(count).ok_or(Error::CountOverflow)?;
-    } else {
-        parts.push(SubsampledGaussian { q, sigma, count });
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn gaussian(sigma: f64) -> Event {
-        Event::Gaussian { noise_multiplier: NoiseMultiplier::new(sigma).unwrap() }
-    }
-
-    fn sampled(q: f64, event: Event) -> Event {
-        Event::PoissonSampled { sampling_rate: SamplingRate::new(q).unwrap(), event: Box::new(event) }
-    }
-
-    #[track_caller]
-    fn check_parts(event: &Event, expected: &[(f64, f64, u64)]) {
-        let parts = event.subsampled_gaussians("test").unwrap();
-        let parts: Vec<_> = parts.iter().map(|p| (p.q, p.sigma, p.count)).collect();
-        assert_eq!(parts, expected, "{event}");
-    }
-
-    #[test]
-    fn trees_flatten_to_counts() {
-        let step = sampled(0.1, gaussian(2.0));
-        check_parts(&Event::None, &[]);
-        check_parts(&step.clone().times(3).times(4), &[(0.1, 2.0, 12)]);
-        check_parts(&Event::Composed { events: vec![step.clone(), gaussian(1.0), step.clone()] }, &[(0.1, 2.0, 2), (1.0, 1.0, 1)]);
-        check_parts(&sampled(1.0, gaussian(1.0).times(5)), &[(1.0, 1.0, 5)]);
-        check_parts(&step.times(0), &[]);
-    }
-
-    #[test]
-    fn what_has_no_proof_is_refused_by_name() {
-        let event = sampled(0.1, gaussian(2.0).times(2));
-        let error = event.subsampled_gaussians("PLD").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "cannot account for Poisson(0.1) of 2 x Gaussian(2) by PLD: \
-             only a single Gaussian can be Poisson-sampled: a sampled composition reuses one batch"
-        );
-        let many = gaussian(1.0).times(u64::MAX).times(2);
-        assert_eq!(many.subsampled_gaussians("PLD").unwrap_err(), Error::CountOverflow);
-    }
 
     #[test]
     fn json_is_stable() {

@@ -25,7 +25,7 @@ const NAME: &str = "restating an event";
 /// The event whose guarantee when one record is added or removed is that of `event` under `relation`.
 ///
 /// Zeroing out is add-or-remove with a public number of records: the same distributions are compared, but where a record also
-/// takes a place in a batch. There zeroing out is one way of replacing (fixed size), or refused (truncated batches).
+/// takes a place in a batch. There zeroing out is one way of replacing (fixed size), or an event of its own (truncated batches).
 pub fn under(event: &Event, relation: Neighbours) -> Result<Event, Error> {
     match relation {
         Neighbours::AddOrRemoveOne => Ok(event.clone()),
@@ -42,9 +42,7 @@ pub fn for_group(event: &Event, records: NonZeroU32) -> Result<Event, Error> {
 fn zero_out(event: &Event) -> Result<Event, Error> {
     Ok(match event {
         Event::FixedSizeSampled { .. } => Event::ReplaceOne { event: Box::new(event.clone()) },
-        Event::TruncatedPoissonSampled { .. } => {
-            return Err(event.refused(NAME, "a record without effect still takes a place in a truncated batch"));
-        }
+        Event::TruncatedPoissonSampled { .. } => Event::ZeroOut { event: Box::new(event.clone()) },
         Event::Composed { events } => Event::Composed { events: events.iter().map(zero_out).collect::<Result<_, _>>()? },
         Event::SelfComposed { event, count } => zero_out(event)?.times(*count),
         _ => event.clone(),
@@ -111,7 +109,9 @@ fn restate(event: &Event, factor: u32, group: bool) -> Result<Event, Error> {
                 .checked_mul(NonZeroU32::new(factor).ok_or(Error::CountOverflow)?)
                 .ok_or(Error::CountOverflow)?,
         },
-        Event::PoissonSampled { .. } | Event::FixedSizeSampled { .. } if !group => Event::ReplaceOne { event: Box::new(event.clone()) },
+        Event::PoissonSampled { .. } | Event::FixedSizeSampled { .. } | Event::TruncatedPoissonSampled { .. } if !group => {
+            Event::ReplaceOne { event: Box::new(event.clone()) }
+        }
         Event::BandedMatrix { .. } | Event::TruncatedPoissonSampled { .. } => {
             return refused("sampling amplifies differently for more than one record added or removed");
         }

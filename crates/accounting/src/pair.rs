@@ -14,15 +14,27 @@
 //!   place with probability q' = P[Bin(N, q) > B] B/(p N), which moves the sum by up to 2. What is kept of the others is then an
 //!   even draw of B, or of B - 1, of them, however many there were, so that the rate may be averaged over their number. If they
 //!   do not fill it, it is an ordinary sample. Which of both is revealed.
+//! - The same, one record replaced, or emptied (it is drawn as before and adds 0): the others fill the batch as often, and one of
+//!   the kept, y, gives way to the record with probability r = q' under both neighbours. So these are P = (1-r) N(y) + r N(x) and
+//!   Q = (1-r) N(y) + r N(x'), and for e^epsilon >= 1
+//!   P(E) - e^epsilon Q(E) = r N(x)(E) - (1-r) (e^epsilon - 1) N(y)(E) - e^epsilon r N(x')(E),
+//!   where both masses that count against it are least, given N(x)(E), on a half-space, for y and x' as far from x as they may be, on
+//!   one side. Replaced: |x - y| = |x - x'| = 2, adding at rate r to a sum that moves by 2. Emptied, x' = 0: x = 1, y = -1, so
+//!   P = (1-r) N(-1) + r N(1) against Q = (1-r) N(-1) + r N(0). Filled again, x = 0: x' = y = 1, adding at rate r to a sum that moves
+//!   by 1. At e^epsilon = 1 y does not count and the last two agree, in r times the total variation between N(0) and N(1): divergences
+//!   of emptying at losses above 0 and of filling below make one pair, and what they leave is at 0. A batch not filled is an ordinary
+//!   sample, of which a record is replaced or removed.
 //! - Batches of a fixed size, one record replaced (Balle, Barthe & Gaboardi 2018, Theorems 9 and 10; Zhu, Dong & Wang 2022,
 //!   Proposition 30): for e^epsilon >= 1 the divergence is at most that of adding a record at rate w to a sum that moves by 2
 //!   (2j where the record is drawn j times), and the divergences below 1 follow by symmetry.
 //!
 //! The first two are attained by a mechanism, so that an interval is around the event's own epsilon. The others are bounds.
 
+use std::num::NonZeroU64;
+
 use crate::binomial;
 use crate::quadrature::binomial_tail;
-use crate::{Error, Event};
+use crate::{Error, Event, SamplingRate};
 
 /// A pair of laws, in branches that the output reveals.
 #[derive(Debug, Clone)]
@@ -69,11 +81,7 @@ pub(crate) fn of(event: &Event, accountant: &'static str, rare: f64) -> Result<O
             Pair { branches: vec![Branch::whole(1.0, noise_multiplier.get(), p, vec![(1.0, 0.0)])], even: 0.0, infinite }
         }
         Event::ReplaceOne { event: inner } => match inner.as_ref() {
-            Event::PoissonSampled { sampling_rate, event: inner } => {
-                let (q, sigma) = (sampling_rate.get(), gaussian(inner)?);
-                let mixture = |shift| vec![(1.0 - q, 0.0), (q, shift)];
-                Pair { branches: vec![Branch::whole(1.0, sigma, mixture(1.0), mixture(-1.0))], even: 0.0, infinite: 0.0 }
-            }
+            Event::PoissonSampled { sampling_rate, event: inner } => Pair::replaced(sampling_rate.get(), gaussian(inner)?),
             Event::FixedSizeSampled { records, batch, with_replacement, event: inner } => {
                 let (n, b, sigma) = (records.get() as f64, batch.get() as f64, gaussian(inner)?);
                 if *with_replacement {
@@ -88,20 +96,47 @@ pub(crate) fn of(event: &Event, accountant: &'static str, rare: f64) -> Result<O
                     return Err(Error::OutOfRange { quantity: "the batch", value: b, range: "at most the number of records" });
                 }
             }
+            Event::TruncatedPoissonSampled { sampling_rate, records, batch, event: inner } => {
+                let sigma = gaussian(inner)?;
+                let Cut { q, full, taken } = Cut::new(*sampling_rate, *records, *batch);
+                Pair::either(full, Pair::folded(taken, sigma, [(1.0, 2.0)], 0.0), Pair::replaced(q, sigma))
+            }
             _ => return Err(event.refused(accountant, "how replacing a record differs here from adding one is not known")),
         },
-        Event::TruncatedPoissonSampled { sampling_rate, records, batch, event: inner } => {
-            let (n, b, q, sigma) = (records.get() as f64, batch.get() as f64, sampling_rate.get(), gaussian(inner)?);
-            let full = binomial::upper_tail(n - 1.0, q, b);
-            let mut branches = vec![Branch::sampled(1.0 - full, q, sigma, 1.0)];
-            if full > 0.0 {
-                let taken = (binomial::upper_tail(n, q, b + 1.0) * b / (full * n)).min(q);
-                branches.push(Branch::sampled(full, taken, sigma, 2.0));
+        Event::ZeroOut { event: inner } => match inner.as_ref() {
+            Event::TruncatedPoissonSampled { sampling_rate, records, batch, event: inner } => {
+                let sigma = gaussian(inner)?;
+                let Cut { q, full, taken } = Cut::new(*sampling_rate, *records, *batch);
+                Pair::either(full, Pair::emptied(taken, sigma), Branch::sampled(1.0, q, sigma, 1.0).into())
             }
-            Pair { branches, even: 0.0, infinite: 0.0 }
+            _ => return Err(event.refused(accountant, "emptying a record is removing it here, or not known to differ how")),
+        },
+        Event::TruncatedPoissonSampled { sampling_rate, records, batch, event: inner } => {
+            let sigma = gaussian(inner)?;
+            let Cut { q, full, taken } = Cut::new(*sampling_rate, *records, *batch);
+            Pair::either(full, Branch::sampled(1.0, taken, sigma, 2.0).into(), Branch::sampled(1.0, q, sigma, 1.0).into())
         }
         _ => return Ok(None),
     }))
+}
+
+/// How a Poisson sample is cut to a batch.
+struct Cut {
+    /// The sampling rate.
+    q: f64,
+    /// How often the others fill the batch.
+    full: f64,
+    /// How often a record is kept if they do.
+    taken: f64,
+}
+
+impl Cut {
+    fn new(rate: SamplingRate, records: NonZeroU64, batch: NonZeroU64) -> Self {
+        let (q, n, b) = (rate.get(), records.get() as f64, batch.get() as f64);
+        let full = binomial::upper_tail(n - 1.0, q, b);
+        let taken = if full > 0.0 { (binomial::upper_tail(n, q, b + 1.0) * b / (full * n)).min(q) } else { 0.0 };
+        Self { q, full, taken }
+    }
 }
 
 /// The likely values of a binomial, with their probabilities, and the probability of all larger ones. Those that are too improbable
@@ -165,6 +200,31 @@ impl Pair {
         Self { branches, even: even.max(0.0), infinite }
     }
 
+    /// One record of a Poisson sample replaced.
+    fn replaced(q: f64, sigma: f64) -> Self {
+        let mixture = |shift| vec![(1.0 - q, 0.0), (q, shift)];
+        Branch::whole(1.0, sigma, mixture(1.0), mixture(-1.0)).into()
+    }
+
+    /// One record of a filled batch emptied, which it is in with probability `r`.
+    fn emptied(r: f64, sigma: f64) -> Self {
+        // N(0) and N(1) are equally dense half-way.
+        let up = Branch { from: 0.5, ..Branch::whole(1.0, sigma, vec![(1.0 - r, -1.0), (r, 1.0)], vec![(1.0 - r, -1.0), (r, 0.0)]) };
+        let down = Branch { from: 0.5, ..Branch::sampled(1.0, r, sigma, 1.0) }.turned();
+        let beyond = |distance: f64| crate::normal::upper_tail(distance / sigma);
+        // Masses under P: of both its centres there, and of the base.
+        let even = 1.0 - ((1.0 - r) * beyond(1.5) + r * (1.0 - beyond(0.5)) + beyond(0.5));
+        Self { branches: vec![up, down], even: even.max(0.0), infinite: 0.0 }
+    }
+
+    /// The first with probability `p`, else the other; which is revealed.
+    fn either(p: f64, first: Self, other: Self) -> Self {
+        let part = |p: f64, pair: Self| pair.branches.into_iter().map(move |b| Branch { weight: p * b.weight, ..b });
+        let (even, infinite) = (p * first.even + (1.0 - p) * other.even, p * first.infinite + (1.0 - p) * other.infinite);
+        let branches = part(p, first).chain(part(1.0 - p, other)).filter(|b| b.weight > 0.0).collect();
+        Self { branches, even, infinite }
+    }
+
     /// P and Q change places.
     pub(crate) fn turned(&self) -> Self {
         Self { branches: self.branches.iter().map(Branch::turned).collect(), ..self.clone() }
@@ -179,6 +239,12 @@ impl Pair {
         };
         let log_excess = one_way(self).max(one_way(&self.turned()));
         if log_excess > 40.0 { log_excess } else { log_excess.exp().ln_1p() }
+    }
+}
+
+impl From<Branch> for Pair {
+    fn from(branch: Branch) -> Self {
+        Self { branches: vec![branch], even: 0.0, infinite: 0.0 }
     }
 }
 
@@ -286,3 +352,54 @@ const LEGENDRE: [(f64, f64); 5] = [
     (0.865_063_366_688_984_5, 0.149_451_349_150_580_6),
     (0.973_906_528_517_171_7, 0.066_671_344_308_688_14),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn density(mixture: &[(f64, f64)], sigma: f64, x: f64) -> f64 {
+        let one = |&(w, centre): &(f64, f64)| w * (-0.5 * ((x - centre) / sigma).powi(2)).exp();
+        mixture.iter().map(one).sum::<f64>() / (sigma * (2.0 * std::f64::consts::PI).sqrt())
+    }
+
+    fn hockey_stick(p: &[(f64, f64)], q: &[(f64, f64)], sigma: f64, factor: f64, from: f64) -> f64 {
+        let width = 0.005 * sigma;
+        let excess = |i: i32| {
+            let x = from + (f64::from(i) + 0.5) * width;
+            (density(p, sigma, x) - factor * density(q, sigma, x)).max(0.0)
+        };
+        (0..4_000).map(excess).sum::<f64>() * width
+    }
+
+    /// Whichever record is emptied and whichever gives way to it, the pair is no closer, in either direction, and for some as close.
+    #[test]
+    fn emptying_is_attained_at_the_ends() {
+        for (r, sigma) in [(0.3, 1.0), (0.05, 0.5), (0.9, 2.0)] {
+            let pair = Pair::emptied(r, sigma);
+            for epsilon in [0.0_f64, 0.2, 1.0, 2.5] {
+                for filled in [false, true] {
+                    let factor = epsilon.exp();
+                    let mut worst = 0.0_f64;
+                    for i in 0..=8 {
+                        for j in 0..=8 {
+                            let (x, y) = (f64::from(i) / 4.0 - 1.0, f64::from(j) / 4.0 - 1.0);
+                            let (with, without) = ([(1.0 - r, y), (r, x)], [(1.0 - r, y), (r, 0.0)]);
+                            let (p, q) = if filled { (&without, &with) } else { (&with, &without) };
+                            worst = worst.max(hockey_stick(p, q, sigma, factor, -10.0 * sigma));
+                        }
+                    }
+                    let pair = if filled { pair.turned() } else { pair.clone() };
+                    let bound: f64 = pair
+                        .branches
+                        .iter()
+                        .map(|b| {
+                            let (p, q) = if b.turned { (&b.q, &b.p) } else { (&b.p, &b.q) };
+                            b.weight * hockey_stick(p, q, sigma, factor, b.from)
+                        })
+                        .sum();
+                    assert!((worst - bound).abs() < 1e-5 * bound + 1e-9, "{r} {sigma} {epsilon} {filled}: {worst} {bound}");
+                }
+            }
+        }
+    }
+}

@@ -232,7 +232,9 @@ impl Composed {
         let origin = grid_origin + first * h;
         // The tilt of each mass errs by the exponent's round-off and that of the running product of exponentials.
         let relative = sum(&|s| s.relative + UNIT * (80.0 + 2.0 * lambda * h * s.len as f64))
-            + 8.0 * UNIT * (log_normaliser.abs() + lambda * (origin.abs() + kept.floor() * h));
+            + 8.0 * UNIT * (log_normaliser.abs() + lambda * (origin.abs() + kept.floor() * h))
+            // Sums over atoms are running sums.
+            + 4.0 * UNIT * kept;
         Self {
             h,
             origin,

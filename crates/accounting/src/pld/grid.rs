@@ -136,14 +136,24 @@ impl Run<'_> {
 
     /// The spacing at which the second-order error of the grid is about `width`: it adds h^2/6 to the variance of
     /// each step from above, and takes about as much from below.
+    pub(super) fn spacing(&self, width: f64) -> f64 {
+        (4.0 * width / (self.steps() * (self.saddle.lambda + 1.0))).sqrt()
+    }
+
+    /// The same, as far as a first try goes.
     pub(super) fn first_spacing(&self, width: f64) -> f64 {
-        let h = (4.0 * width / (self.steps() * (self.saddle.lambda + 1.0))).sqrt();
+        self.spacing_in(width, FIRST_PIECES)
+    }
+
+    /// The same, with at most so many pieces of a step.
+    pub(super) fn spacing_in(&self, width: f64, most_pieces: f64) -> f64 {
+        let h = self.spacing(width);
         // Neither so coarse that the shape is lost, nor beyond what can be held: a finer grid must earn its cost.
         let deviation = self.saddle.variance.sqrt();
         let step = |part: &SubsampledGaussian| Step::new(part.q, part.sigma, self.landscape.direction, -40.0).span();
         let laws = self.landscape.laws.iter().map(|(law, _)| law.span());
         let span = self.landscape.parts.iter().map(step).chain(laws).fold(0.0, f64::max);
-        h.min(deviation / 4.0).max(16.0 * deviation / MAX_POINTS as f64).max(span / FIRST_PIECES)
+        h.min(deviation / 4.0).max(16.0 * deviation / MAX_POINTS as f64).max(span / most_pieces)
     }
 
     /// Reads an interval at finer and finer spacings until it is as narrow as `goal` of its upper end, or cannot reach

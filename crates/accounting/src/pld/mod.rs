@@ -102,7 +102,8 @@ pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -
     for direction in directions(&parts, &laws) {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
-        if laws.is_empty() && *direction == Direction::Add && best.0 > 0.0 && chernoff_is_below(&uncut, delta, best.0) {
+        // Adding a record mostly costs far less than removing it, and a grid would only say so more slowly.
+        if laws.is_empty() && *direction == Direction::Add && best.0 > 0.0 && uncut.proves(best.0, delta.ln()) {
             continue;
         }
         if laws.is_empty()
@@ -173,13 +174,6 @@ fn exact_epsilon(parts: &[SubsampledGaussian], delta: f64) -> Option<(f64, f64)>
     Some((at(delta * (1.0 + slack))? * (1.0 - 4e-12), at(delta * (1.0 - slack))? * (1.0 + 4e-12)))
 }
 
-/// Whether Chernoff's bound shows this direction's epsilon to be less than `settled`, which the other's is not: adding a record
-/// mostly costs far less than removing it, and a grid would only say so more slowly. The bound is an integral's by a rule that
-/// converges to round-off, so a hundredth is left for what it misses.
-fn chernoff_is_below(landscape: &Landscape<'_>, delta: f64, settled: f64) -> bool {
-    landscape.chernoff(&landscape.for_delta(delta), delta.ln()) < 0.99 * settled
-}
-
 /// Bounds on epsilon in one direction where a short contour gives them.
 fn by_contour(landscape: &Landscape<'_>, delta: f64) -> Option<(f64, f64)> {
     let saddle = landscape.for_delta(delta);
@@ -191,6 +185,13 @@ fn by_contour(landscape: &Landscape<'_>, delta: f64) -> Option<(f64, f64)> {
 }
 
 /// The smallest delta that holds at `epsilon`, between certified bounds.
+///
+/// ```
+/// use reticent_accounting::{Epsilon, Event, NoiseMultiplier, SamplingRate, pld};
+/// let run = Event::dp_sgd(NoiseMultiplier::new(1.1)?, SamplingRate::new(256.0 / 60_000.0)?, 14_062);
+/// assert_eq!(format!("{:.1e}", pld::delta(&run, Epsilon::new(2.0)?)?.upper), "1.2e-4");
+/// # Ok::<(), reticent_accounting::Error>(())
+/// ```
 ///
 /// The bounds are typically within 0.1% of each other; below about 1e-100 the lower one becomes 0.
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
@@ -208,12 +209,10 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
     for direction in directions(&parts, &laws) {
         let laws = seen(&laws, *direction);
         let uncut = Landscape { parts: &parts, laws: &laws, direction: *direction, highest_x: vec![f64::INFINITY; parts.len()] };
-        let saddle = uncut.for_epsilon(epsilon);
-        // As for epsilon: Chernoff's bound, and a hundredth of it for the rule.
-        let log_bound = saddle.log_delta + saddle.lambda * (saddle.mean - epsilon);
-        if laws.is_empty() && *direction == Direction::Add && log_bound + 0.01 < f64::ln(best.0) {
+        if laws.is_empty() && *direction == Direction::Add && uncut.proves(epsilon, f64::ln(best.0)) {
             continue;
         }
+        let saddle = uncut.for_epsilon(epsilon);
         if laws.is_empty()
             && let Some((lower, upper)) = Contour::new(&uncut, &saddle, epsilon, saddle.log_delta).map(|c| c.delta(epsilon))
             && upper - lower <= 1e-3 * lower
@@ -224,13 +223,14 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         let landscape = landscape(&parts, &laws, *direction, SMALLEST_DELTA.ln());
         let saddle = landscape.for_epsilon(epsilon);
         let narrow = |found: &(f64, f64)| found.1 - found.0 <= 1e-3 * found.0;
-        let rarely_large = |about: f64| match (parts.as_slice(), laws.as_slice(), *direction) {
-            ([part], [], Direction::Remove) if about >= SMALLEST_DELTA && rare::is_likely(part, about, epsilon) => {
+        let rarely_large = |about: f64, likely: bool| match (parts.as_slice(), laws.as_slice(), *direction) {
+            ([part], [], Direction::Remove) if about >= SMALLEST_DELTA && (!likely || rare::is_likely(part, about, epsilon)) => {
                 rare::delta(part, epsilon, about, 1e-3, &planner)
             }
             _ => None,
         };
-        let mut rare = rarely_large(saddle.log_delta.min(0.0).exp());
+        let about = saddle.log_delta.min(0.0).exp();
+        let mut rare = rarely_large(about, true);
         if let Some(found) = rare.filter(narrow) {
             best = (f64::max(best.0, found.0), f64::max(best.1, found.1));
             continue;
@@ -245,11 +245,8 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
         // ln delta falls by about lambda for each unit of epsilon.
         let first_width = 1e-3 / (run.saddle.lambda + 1.0);
         let mut found = run.refine(&read, goal, first_width, f64::INFINITY, best.0);
-        if let Ok(grid) = &found
-            && rare.is_none()
-            && !narrow(grid)
-        {
-            rare = rarely_large(grid.1);
+        if rare.is_none() && !found.as_ref().is_ok_and(narrow) {
+            rare = rarely_large(found.as_ref().map_or(about, |grid| grid.1), false);
         }
         // Both hold.
         if let Some(other) = rare {
@@ -268,6 +265,14 @@ pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
 /// mirror image, 1 - e^-epsilon (1 - fpr - delta(epsilon)). The larger of both directions is reported, so it does not
 /// matter which of the two datasets the attacker calls positive.
 ///
+/// ```
+/// use reticent_accounting::{Event, NoiseMultiplier, SamplingRate, pld};
+/// let run = Event::dp_sgd(NoiseMultiplier::new(1.1)?, SamplingRate::new(256.0 / 60_000.0)?, 14_062);
+/// let rates = pld::trade_off(&run, &[0.01, 0.1])?;
+/// assert_eq!(format!("{:.3} {:.2}", rates[0], rates[1]), "0.040 0.24");
+/// # Ok::<(), reticent_accounting::Error>(())
+/// ```
+///
 /// [`Error::OutOfRange`] where a rate is not in [0, 1].
 pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     if let Some(&value) = fpr.iter().find(|f| !(0.0..=1.0).contains(*f)) {
@@ -279,15 +284,55 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
         return Ok(rates);
     }
     let planner = RefCell::new(RealFftPlanner::new());
+    let (mut grids, mut coarse) = (Vec::new(), false);
+    // What is cut does not matter beside the smallest rate above 0, or e^-40.
+    let smallest = fpr.iter().copied().filter(|&f| f > 0.0).fold(f64::INFINITY, f64::min).min(1.0);
+    let log_tail = (smallest.ln() - 10.0).clamp(-40.0, -20.0);
     for direction in [Direction::Remove, Direction::Add] {
         let laws = seen(&laws, direction);
-        let landscape = landscape(&parts, &laws, direction, -40.0);
-        let saddle = landscape.at(0.0);
-        let run = Run { landscape, saddle, planner: &planner };
-        let h = run.first_spacing(1e-5 * run.saddle.variance.sqrt());
-        let above = run.above(h, -40.0, -20.0)?;
-        for (&false_positives, rate) in fpr.iter().zip(&mut rates) {
-            *rate = rate.max(curve::true_positives(&above, false_positives));
+        let landscape = landscape(&parts, &laws, direction, log_tail);
+        let mut run = Run { saddle: landscape.at(0.0), landscape, planner: &planner };
+        let width = 1e-5 * run.saddle.variance.sqrt();
+        let mut h = match direction {
+            Direction::Remove => run.first_spacing(width),
+            // There is nothing else for rare, large gains of privacy.
+            Direction::Add => run.spacing_in(width, 1e6),
+        };
+        // Its error is ten times what was meant.
+        coarse |= h > 3.2 * run.spacing(width);
+        let mut above = run.above(h, log_tail, -20.0);
+        while matches!(above, Err(Error::GridTooLarge { points, .. }) if points < 1e9) {
+            h *= 2.0;
+            above = run.above(h, log_tail, -20.0);
+        }
+        let mut found = above.map(|above| fpr.iter().map(|&f| curve::true_positives(&above, f)).collect::<Vec<f64>>());
+        // Without a tilt small rates would drown in round-off.
+        if smallest < 1e-3
+            && let Ok(found) = &mut found
+        {
+            run.saddle = run.landscape.for_delta(smallest);
+            if let Ok(tilted) = run.above(h, log_tail, smallest.ln()) {
+                for (found, &f) in found.iter_mut().zip(fpr) {
+                    *found = found.min(curve::true_positives(&tilted, f));
+                }
+            }
+        }
+        grids.push(found);
+    }
+    let rare = match (parts.as_slice(), laws.as_slice()) {
+        ([part], []) if part.q < 1.0 && part.count > 1 && (coarse || grids.iter().any(Result::is_err)) => {
+            rare::true_positives(part, fpr, &planner)
+        }
+        _ => None,
+    };
+    for (i, grid) in grids.into_iter().enumerate() {
+        let found = match &rare {
+            // Both hold.
+            Some(rare) => rare.iter().zip(grid.unwrap_or(vec![1.0; fpr.len()])).map(|(rare, grid)| grid.min(rare[i])).collect(),
+            None => grid?,
+        };
+        for (rate, found) in rates.iter_mut().zip(found) {
+            *rate = rate.max(found);
         }
     }
     Ok(rates)
@@ -382,9 +427,9 @@ mod tests {
             let of = |direction| by_grid(&parts, &[], direction, delta, 1e-4, 0.0, &planner).unwrap();
             let (removed, added) = (of(Direction::Remove), of(Direction::Add));
             let landscape = Landscape { parts: &parts, laws: &[], direction: Direction::Add, highest_x: vec![f64::INFINITY] };
-            assert!(!chernoff_is_below(&landscape, delta, added.0), "{parts:?} {delta:e}: {added:?}");
-            assert!(chernoff_is_below(&landscape, delta, 2.0 * added.1), "{parts:?} {delta:e}: {added:?}");
-            left_out += usize::from(chernoff_is_below(&landscape, delta, removed.0));
+            assert!(!landscape.proves(added.0, delta.ln()), "{parts:?} {delta:e}: {added:?}");
+            assert!(landscape.proves(2.0 * added.1, delta.ln()), "{parts:?} {delta:e}: {added:?}");
+            left_out += usize::from(landscape.proves(removed.0, delta.ln()));
         }
         assert!(left_out > 1, "{left_out}");
     }

@@ -3,10 +3,11 @@
 //! With K(t) the sum over steps of ln E e^(t loss), delta(epsilon) is about e^(K(t) - t epsilon) at the t that makes
 //! this smallest, where K'(t) = epsilon. Only the choice of grid depends on it, never the truth of a bound.
 
+use super::decay::power;
 use super::law::Law;
-use super::table::Direction;
+use super::table::{Direction, UNIT};
 use crate::event::SubsampledGaussian;
-use crate::quadrature::{tilted_loss, tilted_loss_below};
+use crate::quadrature::{log_integral_at_most, tilted_loss, tilted_loss_below};
 
 /// Range of tilts: 0 is no tilt; beyond the last the loss is so small that none is needed.
 const SMALLEST: f64 = 1e-3;
@@ -92,6 +93,34 @@ impl Landscape<'_> {
             }
         }
         best
+    }
+
+    /// An upper bound on ln E e^(lambda loss) of all sampled Gaussians, uncut, proved.
+    pub(crate) fn log_moment_at_most(&self, lambda: f64) -> f64 {
+        let one = |part: &SubsampledGaussian| {
+            if part.q == 1.0 {
+                return 0.5 * lambda * (lambda + 1.0) / (part.sigma * part.sigma) * (1.0 + 8.0 * UNIT);
+            }
+            log_integral_at_most(part.q, part.sigma, power(self.direction, lambda))
+        };
+        let sum: f64 = self.parts.iter().map(|part| part.count as f64 * one(part)).sum();
+        sum + 2.0 * self.parts.len() as f64 * UNIT * sum.abs()
+    }
+
+    /// Whether Chernoff's bound proves that sampled Gaussians, uncut, have at most `delta` at `epsilon`: for every t > 0,
+    /// (1 - e^-y)+ <= e^(t y) t^t / (t + 1)^(t + 1).
+    pub(crate) fn proves(&self, epsilon: f64, log_delta: f64) -> bool {
+        // No loss may be so large; and the higher the tilt, the more an integral costs.
+        let highest = self.parts.iter().map(|p| p.sigma * p.sigma).fold(1.0, f64::min) * 1e5;
+        let lambda = self.for_epsilon(epsilon).lambda.min(highest);
+        if lambda <= 0.0 {
+            return false;
+        }
+        [1.0, 0.7, 1.4].into_iter().any(|factor| {
+            let t = lambda * factor;
+            let log_bound = self.log_moment_at_most(t) - t * epsilon - (t + 1.0).ln() - t * (1.0 / t).ln_1p();
+            log_bound + 8.0 * UNIT * (2.0 + t * epsilon + t) < log_delta
+        })
     }
 
     /// The tilt for a given epsilon.

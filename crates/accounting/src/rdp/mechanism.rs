@@ -87,9 +87,8 @@ fn repeat_and_select(runs: Runs, mean: f64, event: &Event, order: f64) -> Result
     let from_mean = mean.ln() / (order - 1.0);
     let with_gamma = |eta: f64, gamma: f64| -> Result<f64, Error> {
         let parts = event.parts(NAME)?;
-        super::divergence(&parts, 2.0)?;
-        let (_, penalty) =
-            super::minimise_over_orders(|j| (1.0 - 1.0 / j) * super::divergence(&parts, j).unwrap_or(f64::INFINITY) - gamma.ln() / j);
+        let divergence = super::Divergence::checked(&parts)?;
+        let (_, penalty) = super::minimise_over_orders(|j| (1.0 - 1.0 / j) * divergence.or_infinite(j) - gamma.ln() / j);
         Ok(one + (1.0 + eta) * penalty.max(0.0) + from_mean)
     };
     match runs {

@@ -40,6 +40,17 @@ pub fn randomised_response(truth: usize, answers: usize, epsilon: &Ratio, rng: &
 ///
 /// McSherry, Talwar 2007. [`permute_and_flip`] is never worse and charged the same.
 ///
+/// ```
+/// use rand_core::SeedableRng;
+/// use reticent_accounting::sample::{Ratio, exponential};
+/// let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(4);
+/// let epsilon = Ratio::new(2, 1)?;
+/// let second = (0..1000).filter(|_| exponential(&[0, 1], 1, &epsilon, &mut rng) == Ok(1)).count();
+/// // e/(e + 1) = .731 of them; four standard errors are 56.
+/// assert!(second.abs_diff(731) < 56);
+/// # Ok::<(), reticent_accounting::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::OutOfRange`] without a candidate, or for a sensitivity of 0.
 pub fn exponential(scores: &[i64], sensitivity: u64, epsilon: &Ratio, rng: &mut impl CryptoRng) -> Result<usize, Error> {
@@ -84,6 +95,17 @@ pub fn permute_and_flip(scores: &[i64], sensitivity: u64, epsilon: &Ratio, rng: 
 ///
 /// Real-valued noise cannot be drawn exactly, and need not be: who wins has the distribution of [`permute_and_flip`] (Ding, Kifer, Saghaian,
 /// Steinke, Wang, Xiao, Zhang 2021, arXiv:2105.07260), which draws it. Only the winner is given, never its noisy score: that would cost more.
+///
+/// ```
+/// use rand_core::SeedableRng;
+/// use reticent_accounting::sample::{Ratio, report_noisy_max};
+/// let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(6);
+/// let epsilon = Ratio::new(2, 1)?;
+/// let second = (0..1000).filter(|_| report_noisy_max(&[0, 1], 1, &epsilon, &mut rng) == Ok(1)).count();
+/// // 1 - 1/2e = .816 of them; four standard errors are 49.
+/// assert!(second.abs_diff(816) < 49);
+/// # Ok::<(), reticent_accounting::Error>(())
+/// ```
 ///
 /// # Errors
 /// Those of [`permute_and_flip`].

@@ -114,6 +114,17 @@ impl DiscreteGaussian {
 
     /// The noise that makes a value of sensitivity `sensitivity` ρ-zCDP: σ² = Δ²/(2ρ).
     ///
+    /// ```
+    /// use rand_core::SeedableRng;
+    /// use reticent_accounting::sample::{DiscreteGaussian, Ratio};
+    /// let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(2);
+    /// let noise = DiscreteGaussian::private(1, &Ratio::new(1, 50)?)?; // rho = 1/50: a variance of 25
+    /// let within = (0..1000).filter(|_| noise.sample(&mut rng).abs() <= 5).count();
+    /// // .729 of them; four standard errors are 56.
+    /// assert!(within.abs_diff(729) < 56);
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfRange`] for a sensitivity or a ρ of 0.
     pub fn private(sensitivity: u64, rho: &Ratio) -> Result<Self, Error> {

@@ -152,6 +152,7 @@ fn json_is_as_it_has_always_been() {
             Event::TruncatedPoissonSampled { sampling_rate: rate, records: n(100), batch: n(10), event: Box::new(noise(2.0)) },
             r#"{"kind":"truncated-poisson-sampled","sampling_rate":0.5,"records":100,"batch":10,"event":{"kind":"gaussian","noise_multiplier":2.0}}"#,
         ),
+        (Event::ZeroOut { event: Box::new(Event::None) }, r#"{"kind":"zero-out","event":{"kind":"none"}}"#),
         (
             Event::BandedMatrix { noise_multiplier: sigma(2.0), sampling_rate: rate, bands: n(3), steps: n(10) },
             r#"{"kind":"banded-matrix","noise_multiplier":2.0,"sampling_rate":0.5,"bands":3,"steps":10}"#,
@@ -219,6 +220,7 @@ fn each_accountant_answers_or_refuses_by_name() {
     let n = |value| NonZeroU64::new(value).unwrap();
     let rate = reticent_accounting::SamplingRate::new(0.05).unwrap();
     let fixed = Event::FixedSizeSampled { records: n(100), batch: n(10), with_replacement: false, event: Box::new(noise(2.0)) };
+    let cut = Event::TruncatedPoissonSampled { sampling_rate: rate, records: n(100), batch: n(10), event: Box::new(noise(2.0)) };
     // PLD, Renyi, exact Gaussian, zCDP, pure.
     let table = [
         (Event::None, "yyyyy"),
@@ -235,7 +237,10 @@ fn each_accountant_answers_or_refuses_by_name() {
         (Event::PermuteAndFlip { epsilon: epsilon(1.0) }, "yynyy"),
         (fixed.clone(), "nnnnn"),
         (Event::ReplaceOne { event: Box::new(fixed) }, "yynnn"),
-        (Event::TruncatedPoissonSampled { sampling_rate: rate, records: n(100), batch: n(10), event: Box::new(noise(2.0)) }, "yynnn"),
+        (cut.clone(), "yynnn"),
+        (Event::ZeroOut { event: Box::new(cut.clone()) }, "yynnn"),
+        (Event::ReplaceOne { event: Box::new(cut) }, "yynnn"),
+        (Event::ZeroOut { event: Box::new(dp_sgd(0.05, 2.0, 1)) }, "nnnnn"),
         (Event::TreeAggregation { noise_multiplier: sigma(2.0), steps: n(5) }, "yyyyn"),
         (Event::BandedMatrix { noise_multiplier: sigma(2.0), sampling_rate: rate, bands: n(3), steps: n(10) }, "yynnn"),
         (

@@ -49,6 +49,19 @@ fn rare_losses_are_narrow() {
     }
 }
 
+/// A small epsilon at a tiny delta: round-off of the transform counts there as the masses do, which is by their distance from epsilon.
+/// And a delta so small that the even grid alone cannot tell it: epsilon there must say the same.
+#[test]
+fn tiny_deltas_are_narrow() {
+    let found = pld::epsilon(&dp_sgd(1e-5, 20.0, 1_000_000), delta(1e-20)).unwrap();
+    assert!(found.width() <= 5e-4 * found.upper.get() && found.contains(0.004_083_5), "{found}");
+
+    let run = dp_sgd(1e-4, 1.0, 1_000_000);
+    let (at, inverse) = (pld::delta(&run, epsilon(1.3)).unwrap(), pld::epsilon(&run, delta(1e-20)).unwrap());
+    assert!(at.lower > 9e-21 && at.upper - at.lower < 0.1 * at.lower, "{at:?}");
+    assert!(inverse.upper.get() < 1.3 && at.lower < 1e-20, "{at:?} {inverse}");
+}
+
 /// Google's dp_accounting, rdp_privacy_accountant_test.py (spot.csv, rows dpacc-psg-*). Its order 1.5, 6.70579741e-4, is
 /// above the integral (6.5007089719e-4 by mpmath): a bound, but not the divergence.
 #[test]

@@ -95,6 +95,23 @@ fn truncating_is_never_looser_than_dp_accounting() {
         assert!(found.upper >= whole.lower, "{batch}: {found} {whole}");
         assert!(rdp::epsilon(&truncated(batch), delta(1e-5)).unwrap().epsilon >= found.lower, "{batch}: {found}");
     }
+    // Emptying is bounded more tightly than by the reference's replacement at half the noise: what stays kept is what it was.
+    for (batch, reference) in [(300, 3.458_578), (320, 2.408_663), (384, 2.381_686)] {
+        let emptied = neighbours::under(&truncated(batch), Neighbours::ZeroOut).unwrap();
+        let found = pld::epsilon(&emptied, delta(1e-5)).unwrap();
+        assert!(found.upper.get() <= reference + 1e-6 && found.width() <= 1e-3 * reference, "{batch}: {found} {reference}");
+        assert!(found.upper >= whole.lower, "{batch}: {found} {whole}");
+        assert!(rdp::epsilon(&emptied, delta(1e-5)).unwrap().epsilon >= found.lower, "{batch}: {found}");
+    }
+    // A few steps: replaced costs more than emptied, and than replacing where nothing is cut.
+    let few = |relation| {
+        let Event::SelfComposed { event, .. } = truncated(300) else { panic!("a run") };
+        pld::epsilon(&neighbours::under(&event.times(50), relation).unwrap(), delta(1e-5)).unwrap()
+    };
+    let uncut = neighbours::under(&Event::dp_sgd(noise(1.1), rate(256.0 / 60_000.0), 50), Neighbours::ReplaceOne).unwrap();
+    let (emptied, replaced, uncut) = (few(Neighbours::ZeroOut), few(Neighbours::ReplaceOne), pld::epsilon(&uncut, delta(1e-5)).unwrap());
+    assert!(replaced.lower > emptied.upper && replaced.upper >= uncut.lower, "{emptied} {replaced} {uncut}");
+    assert!(replaced.width() <= 1e-3 * replaced.upper.get(), "{replaced}");
     // Where the cut never comes it changes nothing.
     let uncut = Event::TruncatedPoissonSampled { sampling_rate: rate(0.1), records: count(50), batch: count(50), event: gaussian(1.0) };
     let (found, plain) = (
@@ -173,22 +190,35 @@ fn no_small_data_set_exceeds_its_bound() {
     };
     let replace = |event: Event| neighbours::under(&event, Neighbours::ReplaceOne).unwrap();
     let poisson = Event::PoissonSampled { sampling_rate: rate(q), event: gaussian(sigma) };
-    let cut = Event::TruncatedPoissonSampled { sampling_rate: rate(q), records: count(3), batch: count(1), event: gaussian(sigma) };
+    let cut =
+        |batch| Event::TruncatedPoissonSampled { sampling_rate: rate(q), records: count(3), batch: count(batch), event: gaussian(sigma) };
+    let emptied = |event: Event| neighbours::under(&event, Neighbours::ZeroOut).unwrap();
     let whole = |set: &[f64]| poisson_of(set, 3);
     let first = |set: &[f64]| poisson_of(set, 1);
+    let two = |set: &[f64]| poisson_of(set, 2);
     type Mechanism<'a> = &'a dyn Fn(&[f64]) -> Vec<(f64, f64)>;
-    let cases: [(Event, Mechanism<'_>, bool); 5] = [
-        (replace(fixed(sigma, 3, 2, false)), &without, true),
-        (replace(fixed(sigma, 3, 2, true)), &with, true),
-        (replace(poisson.clone()), &whole, true),
-        (cut, &first, false),
-        (poisson, &whole, false),
+    use Neighbours::{AddOrRemoveOne, ReplaceOne, ZeroOut};
+    let cases: [(Event, Mechanism<'_>, Neighbours); 9] = [
+        (replace(fixed(sigma, 3, 2, false)), &without, ReplaceOne),
+        (replace(fixed(sigma, 3, 2, true)), &with, ReplaceOne),
+        (replace(poisson.clone()), &whole, ReplaceOne),
+        (replace(cut(1)), &first, ReplaceOne),
+        (replace(cut(2)), &two, ReplaceOne),
+        (emptied(cut(1)), &first, ZeroOut),
+        (emptied(cut(2)), &two, ZeroOut),
+        (cut(1), &first, AddOrRemoveOne),
+        (poisson, &whole, AddOrRemoveOne),
     ];
-    for (event, mechanism, replaced) in cases {
+    let neighbour = |set: &[f64], value: f64, relation| match relation {
+        ReplaceOne => vec![set[0], set[1], value],
+        ZeroOut => vec![set[0], set[1], 0.0],
+        AddOrRemoveOne => vec![set[0], set[1]],
+    };
+    for (event, mechanism, relation) in cases {
         let mut closest = 0.0_f64;
         for (at, bound) in [0.0, 0.5, 1.5].map(|at| (at, pld::delta(&event, epsilon(at)).unwrap().upper)) {
             for_all_sets(&values, |set, value| {
-                let other = if replaced { vec![set[0], set[1], value] } else { vec![set[0], set[1]] };
+                let other = neighbour(set, value, relation);
                 let (p, q) = (mechanism(set), mechanism(&other));
                 for (p, q) in [(&p, &q), (&q, &p)] {
                     let exact = hockey_stick(at, |x| density(p, sigma, x), |x| density(q, sigma, x));
@@ -201,7 +231,7 @@ fn no_small_data_set_exceeds_its_bound() {
         for order in [1.4, 2.0, 5.0] {
             let bound = rdp::rdp(&event, Order::new(order).unwrap()).unwrap();
             for_all_sets(&values, |set, value| {
-                let other = if replaced { vec![set[0], set[1], value] } else { vec![set[0], set[1]] };
+                let other = neighbour(set, value, relation);
                 let (p, q) = (mechanism(set), mechanism(&other));
                 for (p, q) in [(&p, &q), (&q, &p)] {
                     let exact = renyi(order, |x| density(p, sigma, x), |x| density(q, sigma, x));

@@ -18,6 +18,7 @@
 //! When a record is added the rare losses are large gains of privacy, and an even grid for the others does.
 
 mod atoms;
+mod attack;
 mod small;
 
 use std::cell::RefCell;
@@ -25,6 +26,7 @@ use std::cell::RefCell;
 use realfft::RealFftPlanner;
 
 use self::atoms::{Atom, convolve_above, convolve_below, rare_above, rare_below};
+pub(crate) use self::attack::true_positives;
 use self::small::{Small, Tilted};
 use super::compose::{Fewer, Part};
 use super::saddle::Landscape;

@@ -21,7 +21,7 @@ impl Small {
 
 /// Sums over a composition at one tilt. Of its points only what a formula does not give is kept: there are millions.
 pub(super) struct Tilted {
-    /// At each grid point, the highest first: the mass above, and the same discounted by e^(point - loss).
+    /// At each grid point, the highest first: the mass above, and delta there, the sum of mass (1 - e^(point - loss)).
     points: Vec<(f64, f64)>,
     top: f64,
     h: f64,
@@ -79,7 +79,7 @@ impl Tilted {
         }
         made.points.reserve_exact(useful);
         walk(composed, |_, above| {
-            made.points.push((above.mass, above.discounted));
+            made.points.push((above.mass, above.delta));
             made.points.len() < useful
         });
         let last = made.points[useful - 1].0;
@@ -111,16 +111,16 @@ impl Tilted {
 
     fn delta_above(&self, y: f64) -> f64 {
         let (at, beyond, lowest) = self.at(y - self.shift);
-        let (mass, discounted) = self.points[at];
-        let sum = (mass - discounted * beyond.exp()).max(0.0) * (1.0 + self.relative);
+        let (mass, delta) = self.points[at];
+        let sum = (beyond.exp() * delta - beyond.exp_m1() * mass).max(0.0) * (1.0 + self.relative);
         let missing = if lowest { self.missing * -beyond.exp_m1() } else { 0.0 };
         sum + missing + self.noise(at, mass, self.weight(at)).0 + self.above
     }
 
     fn delta_below(&self, y: f64) -> f64 {
         let (at, beyond, _) = self.at(y + self.shift);
-        let (mass, discounted) = self.points[at];
-        let sum = (mass - discounted * beyond.exp()) * (1.0 - self.relative);
+        let (mass, delta) = self.points[at];
+        let sum = (beyond.exp() * delta - beyond.exp_m1() * mass) * (1.0 - self.relative);
         let (noise, wrapped) = self.noise(at, mass, self.weight(at));
         (sum - noise - wrapped).max(0.0)
     }
