@@ -56,9 +56,7 @@ mod tests {
     /// The rates are those of the bounds on delta, at the epsilon where that is the least.
     #[test]
     fn rates_are_those_of_delta() {
-        for (q, sigma, count, rates) in
-            [(1e-4, 0.5, 10_000, [1e-6, 1e-3]), (1e-5, 0.8, 10_000, [1e-6, 0.1]), (1e-4, 1.0, 300_000, [1e-5, 0.02])]
-        {
+        for (q, sigma, count, rates) in [(1e-4, 0.5, 10_000, [1e-6, 1e-3]), (1e-5, 0.8, 10_000, [1e-6, 0.1])] {
             let run = Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), SamplingRate::new(q).unwrap(), count);
             let found = trade_off(&run, &rates).unwrap();
             for (f, found) in rates.into_iter().zip(found) {
