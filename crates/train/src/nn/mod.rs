@@ -4,6 +4,8 @@
 //! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
 //! of a unit together.
 
+mod tanh;
+mod activations;
 pub mod attention;
 pub mod conv;
 mod embedding;
@@ -13,6 +15,8 @@ mod recurrent;
 pub mod transformer;
 mod without_parameters;
 
+pub use tanh::{Tanh, tanh};
+pub use activations::{PRelu, PReluConfig, SwiGlu, SwiGluConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
 pub use norm::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};

@@ -34,7 +34,7 @@ fn optimizers() -> Vec<(&'static str, ModuleOptimizer)> {
 }
 
 fn checkpoints(folder: &Path, every: u64) -> Checkpoints {
-    Checkpoints { folder: folder.to_owned(), every: every.try_into().unwrap() }
+    Checkpoints::new(folder, every.try_into().unwrap())
 }
 
 fn run(optimizer: &ModuleOptimizer) -> Run {
