@@ -107,7 +107,7 @@ pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: 
     let device = Device::flex();
     let rows = UnitRows::new(data, plan.max_rows_per_unit);
     let all: Vec<usize> = (0..rows.units().len()).collect();
-    let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
+    let Some(batch) = rows.batch(&all, &device).map(Batch::without_padding) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
     let schema = data.table().schema();
     let mut weights = plain(plan, fresh(plan, schema.width(), schema.classes()), learning_rate, steps);
@@ -138,7 +138,7 @@ pub(crate) fn run_plain_epochs(
     for _ in 0..epochs {
         order.shuffle(&mut rng);
         for chosen in order.chunks(batch) {
-            let Some(batch) = rows.batch(chosen, &device) else { continue };
+            let Some(batch) = rows.batch(chosen, &device).map(Batch::without_padding) else { continue };
             let count: f32 = batch.mask.clone().sum().into_scalar();
             weights.step(exact(&weights.model, &batch, 1.0 / f64::from(count.max(1.0))));
             observe(Progress { step: weights.done, steps });
