@@ -7,9 +7,7 @@ use crate::individual::Individual;
 use crate::ledger::{Charge, Ledger};
 use crate::sabotage::{self, Bug};
 use crate::weights::{Average, Weights};
-use crate::{
-    Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum_universal,
-};
+use crate::{Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum_universal};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;

@@ -83,7 +83,10 @@ fn a_killed_training_goes_on_where_it_was() {
         assert!(released_weights(&workspace) == released_weights(&from_the_start), "{stops:?}: other weights");
         let after = workspace.budget().unwrap();
         assert_eq!((after.spent, states(&workspace)), (before.spent, vec!["released".into()]), "{stops:?}");
-        assert!(!workspace.files().into_keys().any(|name| name.contains("run.") || name.ends_with("noise.key")), "{stops:?}: state is left");
+        assert!(
+            !workspace.files().into_keys().any(|name| name.contains("run.") || name.ends_with("noise.key")),
+            "{stops:?}: state is left"
+        );
     }
 }
 

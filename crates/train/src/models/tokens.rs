@@ -141,7 +141,8 @@ mod tests {
     #[test]
     fn a_decoder_over_pieces_equals_the_oracle() {
         let vocabulary = PublicVocabulary::learn(&PUBLIC, 280).unwrap();
-        let config = DecoderConfig::new().with_vocabulary(vocabulary.len()).with_max_length(12).with_d_model(8).with_d_ff(8).with_n_heads(2);
+        let config =
+            DecoderConfig::new().with_vocabulary(vocabulary.len()).with_max_length(12).with_d_model(8).with_d_ff(8).with_n_heads(2);
         let model = config.init(&Device::flex().autodiff());
         let units: Vec<Vec<Vec<u32>>> = PUBLIC.iter().map(|text| vec![vocabulary.symbols_of(text).unwrap()]).collect();
         let batch = TextBatch::new(&units, vocabulary.len(), 1, 12, &Device::flex()).unwrap();

@@ -4,7 +4,6 @@
 //! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
 //! of a unit together.
 
-mod tanh;
 mod activations;
 pub mod attention;
 pub mod conv;
@@ -12,10 +11,10 @@ mod embedding;
 mod linear;
 mod norm;
 mod recurrent;
+mod tanh;
 pub mod transformer;
 mod without_parameters;
 
-pub use tanh::{Tanh, tanh};
 pub use activations::{PRelu, PReluConfig, SwiGlu, SwiGluConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
@@ -24,4 +23,5 @@ pub use recurrent::{
     BiGru, BiGruConfig, BiLstm, BiLstmConfig, BiRnn, BiRnnConfig, GateController, Gru, GruConfig, Lstm, LstmConfig, LstmState, Rnn,
     RnnConfig, RnnState,
 };
+pub use tanh::{Tanh, tanh};
 pub use without_parameters::*;

@@ -62,7 +62,7 @@ fn rational(x: f32) -> f32 {
     const EDGE: f32 = 7.905_311;
     let x = x.clamp(-EDGE, EDGE);
     let s = x * x;
-    let mut p = -2.760_768_5e-16 * s + 2.000_187_9e-13;
+    let mut p = -2.760_768_5e-16 * s + 2.000_188e-13;
     p = p * s - 8.604_672e-11;
     p = p * s + 5.122_297e-8;
     p = p * s + 1.485_722_4e-5;
@@ -70,7 +70,7 @@ fn rational(x: f32) -> f32 {
     p = p * s + 4.893_524_6e-3;
     let mut q = 1.198_258_4e-6 * s + 1.185_347_1e-4;
     q = q * s + 2.268_434_6e-3;
-    q = q * s + 4.893_525_2e-3;
+    q = q * s + 4.893_525e-3;
     // Not x · p, which loses what is left of the smallest.
     (x * (p / q)).clamp(-1.0, 1.0)
 }

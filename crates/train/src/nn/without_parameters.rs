@@ -24,7 +24,7 @@ pub mod activation {
     pub use burn::nn::activation::{
         Celu, CeluConfig, Elu, EluConfig, GLU, Gelu, HardShrink, HardShrinkConfig, HardSigmoid, HardSigmoidConfig, HardSwish, Hardtanh,
         HardtanhConfig, LeakyRelu, LeakyReluConfig, LogSigmoid, Mish, RRelu, RReluConfig, Relu, Relu6, Selu, Shrink, ShrinkConfig, SiLU,
-        Sigmoid, SoftShrink, SoftShrinkConfig, Softplus, SoftplusConfig, Softsign, Tanhshrink, Threshold, ThresholdConfig,
-        ThresholdedRelu, ThresholdedReluConfig,
+        Sigmoid, SoftShrink, SoftShrinkConfig, Softplus, SoftplusConfig, Softsign, Tanhshrink, Threshold, ThresholdConfig, ThresholdedRelu,
+        ThresholdedReluConfig,
     };
 }

@@ -126,10 +126,7 @@ fn plans_that_are_not_covered_are_refused() {
     let sampling = crate::Sampling::FixedSize { records: 40.try_into().unwrap(), batch, with_replacement: false };
     let others = [
         crate::PrivacyPlan { sampling, ..plan.clone() },
-        crate::PrivacyPlan {
-            adaptive: Some(crate::AdaptiveClip { quantile: 0.5, learning_rate: 0.2, count_noise: 10.0 }),
-            ..plan.clone()
-        },
+        crate::PrivacyPlan { adaptive: Some(crate::AdaptiveClip { quantile: 0.5, learning_rate: 0.2, count_noise: 10.0 }), ..plan.clone() },
         crate::PrivacyPlan { noise: crate::Noise::Grid { coordinates: 100.try_into().unwrap() }, ..plan },
     ];
     for other in others {

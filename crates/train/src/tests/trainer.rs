@@ -3,8 +3,8 @@
 use super::*;
 use crate::gradient::{clipped_sum_of_first, read};
 use crate::{
-    Augmentation, Average, Charge, Error, Examples, Labelled, LabelledBatch, Ledger, MemoryLedger, Mode, Performance, Permitted, PrivacyPlan, Progress,
-    PublicExamples, Sampling, Trainer, UnitBatch, cross_entropy,
+    Augmentation, Average, Charge, Error, Examples, Labelled, LabelledBatch, Ledger, MemoryLedger, Mode, Performance, Permitted,
+    PrivacyPlan, Progress, PublicExamples, Sampling, Trainer, UnitBatch, cross_entropy,
 };
 use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
