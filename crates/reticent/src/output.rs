@@ -49,6 +49,7 @@ pub(crate) struct Progress {
     bar: indicatif::ProgressBar,
     label: String,
     total: u64,
+    before: u64,
     started: Instant,
     said: Instant,
 }
@@ -61,13 +62,20 @@ impl Progress {
         let style = indicatif::ProgressStyle::with_template("{msg:24} {wide_bar} {pos}/{len} {eta} left").expect("the template is valid");
         bar.set_style(style);
         bar.set_message(label.to_owned());
-        Self { bar, label: label.into(), total, started: Instant::now(), said: Instant::now() }
+        Self { bar, label: label.into(), total, before: 0, started: Instant::now(), said: Instant::now() }
+    }
+
+    /// What was done before: it took none of the time that the rest is judged by.
+    pub(crate) fn from(&mut self, position: u64) {
+        self.before = position;
+        self.bar.set_position(position);
+        self.bar.reset_eta();
     }
 
     pub(crate) fn at(&mut self, position: u64) {
         self.bar.set_position(position);
-        if self.bar.is_hidden() && self.said.elapsed() > Self::SILENT && position > 0 && position < self.total {
-            let left = self.started.elapsed().as_secs_f64() * (self.total - position) as f64 / position as f64;
+        if self.bar.is_hidden() && self.said.elapsed() > Self::SILENT && position > self.before && position < self.total {
+            let left = self.started.elapsed().as_secs_f64() * (self.total - position) as f64 / (position - self.before) as f64;
             say(format!("{}: {position} of {}, about {left:.0} s left", self.label, self.total));
             self.said = Instant::now();
         }

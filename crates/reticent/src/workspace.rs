@@ -6,6 +6,7 @@ use crate::erasure;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::suppression::Suppression;
+use crate::verbs::train::run;
 use reticent_data::PseudonymKey;
 use reticent_govern::{Actor, Event, Ledger, ReservationState};
 use reticent_proof::log::{Log, SignedCheckpoint, SigningKey};
@@ -214,11 +215,16 @@ impl Workspace {
         Ok(())
     }
 
-    /// Destroys the noise key of a released run and moves its files from the run's own folder into place.
+    /// Destroys the noise key and the state of a released run and moves its files from the run's own folder into place.
     pub(crate) fn settle_files(&self, run: &str, model: &str) -> Result<(), Failure> {
         let (from, to) = (self.hidden("runs").join(run), self.hidden("models").join(model));
+        if to.exists() {
+            // What is back, from a restored backup perhaps.
+            return self.discard_run(run);
+        }
         disk::shred(&from.join("noise.key"))?;
-        if from.exists() && !to.exists() {
+        run::shred(&from)?;
+        if from.exists() {
             if let Some(parent) = to.parent() {
                 disk::create_folder(parent)?;
             }
@@ -231,6 +237,7 @@ impl Workspace {
     pub(crate) fn discard_run(&self, run: &str) -> Result<(), Failure> {
         let folder = self.hidden("runs").join(run);
         disk::shred(&folder.join("noise.key"))?;
+        run::shred(&folder)?;
         if folder.exists() {
             std::fs::remove_dir_all(&folder).map_err(|e| disk::io("remove", &folder, &e))?;
         }

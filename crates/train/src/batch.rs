@@ -2,6 +2,7 @@
 
 use crate::UnitBatch;
 use crate::examples::{Examples, Permitted, digest_rows};
+use crate::gradient::read;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use reticent_data::{Encoded, Units, encode};
 use sha2::{Digest, Sha256};
@@ -24,6 +25,21 @@ pub struct Batch {
     pub units: usize,
     /// Rows a unit takes.
     pub cap: usize,
+}
+
+impl Batch {
+    /// The rows alone, without the padding that keeps those of a unit together: for what asks of no unit by itself.
+    pub(crate) fn without_padding(self) -> Self {
+        let of_mask: Vec<f64> = read(self.mask.clone());
+        let rows: Vec<i64> = (0_i64..).zip(&of_mask).filter(|(_, mask)| **mask > 0.0).map(|(row, _)| row).collect();
+        if rows.len() == of_mask.len() || rows.is_empty() {
+            return self;
+        }
+        let cap = rows.len();
+        let rows: Tensor<1, Int> = Tensor::from_data(TensorData::new(rows, [cap]), &self.mask.device());
+        let (inputs, labels) = (self.inputs.select(0, rows.clone()), self.labels.select(0, rows.clone()));
+        Self { inputs, labels, mask: self.mask.select(0, rows), units: 1, cap }
+    }
 }
 
 impl UnitBatch for Batch {

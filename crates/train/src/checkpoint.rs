@@ -15,6 +15,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Where a run keeps its state, and how often.
@@ -25,11 +26,26 @@ use zeroize::Zeroizing;
 pub struct Checkpoints {
     /// The run's own folder; it is there already.
     pub folder: PathBuf,
-    /// Steps from one checkpoint to the next. An interrupted run repeats the steps after its last checkpoint, with the same noise.
+    /// Most steps from one checkpoint to the next. An interrupted run repeats the steps after its last checkpoint, with the same noise.
     pub every: NonZeroU64,
+    /// Most time from one to the next, where steps may be slow: the step that goes beyond it is kept. When a state is kept changes no weight.
+    pub within: Option<Duration>,
 }
 
 impl Checkpoints {
+    /// Every so many steps in this folder.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, every: NonZeroU64) -> Self {
+        Self { folder: folder.into(), every, within: None }
+    }
+
+    /// The files that a run may leave in the folder: its state, and what an interruption left of the next one. Whoever releases or gives up the
+    /// run destroys them.
+    #[must_use]
+    pub fn files(&self) -> [PathBuf; 2] {
+        [self.path(), partial(&self.path())]
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.join("run.checkpoint")
     }
@@ -263,10 +279,15 @@ pub(crate) fn frozen<M: Module>(model: &M) -> String {
     hex::encode(frozen.0.finalize())
 }
 
+/// The name of a file that is not complete.
+fn partial(path: &Path) -> PathBuf {
+    path.with_extension("partial")
+}
+
 /// Writes a file so that a crash leaves the old one or the new one, and the new one once this returns. Nobody else may read it.
 fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let io = |source| Error::Io { what: format!("cannot write {}", path.display()), source };
-    let partial = path.with_extension("partial");
+    let partial = partial(path);
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

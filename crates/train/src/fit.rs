@@ -6,7 +6,7 @@ use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
 use crate::optimiser::AveragedGradient;
 use crate::weights::{Average, Exact, Weights};
-use crate::{Batch, Classifier, Error, Optimiser, Performance, Plan, Progress, Trainer, UnitRows};
+use crate::{Batch, Checkpoints, Classifier, Error, Optimiser, Performance, Plan, Progress, Trainer, UnitRows};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
@@ -30,7 +30,27 @@ pub fn fit_private(
 ) -> Result<Classifier, Error> {
     let schema = data.table().schema();
     let rows = UnitRows::permitted(data, plan.max_rows_per_unit);
-    run_private(plan, rows, fresh(plan, schema.width(), schema.classes()), (key, binding), Performance::default(), observe)
+    run_private(plan, rows, fresh(plan, schema.width(), schema.classes()), (key, binding), Performance::default(), None, observe)
+}
+
+/// As [`fit_private`], with its state on the disk: a run that was interrupted goes on from there and gives the weights, bit for bit, that it
+/// would have given. `observe` is told first where it goes on.
+///
+/// # Errors
+/// As [`fit_private`]; [`Error::OtherRun`] where the state in the folder is of another run, [`Error::Checkpoint`] where it is damaged,
+/// [`Error::Io`].
+pub fn fit_private_resumable(
+    plan: &Plan,
+    data: &PermittedTable,
+    key: &RunKey,
+    binding: &Binding,
+    checkpoints: Checkpoints,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
+    let schema = data.table().schema();
+    let rows = UnitRows::permitted(data, plan.max_rows_per_unit);
+    let start = fresh(plan, schema.width(), schema.classes());
+    run_private(plan, rows, start, (key, binding), Performance::default(), Some(checkpoints), observe)
 }
 
 /// A run of a plan of `reticent.toml`.
@@ -40,7 +60,8 @@ pub(crate) fn run_private<E: Examples<Batch = Batch>>(
     start: Classifier,
     (key, binding): (&RunKey, &Binding),
     performance: Performance,
-    mut observe: &mut dyn FnMut(Progress),
+    checkpoints: Option<Checkpoints>,
+    observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
     plan.check()?;
     let optimizer = (plan.optimiser.for_module(), plan.learning_rate);
@@ -48,7 +69,14 @@ pub(crate) fn run_private<E: Examples<Batch = Batch>>(
     let mut trainer = Trainer::new(plan.privacy(), start, optimizer, rows, losses, secret, ChargedElsewhere)?
         .with_performance(performance)
         .with_average(Average::SecondHalf)?;
-    trainer.fit(&mut observe)?;
+    if let Some(checkpoints) = checkpoints {
+        trainer = trainer.with_checkpoints(checkpoints);
+    }
+    let begun = trainer.resume()?;
+    if begun.step > 0 {
+        observe(begun);
+    }
+    trainer.fit(observe)?;
     Ok(trainer.finish()?.model)
 }
 
@@ -79,7 +107,7 @@ pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: 
     let device = Device::flex();
     let rows = UnitRows::new(data, plan.max_rows_per_unit);
     let all: Vec<usize> = (0..rows.units().len()).collect();
-    let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
+    let Some(batch) = rows.batch(&all, &device).map(Batch::without_padding) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
     let schema = data.table().schema();
     let mut weights = plain(plan, fresh(plan, schema.width(), schema.classes()), learning_rate, steps);
@@ -110,7 +138,7 @@ pub(crate) fn run_plain_epochs(
     for _ in 0..epochs {
         order.shuffle(&mut rng);
         for chosen in order.chunks(batch) {
-            let Some(batch) = rows.batch(chosen, &device) else { continue };
+            let Some(batch) = rows.batch(chosen, &device).map(Batch::without_padding) else { continue };
             let count: f32 = batch.mask.clone().sum().into_scalar();
             weights.step(exact(&weights.model, &batch, 1.0 / f64::from(count.max(1.0))));
             observe(Progress { step: weights.done, steps });

@@ -15,17 +15,20 @@ const PARTS: usize = 32;
 ///
 /// Whether it was drawn or not: so the norm of a unit that was not drawn is needed too. It is computed for every unit in each `every`-th step,
 /// which costs a pass over all of them; in the other steps a unit that was not drawn is charged the full bound, which is sound and usually
-/// far too much. For values that are more than the plan's ε under another name, look at everyone in every step. Norms are rounded up to a
-/// 32nd of the bound, and losses add up as Rényi divergences.
+/// far too much. For values that are more than the plan's ε under another name, look at everyone in every step. Losses add up as Rényi
+/// divergences. Norms, over the noise of their step, are rounded up to a 32nd of what the bound is over the least noise: bounds and noise may
+/// follow schedules.
 ///
 /// The number is of the run that took place (*output-specific* in Yu et al.), not a promise that was made before it: a
 /// promise of that kind needs a filter that takes a unit out when its budget is spent.
 pub struct Individual {
     every: NonZeroU64,
     sampling: Sampling,
-    noise_multiplier: NoiseMultiplier,
+    /// The noise multiplier of each step over the least of them, which stands for it below.
+    over_least: Vec<f64>,
+    least: NoiseMultiplier,
     units: usize,
-    /// Steps in which the norm of a unit (outer) was in a part of the bound (inner); part 0 is a norm of zero.
+    /// Steps in which the norm of a unit (outer) was in a part of the bound (inner), both over their noise; part 0 is a norm of zero.
     counts: Vec<u32>,
 }
 
@@ -34,11 +37,17 @@ impl Individual {
         // Where the batch has a fixed size a unit takes another's place, where the bound adapts it is counted too, and correlated noise does not
         // hide one step at a time.
         let independent = matches!(plan.sampling, Sampling::Poisson { .. }) && matches!(plan.noise, Noise::Gaussian);
-        if !independent || !plan.noise_schedule.is_constant() || plan.adaptive.is_some() {
-            return Err(Error::Plan { field: "individual accounting", why: "is for Poisson sampling with one independent Gaussian noise" });
+        if !independent || plan.adaptive.is_some() {
+            return Err(Error::Plan { field: "individual accounting", why: "is for Poisson sampling with independent Gaussian noise" });
         }
-        let (sampling, noise_multiplier, counts) = (plan.sampling, plan.noise_multiplier, vec![0; units * (PARTS + 1)]);
-        Ok(Self { every, sampling, noise_multiplier, units, counts })
+        let multipliers = match plan.noise_schedule.is_constant() {
+            true => vec![plan.noise_multiplier.get()],
+            false => (0..plan.steps).map(|step| plan.noise_multiplier_at(step)).collect(),
+        };
+        let least = multipliers.iter().copied().fold(f64::INFINITY, f64::min);
+        let over_least = multipliers.into_iter().map(|multiplier| multiplier / least).collect();
+        let (sampling, least, counts) = (plan.sampling, NoiseMultiplier::new(least)?, vec![0; units * (PARTS + 1)]);
+        Ok(Self { every, sampling, over_least, least, units, counts })
     }
 
     /// An upper bound on ε at δ for the unit at this index, for the answer to that person's own request.
@@ -52,7 +61,7 @@ impl Individual {
         let own = &self.counts[unit * (PARTS + 1)..(unit + 1) * (PARTS + 1)];
         let mut events = vec![];
         for (part, &count) in own.iter().enumerate().skip(1).filter(|(_, count)| **count > 0) {
-            let noise_multiplier = NoiseMultiplier::new(self.noise_multiplier.get() * PARTS as f64 / part as f64)?;
+            let noise_multiplier = NoiseMultiplier::new(self.least.get() * PARTS as f64 / part as f64)?;
             events.push(self.sampling.run(noise_multiplier, u64::from(count)));
         }
         if events.is_empty() {
@@ -72,11 +81,14 @@ impl Individual {
     }
 
     /// Takes note of a step: units with their clipped norms; all others are charged the bound.
-    pub(crate) fn note(&mut self, norms: &[(usize, f64)], bound: f64) {
-        let mut parts = vec![PARTS; self.units];
+    pub(crate) fn note(&mut self, step: u64, norms: &[(usize, f64)], bound: f64) {
+        let last = self.over_least.len() - 1;
+        let most = bound * self.over_least[last.min(step as usize)];
+        let part_of = |norm: f64| (0..PARTS).find(|&part| norm * PARTS as f64 <= most * part as f64).unwrap_or(PARTS);
+        let mut parts = vec![part_of(bound); self.units];
         for &(unit, norm) in norms {
             // A norm that is no number is charged in full: such a unit is counted.
-            parts[unit] = (0..PARTS).find(|&part| norm * PARTS as f64 <= bound * part as f64).unwrap_or(PARTS);
+            parts[unit] = part_of(norm);
         }
         for (unit, part) in parts.into_iter().enumerate() {
             self.counts[unit * (PARTS + 1) + part] += 1;

@@ -1,7 +1,7 @@
 //! The models that `reticent.toml` can name.
 
 use crate::Batch;
-use crate::nn::Linear;
+use crate::nn::{Linear, tanh};
 use crate::noise::NotPrivateSeed;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
@@ -48,7 +48,7 @@ impl Classifier {
     pub fn forward(&self, mut x: Tensor<2>) -> Tensor<2> {
         for (index, layer) in self.layers.iter().enumerate() {
             if index > 0 {
-                x = activation::tanh(x);
+                x = tanh(x);
             }
             x = layer.forward(x);
         }

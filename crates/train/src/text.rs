@@ -68,7 +68,7 @@ pub fn fit_text_private(
     let rows = TextRows::new(data, shape, plan.max_rows_per_unit.get());
     let permitted = Permitted::already(&rows, data.permit().clone());
     let performance = Performance { physical_batch: Some(UNITS_TOGETHER), ..Performance::default() };
-    let classifier = run_private(plan, permitted, fresh(plan, shape.width(), SYMBOLS), (key, binding), performance, observe)?;
+    let classifier = run_private(plan, permitted, fresh(plan, shape.width(), SYMBOLS), (key, binding), performance, None, observe)?;
     Ok(ByteModel { shape, table: rows.table, classifier })
 }
 

@@ -2,13 +2,12 @@
 
 use crate::checkpoint::{self, Checkpoints, Identity, State};
 use crate::examples::{Examples, Permitted, PublicExamples};
+use crate::gradient::clipped_sum_of_first;
 use crate::individual::Individual;
 use crate::ledger::{Charge, Ledger};
 use crate::sabotage::{self, Bug};
 use crate::weights::{Average, Weights};
-use crate::{
-    Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum, clipped_sum_universal,
-};
+use crate::{Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum_universal};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -17,6 +16,7 @@ use rand::Rng;
 use rand_chacha::ChaCha20Rng;
 use reticent_accounting::Event;
 use std::num::NonZeroUsize;
+use std::time::Instant;
 
 /// How far a run is: all that a caller learns from it while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct Performance {
     pub physical_batch: Option<NonZeroUsize>,
     /// How the gradient of each unit is found.
     pub mode: Mode,
+    /// Whether each of these batches has as many units whoever was drawn, for devices that prepare for one shape, and so that neither the shape
+    /// nor, where the plan cuts batches ([`PrivacyPlan::physical_batch`]), how many there are follows the draw. What fills them up is units
+    /// of the examples whose part in the sum is exactly zero. Needs `physical_batch` or such a plan.
+    pub padded: bool,
 }
 
 /// How the gradient of each unit is found.
@@ -94,6 +98,8 @@ pub struct Trainer<M, E: Examples, L> {
     held: Option<Privatized>,
     /// Steps that are known to be charged for good: this run, or the one it goes on from, may have drawn them.
     drawn: u64,
+    /// When the state on the disk was last written, or the run begun.
+    saved: Instant,
 }
 
 /// What a run made.
@@ -142,7 +148,7 @@ where
         #[rustfmt::skip]
         let trainer = Self {
             plan, weights, data, losses, key, binding, run, ledger, performance, augmentation, checkpoints, individual, device, identity,
-            charged, drawn, bound, memory, held,
+            charged, drawn, bound, memory, held, saved: Instant::now(),
         };
         Ok(trainer)
     }
@@ -256,9 +262,7 @@ where
             Some(noised) => self.weights.step(noised),
             None => self.weights.done += 1,
         }
-        if let Some(checkpoints) = &self.checkpoints
-            && (self.weights.done.is_multiple_of(checkpoints.every.get()) || self.weights.done == self.plan.steps)
-        {
+        if self.is_save_due() {
             self.save()?;
         }
         Ok(Some(self.progress()))
@@ -374,11 +378,21 @@ where
         Ok(())
     }
 
-    fn save(&self) -> Result<(), Error> {
+    fn is_save_due(&self) -> bool {
+        self.checkpoints.as_ref().is_some_and(|checkpoints| {
+            self.weights.done.is_multiple_of(checkpoints.every.get())
+                || self.weights.done == self.plan.steps
+                || checkpoints.within.is_some_and(|within| self.saved.elapsed() >= within)
+        })
+    }
+
+    fn save(&mut self) -> Result<(), Error> {
         let (Some(checkpoints), Some(identity)) = (&self.checkpoints, &self.identity) else { return Ok(()) };
         let individual = self.individual.as_ref().map(|own| own.counts().to_vec());
         let state = State { identity: identity.clone(), step: self.weights.done, clip: self.bound, individual };
-        checkpoint::save(&checkpoints.path(), &state, &self.weights)
+        checkpoint::save(&checkpoints.path(), &state, &self.weights)?;
+        self.saved = Instant::now();
+        Ok(())
     }
 
     /// Charges the steps before this one, and as many more as the ledger charges at once: nothing is drawn that is not.
@@ -396,14 +410,32 @@ where
         self.performance.physical_batch.map_or(all.max(1), NonZeroUsize::get)
     }
 
+    /// What is computed together, and the least that is computed.
+    fn parts<'a>(&self, chosen: &'a [usize]) -> Vec<&'a [usize]> {
+        let mut parts: Vec<&[usize]> = chosen.chunks(self.size(chosen.len())).collect();
+        if let Some(cut) = self.plan.physical_batch().filter(|_| self.performance.padded) {
+            let all = (cut as usize).div_ceil(self.size(chosen.len()));
+            parts.resize(all.max(parts.len()), &[]);
+        }
+        parts
+    }
+
+    /// The size of a batch of a step that drew `all` units.
+    fn size(&self, all: usize) -> usize {
+        match self.plan.physical_batch().filter(|_| self.performance.padded) {
+            Some(cut) => self.at_once(cut as usize),
+            None => self.at_once(all),
+        }
+    }
+
     /// The clipped sum of the units of a step.
     fn sum(&mut self, step: u64) -> Result<ClippedSum, Error> {
         let clip = self.plan.clip_at(step, self.bound);
         let mut chosen = self.plan.sample(step, self.data.examples().units(), &self.key, &self.binding);
         self.data.examples().arrange(&mut chosen);
-        let mut sum = self.of_batch(None, &clip)?;
+        let mut sum = self.of_batch(None, 0, &clip)?;
         let mut norms = vec![];
-        for part in chosen.chunks(self.at_once(chosen.len())) {
+        for part in self.parts(&chosen) {
             let of_part = self.of_units(step, part, &clip)?;
             note(&mut norms, part, &of_part);
             sum = sum.plus(of_part);
@@ -419,13 +451,20 @@ where
             }
         }
         if let Some(own) = &mut self.individual {
-            own.note(&norms, clip.max_grad_norm);
+            own.note(step, &norms, clip.max_grad_norm);
         }
         Ok(sum)
     }
 
     pub(crate) fn of_units(&self, step: u64, units: &[usize], clip: &Clip) -> Result<ClippedSum, Error> {
-        let Some(mut batch) = self.data.examples().batch(units, &self.device) else { return self.of_batch(None, clip) };
+        let counted = units.len();
+        let mut filled = units.to_vec();
+        // One unit at a time has no shape to keep.
+        if self.performance.padded && self.performance.mode == Mode::Fast {
+            filled.resize(self.size(counted).max(counted), units.first().copied().unwrap_or_default());
+        }
+        let units = &filled;
+        let Some(mut batch) = self.data.examples().batch(units, &self.device) else { return self.of_batch(None, 0, clip) };
         if let Some(augmentation) = &self.augmentation {
             let stream = |unit: &usize| self.key.stream(&self.binding, "augment", step, &unit.to_string());
             let mut streams: Vec<ChaCha20Rng> = units.iter().map(stream).collect();
@@ -434,10 +473,10 @@ where
         if batch.units() != units.len() {
             return Err(Error::Examples { why: "a batch holds other units than were drawn" });
         }
-        self.of_batch(Some(&batch), clip)
+        self.of_batch(Some(&batch), counted, clip)
     }
 
-    fn of_batch(&self, batch: Option<&E::Batch>, clip: &Clip) -> Result<ClippedSum, Error> {
+    fn of_batch(&self, batch: Option<&E::Batch>, counted: usize, clip: &Clip) -> Result<ClippedSum, Error> {
         // Of several variants the mean is clipped, not each.
         let share = self.augmentation.as_ref().map_or(1.0, |a| 1.0 / a.copies.get() as f64);
         let losses = |model: &M, batch: &E::Batch| {
@@ -445,7 +484,7 @@ where
             if share < 1.0 { losses * share } else { losses }
         };
         match self.performance.mode {
-            Mode::Fast => clipped_sum(&self.weights.model, batch, losses, clip),
+            Mode::Fast => clipped_sum_of_first(&self.weights.model, batch, counted, losses, clip),
             Mode::Universal => clipped_sum_universal(&self.weights.model, batch, losses, clip),
         }
     }

@@ -85,6 +85,10 @@ fn stores(
         let absent = rows_of(workspace, version, |id| id == unit)? == 0;
         stores.push(Store { store: format!("table {version}: the newest"), rows: 0, verified_absent: absent });
     }
+    for run in &intent.runs {
+        let gone = !workspace.hidden("runs").join(run).exists();
+        stores.push(Store { store: format!("noise key and state of run {run}: destroyed"), rows: 0, verified_absent: gone });
+    }
     for release in &intent.releases {
         let gone = !workspace.hidden("models").join(&release.model).join("model.safetensors").exists();
         stores.push(Store { store: format!("weights of {}: deleted", release.model), rows: 0, verified_absent: gone });

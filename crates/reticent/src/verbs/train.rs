@@ -1,5 +1,7 @@
 //! `train`: gate → budget → private training → last look → release.
 
+pub(crate) mod run;
+
 use crate::certified;
 use crate::cli::Common;
 use crate::config::{Config, Model};
@@ -7,7 +9,7 @@ use crate::data_version::{load_latest, units};
 use crate::disk;
 use crate::failure::Failure;
 use crate::gate::{self, Admitted, admit, policy};
-use crate::output::{Answer, Progress, say, thousands};
+use crate::output::{Answer, say, thousands};
 use crate::privacy::{self, Statement, bound, statement, up};
 use crate::verbs::choose_model;
 use crate::workspace::{Workspace, now};
@@ -16,7 +18,7 @@ use reticent_accounting::Order;
 use reticent_data::{Schema, split_by_unit};
 use reticent_govern::{Event, Outcome, Release, Reservation, ReservationState, RunRequest};
 use reticent_proof::{Decision, Ground, Permit, Reason, Request, Use};
-use reticent_train::{Binding, Plan, RunKey, fit_private, save_weights};
+use reticent_train::{Binding, Plan, RunKey, save_weights};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -28,7 +30,7 @@ pub(crate) const SPLIT_SEED: u64 = 0;
 
 #[derive(Args)]
 #[command(
-    after_help = "Order of events: the gate decides; the whole run and its reserve are charged; only then a noise key exists; the gate is asked once more in the\ntransaction that releases the model. A run that was interrupted goes on with its own noise if nothing it depends on has changed."
+    after_help = "Order of events: the gate decides; the whole run and its reserve are charged; only then a noise key exists; the gate is asked once more in the\ntransaction that releases the model. A run that was interrupted goes on where it was, with its own noise, if nothing it depends on has changed."
 )]
 pub(crate) struct Train {
     /// The model [default: the only one]
@@ -180,7 +182,7 @@ pub(crate) fn train_model(
     let permit = table.permit().clone();
     let binding =
         Binding { plan: plan.digest(), permit: permit.digest().into(), data: data.manifest.rows_digest.clone(), machine: machine()? };
-    let request = RunRequest {
+    let mut request = RunRequest {
         run: new_run()?,
         model: release_name.clone(),
         dataset: model.data.clone(),
@@ -191,12 +193,15 @@ pub(crate) fn train_model(
         event: plan.event(),
         held_runs: if released.is_empty() { model.privacy.releases - 1 } else { 0 },
     };
-    let (reservation, key) = charge(workspace, &request, charge_to)?;
-    let run = reservation.run;
     let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
-    let mut progress = Progress::new("training", plan.steps);
-    let classifier = fit_private(&plan, &split.train, &key, &binding, &mut |p| progress.at(p.step))?;
-    drop(progress);
+    let (run, classifier) = loop {
+        let (reservation, key) = charge(workspace, &request, charge_to)?;
+        if let Some(classifier) = run::fit(workspace, &reservation.run, &plan, &split.train, (&key, &binding))? {
+            break (reservation.run, classifier);
+        }
+        give_up(workspace, &reservation.run, "its state on the disk is of another run")?;
+        request.run = new_run()?;
+    };
 
     let stamp = permit.stamp();
     let metadata = HashMap::from([("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);

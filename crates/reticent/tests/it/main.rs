@@ -17,6 +17,7 @@ mod kill;
 mod lock;
 mod network;
 mod own_data;
+mod resume;
 mod scan;
 mod select;
 mod serve;

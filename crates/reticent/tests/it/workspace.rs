@@ -156,6 +156,13 @@ impl Workspace {
         copy
     }
 
+    /// This workspace as it is now, elsewhere.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self { folder: TempDir::with_prefix("reticent-it-").unwrap() };
+        copy_folder(self.path(), copy.path());
+        copy
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

@@ -220,7 +220,10 @@ impl Gathered {
         match self.form {
             GatheredForm::Instantiated(t) => {
                 let (device, dtype) = (t.device(), t.dtype());
-                let t = t.mask_fill(dropped(factors, &device).reshape([units, 1]).expand([units, parameter]), 0.0);
+                let t = match dropped(factors, &device) {
+                    Some(dropped) => t.mask_fill(dropped.reshape([units, 1]).expand([units, parameter]), 0.0),
+                    None => t,
+                };
                 let factor: Tensor<2> = Tensor::from_data(TensorData::new(factors.to_vec(), [1, units]), (&device, dtype));
                 read(factor.matmul(t))
             }
@@ -229,11 +232,14 @@ impl Gathered {
                 for (rows, cols) in uses {
                     let [_, groups, positions, width] = cols.dims();
                     let (device, dtype) = (cols.device(), cols.dtype());
-                    let dropped: Tensor<4, Bool> = dropped(factors, &device).reshape([units, 1, 1, 1]);
+                    let dropped: Option<Tensor<4, Bool>> = dropped(factors, &device).map(|d| d.reshape([units, 1, 1, 1]));
                     let factor: Tensor<4> = Tensor::from_data(TensorData::new(factors.to_vec(), [units, 1, 1, 1]), (&device, dtype));
                     let masked = |t: Tensor<4>| {
                         let shape = t.dims();
-                        t.mask_fill(dropped.clone().expand(shape), 0.0)
+                        match &dropped {
+                            Some(dropped) => t.mask_fill(dropped.clone().expand(shape), 0.0),
+                            None => t,
+                        }
                     };
                     // Over all units and positions at once: `[groups, units · positions, width]`.
                     let flat = |t: Tensor<4>| -> Tensor<3> {
@@ -277,9 +283,10 @@ fn scatter(ids: Tensor<1, Int>, values: Tensor<2>, of: usize) -> Tensor<2> {
     zeros.select_assign(0, ids, values, IndexingUpdateOp::Add)
 }
 
-/// Which units have no part in the sum.
-fn dropped(factors: &[f64], device: &Device) -> Tensor<1, Bool> {
-    Tensor::from_data(TensorData::new(factors.iter().map(|&f| f <= 0.0).collect::<Vec<bool>>(), [factors.len()]), device)
+/// Which units have no part in the sum, where there are any.
+fn dropped(factors: &[f64], device: &Device) -> Option<Tensor<1, Bool>> {
+    let dropped: Vec<bool> = factors.iter().map(|&f| f <= 0.0).collect();
+    dropped.contains(&true).then(|| Tensor::from_data(TensorData::new(dropped, [factors.len()]), device))
 }
 
 /// All values of a tensor, in order, in f64.

@@ -94,6 +94,17 @@ pub fn clipped_sum<M: Module, B: UnitBatch>(
     losses: impl FnOnce(&M, &B) -> Tensor<1>,
     clip: &Clip,
 ) -> Result<ClippedSum, Error> {
+    clipped_sum_of_first(model, batch, usize::MAX, losses, clip)
+}
+
+/// The same over the first `counted` units. The others are there to fill the batch up: what they add is exactly zero, whatever their gradients.
+pub(crate) fn clipped_sum_of_first<M: Module, B: UnitBatch>(
+    model: &M,
+    batch: Option<&B>,
+    counted: usize,
+    losses: impl FnOnce(&M, &B) -> Tensor<1>,
+    clip: &Clip,
+) -> Result<ClippedSum, Error> {
     let parameters = trainable(model);
     let mut sum = ClippedSum::zero(parameters.clone(), clip);
     let Some(batch) = batch else { return Ok(sum) };
@@ -128,11 +139,15 @@ pub fn clipped_sum<M: Module, B: UnitBatch>(
     if !forms.is_empty() {
         return Err(Error::NotInModel);
     }
-    let squared: Vec<Vec<f64>> = gathered.iter().map(|g| g.as_ref().map_or_else(|| vec![0.0; units], Gathered::squared_norms)).collect();
+    let mut squared: Vec<Vec<f64>> =
+        gathered.iter().map(|g| g.as_ref().map_or_else(|| vec![0.0; units], Gathered::squared_norms)).collect();
+    squared.iter_mut().for_each(|of_units| of_units.truncate(counted));
     let squared = sabotage::norms(squared);
     let factors = clip.factors(&parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), &squared);
-    let factors = sabotage::factors(factors);
+    let mut factors = sabotage::factors(factors);
     sum.note(&squared, &factors);
+    // A factor of zero takes a unit out by a mask.
+    factors.iter_mut().for_each(|of_units| of_units.resize(units, 0.0));
     for ((gathered, factors), (parameter, sum)) in gathered.into_iter().zip(&factors).zip(&mut sum.values) {
         if let Some(gathered) = gathered {
             *sum = gathered.sum(factors, parameter.len);

@@ -4,15 +4,18 @@
 //! changing where its layers come from; records load both ways. The first dimension of every input is the batch: one entry a row, the rows
 //! of a unit together.
 
+mod activations;
 pub mod attention;
 pub mod conv;
 mod embedding;
 mod linear;
 mod norm;
 mod recurrent;
+mod tanh;
 pub mod transformer;
 mod without_parameters;
 
+pub use activations::{PRelu, PReluConfig, SwiGlu, SwiGluConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
 pub use norm::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
@@ -20,4 +23,5 @@ pub use recurrent::{
     BiGru, BiGruConfig, BiLstm, BiLstmConfig, BiRnn, BiRnnConfig, GateController, Gru, GruConfig, Lstm, LstmConfig, LstmState, Rnn,
     RnnConfig, RnnState,
 };
+pub use tanh::{Tanh, tanh};
 pub use without_parameters::*;

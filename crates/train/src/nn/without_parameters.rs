@@ -14,16 +14,17 @@ pub use burn::nn::{interpolate, pool};
 
 pub use activation::{
     Celu, CeluConfig, Elu, EluConfig, GLU, Gelu, HardShrink, HardShrinkConfig, HardSigmoid, HardSigmoidConfig, LeakyRelu, LeakyReluConfig,
-    Relu, Selu, Shrink, ShrinkConfig, Sigmoid, SoftShrink, SoftShrinkConfig, Softplus, SoftplusConfig, Softsign, Tanh, ThresholdedRelu,
+    Relu, Selu, Shrink, ShrinkConfig, Sigmoid, SoftShrink, SoftShrinkConfig, Softplus, SoftplusConfig, Softsign, ThresholdedRelu,
     ThresholdedReluConfig,
 };
 
-/// Burn's activation functions without parameters ([`PRelu`](burn::nn::PRelu) and [`SwiGlu`](burn::nn::SwiGlu) have some).
+/// Burn's activation functions, of which [`PRelu`] and [`SwiGlu`] have parameters and are recorded.
 pub mod activation {
+    pub use crate::nn::{PRelu, PReluConfig, SwiGlu, SwiGluConfig, Tanh};
     pub use burn::nn::activation::{
         Celu, CeluConfig, Elu, EluConfig, GLU, Gelu, HardShrink, HardShrinkConfig, HardSigmoid, HardSigmoidConfig, HardSwish, Hardtanh,
         HardtanhConfig, LeakyRelu, LeakyReluConfig, LogSigmoid, Mish, RRelu, RReluConfig, Relu, Relu6, Selu, Shrink, ShrinkConfig, SiLU,
-        Sigmoid, SoftShrink, SoftShrinkConfig, Softplus, SoftplusConfig, Softsign, Tanh, Tanhshrink, Threshold, ThresholdConfig,
-        ThresholdedRelu, ThresholdedReluConfig,
+        Sigmoid, SoftShrink, SoftShrinkConfig, Softplus, SoftplusConfig, Softsign, Tanhshrink, Threshold, ThresholdConfig, ThresholdedRelu,
+        ThresholdedReluConfig,
     };
 }

@@ -2,7 +2,7 @@
 
 use super::trainer::{ROWS, made_up, model, of_rows};
 use super::*;
-use crate::{Individual, MemoryLedger, Mode, Performance, Trainer};
+use crate::{Individual, MemoryLedger, Performance, Trainer};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
 use reticent_accounting::{Delta, Event, rdp};
@@ -16,9 +16,9 @@ fn ledger_of(sigma: f64, rate: f64, steps: u64) -> f64 {
 #[test]
 fn a_unit_is_charged_for_its_own_norms_rounded_up() {
     let mut own = Individual::new(&plan().privacy(), 6, NonZeroU64::MIN).unwrap();
-    for _ in 0..50 {
+    for step in 0..50 {
         // Nothing, half the bound, a hair over a half, nothing known (unit 3), no number, and the bound.
-        own.note(&[(0, 0.0), (1, 0.35), (2, 0.35 + 1e-9), (4, f64::NAN), (5, 0.7)], 0.7);
+        own.note(step, &[(0, 0.0), (1, 0.35), (2, 0.35 + 1e-9), (4, f64::NAN), (5, 0.7)], 0.7);
     }
     let of = |unit| own.epsilon_of(unit, 1e-5).unwrap();
     let full = ledger_of(1.5, 0.25, 50);
@@ -31,13 +31,37 @@ fn a_unit_is_charged_for_its_own_norms_rounded_up() {
     assert!(own.epsilon_of(6, 1e-5).is_err());
 }
 
+/// Five steps at a multiplier of 1.5, fifteen at 3; bounds of .7, then 1.4. A norm counts against both of its step.
+#[test]
+fn schedules_of_noise_and_bound_are_followed() {
+    let doubles = crate::Schedule::Steps { from: vec![(5, 2.0)] };
+    let plan = crate::PrivacyPlan { noise_schedule: doubles.clone(), max_grad_norm_schedule: doubles, ..plan().privacy() };
+    let mut own = Individual::new(&plan, 4, NonZeroU64::MIN).unwrap();
+    for step in 0..20 {
+        // The same norm throughout, the bound throughout, no number, and nothing known.
+        let bound = plan.clip_at(step, 0.7).max_grad_norm;
+        own.note(step, &[(0, 0.7), (1, bound), (2, f64::NAN)], bound);
+    }
+    let of = |first: f64, second: f64| {
+        let dp_sgd = |sigma, steps| Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), SamplingRate::new(0.25).unwrap(), steps);
+        let event = Event::Composed { events: vec![dp_sgd(first, 5), dp_sgd(second, 15)] };
+        rdp::epsilon(&event, Delta::new(1e-5).unwrap()).unwrap().epsilon.get()
+    };
+    let found = |unit| own.epsilon_of(unit, 1e-5).unwrap();
+    assert!((found(0) / of(1.5, 6.0) - 1.0).abs() < 1e-9);
+    assert!((found(1) / of(1.5, 3.0) - 1.0).abs() < 1e-9);
+    // What is no number is charged as the least noise hides the bound; what is not known as its step's noise does.
+    assert!((found(2) / ledger_of(1.5, 0.25, 20) - 1.0).abs() < 1e-9);
+    assert!((found(3) / of(1.5, 3.0) - 1.0).abs() < 1e-9);
+}
+
 /// Against norms that are computed apart, one unit at a time by the oracle, for every unit in every step.
 #[test]
 fn a_run_that_looks_at_everyone_knows_each_ones_norms() {
     let plan = Plan { max_grad_norm: 0.9, ..plan() };
     let every = NonZeroU64::MIN;
     let sgd = (SgdConfig::new().init(), 0.5);
-    let performance = Performance { physical_batch: NonZeroUsize::new(7), mode: Mode::Fast };
+    let performance = Performance { physical_batch: NonZeroUsize::new(7), ..Performance::default() };
     let mut run = Trainer::new(plan.privacy(), model(), sgd, made_up(), of_rows, (key(), binding()), MemoryLedger::default())
         .unwrap()
         .with_performance(performance)
@@ -46,11 +70,11 @@ fn a_run_that_looks_at_everyone_knows_each_ones_norms() {
     let mut expected = Individual::new(&plan.privacy(), ROWS, every).unwrap();
     let all: Vec<usize> = (0..ROWS).collect();
     let mut partial = 0;
-    for _ in 0..20 {
+    for step in 0..20 {
         let batch = crate::Examples::batch(made_up().examples(), &all, &Device::flex());
         let sum = crate::clipped_sum_universal(run.model(), batch.as_ref(), of_rows, &plan.privacy().clip()).unwrap();
         partial += sum.norms.iter().filter(|n| **n < 0.8).count();
-        expected.note(&all.iter().copied().zip(sum.norms).collect::<Vec<_>>(), 0.9);
+        expected.note(step, &all.iter().copied().zip(sum.norms).collect::<Vec<_>>(), 0.9);
         run.step().unwrap();
     }
     assert!(partial > 100, "{partial}: everyone is at the bound");
@@ -102,7 +126,7 @@ fn plans_that_are_not_covered_are_refused() {
     let sampling = crate::Sampling::FixedSize { records: 40.try_into().unwrap(), batch, with_replacement: false };
     let others = [
         crate::PrivacyPlan { sampling, ..plan.clone() },
-        crate::PrivacyPlan { noise_schedule: crate::Schedule::Steps { from: vec![(5, 0.5)] }, ..plan.clone() },
+        crate::PrivacyPlan { adaptive: Some(crate::AdaptiveClip { quantile: 0.5, learning_rate: 0.2, count_noise: 10.0 }), ..plan.clone() },
         crate::PrivacyPlan { noise: crate::Noise::Grid { coordinates: 100.try_into().unwrap() }, ..plan },
     ];
     for other in others {

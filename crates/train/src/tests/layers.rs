@@ -116,6 +116,46 @@ fn group_and_instance_norm_equal_the_oracle_and_burn() {
     }
 }
 
+/// One slope for all or one for each channel, over vectors, sequences and images.
+#[test]
+fn prelu_equals_the_oracle_and_burn() {
+    fn check<const D: usize>(what: &str, slopes: usize, (units, cap): (usize, usize), shape: [usize; D], rng: &mut ChaCha20Rng) {
+        let config = nn::PReluConfig::new().with_num_parameters(slopes);
+        let model = drawn(After::new(shape[D - 1], config.init(&training())), rng);
+        let rows = Rows::new(normal(shape, rng), units, cap, rng);
+        check_fast(what, &model, &rows, |m, x| m.layer.forward(m.before.forward(x)));
+        let burns = drawn(burn::nn::PReluConfig::new().with_num_parameters(slopes).init(&training()), rng);
+        check_same_as_burn(what, (model.layer, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
+    }
+    let mut rng = seeded(108);
+    for trial in 0..24 {
+        let (units, cap) = (rng.random_range(1..5), trial % 3 + 1);
+        let (channels, positions) = (rng.random_range(2..6), rng.random_range(2..5));
+        let slopes = if trial % 2 == 0 { 1 } else { channels };
+        let (what, units) = (format!("{slopes} slopes, {channels} channels, {positions} positions"), (units, cap));
+        let batch = units.0 * cap;
+        check(&what, slopes, units, [batch, channels], &mut rng);
+        check(&what, slopes, units, [batch, channels, positions], &mut rng);
+        check(&what, slopes, units, [batch, channels, 2, positions], &mut rng);
+    }
+}
+
+#[test]
+fn swiglu_equals_the_oracle_and_burn() {
+    let mut rng = seeded(109);
+    for trial in 0..24 {
+        let (units, cap) = (rng.random_range(1..5), trial % 3 + 1);
+        let (d_input, d_output, positions) = (rng.random_range(1..9), rng.random_range(1..9), rng.random_range(1..5));
+        let bias = rng.random();
+        let what = format!("{d_input} to {d_output}, {positions} positions, bias {bias}");
+        let model = drawn(nn::SwiGluConfig::new(d_input, d_output).with_bias(bias).init(&training()), &mut rng);
+        let rows = Rows::new(normal([units * cap, positions, d_input], &mut rng), units, cap, &mut rng);
+        check_fast(&what, &model, &rows, |m, x| m.forward(x));
+        let burns = drawn(burn::nn::SwiGluConfig::new(d_input, d_output).with_bias(bias).init(&training()), &mut rng);
+        check_same_as_burn(&what, (model, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
+    }
+}
+
 /// Everything at once: symbols, a tied weight, residuals, convolution, pooling, every norm and a mean over positions.
 #[derive(burn::module::Module, Debug)]
 struct Text {

@@ -34,7 +34,7 @@ fn optimizers() -> Vec<(&'static str, ModuleOptimizer)> {
 }
 
 fn checkpoints(folder: &Path, every: u64) -> Checkpoints {
-    Checkpoints { folder: folder.to_owned(), every: every.try_into().unwrap() }
+    Checkpoints::new(folder, every.try_into().unwrap())
 }
 
 fn run(optimizer: &ModuleOptimizer) -> Run {
@@ -373,4 +373,21 @@ fn the_digest_tells_other_rows() {
     let permitted: Result<Permitted<Labelled<1>>, Error> =
         Permitted::new(Labelled::new(vec![1.0], [1], vec![0]).unwrap(), Permit::public("x"));
     assert!(permitted.is_ok());
+}
+
+/// Where steps are slow, time keeps a state before the count of steps does; a run of fast steps is not slowed by it.
+#[test]
+fn a_state_is_kept_in_time() {
+    let on_disk = |within| {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Checkpoints { within: Some(within), ..checkpoints(folder.path(), 1000) };
+        let begin = || run(&SgdConfig::new().init()).with_checkpoints(kept.clone());
+        let mut first = begin();
+        for _ in 0..7 {
+            first.step().unwrap();
+        }
+        drop(first);
+        begin().resume().unwrap().step
+    };
+    assert_eq!((on_disk(std::time::Duration::ZERO), on_disk(std::time::Duration::from_secs(1000))), (7, 0));
 }

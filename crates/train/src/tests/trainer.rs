@@ -1,10 +1,10 @@
 //! The loop: whatever computes it, it is the same run; what is charged, averaged and shown.
 
 use super::*;
-use crate::gradient::read;
+use crate::gradient::{clipped_sum_of_first, read};
 use crate::{
-    Augmentation, Average, Charge, Error, Examples, Labelled, LabelledBatch, Ledger, MemoryLedger, Mode, Performance, Permitted, Progress,
-    PublicExamples, Trainer, UnitBatch, cross_entropy,
+    Augmentation, Average, Charge, Error, Examples, Labelled, LabelledBatch, Ledger, MemoryLedger, Mode, Performance, Permitted,
+    PrivacyPlan, Progress, PublicExamples, Sampling, Trainer, UnitBatch, cross_entropy,
 };
 use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -116,13 +116,56 @@ fn a_run_of_any_module_is_the_sequence_of_its_steps() {
     assert!(found.stamp.unwrap().contains("made up for this test"));
 }
 
+/// Batches of one shape, and as many of them, whoever is drawn: the run is the same to rounding.
+#[test]
+fn padded_batches_have_one_shape_and_change_nothing() {
+    for rate in [0.01, 0.3] {
+        let (sample_rate, records) = (SamplingRate::new(rate).unwrap(), (ROWS as u64).try_into().unwrap());
+        let sampling = Sampling::TruncatedPoisson { sample_rate, records, batch: 12.try_into().unwrap() };
+        let run = |padded| {
+            let seen = Rc::new(RefCell::new(vec![]));
+            let noted = seen.clone();
+            let losses = move |model: &Classifier, batch: &LabelledBatch<2>| {
+                noted.borrow_mut().push(batch.units);
+                of_rows(model, batch)
+            };
+            let plan = PrivacyPlan { sampling, ..plan().privacy() };
+            let trainer = Trainer::new(plan, model(), sgd(), made_up(), losses, (key(), binding()), MemoryLedger::default()).unwrap();
+            let mut run = trainer.with_performance(Performance { physical_batch: NonZeroUsize::new(5), padded, ..Performance::default() });
+            run.fit(|_| ()).unwrap();
+            (weights_of(run.model()), seen.take())
+        };
+        let ((padded, shapes), (plain, drawn)) = (run(true), run(false));
+        assert_eq!(shapes, vec![5; 3 * 20], "three batches of five hold the twelve that a step draws at most");
+        assert!(drawn.len() < 60 && drawn.iter().any(|&units| units < 5), "{drawn:?}");
+        assert!(norm(&difference(&padded, &plain)) < 1e-5 * norm(&plain), "rate {rate}");
+    }
+}
+
+/// Not even what is no number comes out of the units that fill a batch up.
+#[test]
+fn what_fills_a_batch_up_adds_exactly_nothing() {
+    let of = |batch: &LabelledBatch<2>, counted| {
+        let sum = clipped_sum_of_first(&model(), Some(batch), counted, of_rows, &Clip::flat(0.1)).unwrap();
+        assert_eq!((sum.norms.len(), sum.not_finite), (counted, 0));
+        flat(&sum)
+    };
+    let all = labelled(42).batch(&[0, 1, 2, 3, 4], &Device::flex()).unwrap();
+    let first = labelled(42).batch(&[0, 1, 2], &Device::flex()).unwrap();
+    let broken = Tensor::full([2, 3], f32::NAN, &Device::flex());
+    let filled = LabelledBatch { inputs: Tensor::cat(vec![first.inputs.clone(), broken], 0), ..all };
+    let (sum, alone) = (of(&filled, 3), of(&first, 3));
+    assert!(norm(&difference(&sum, &alone)) < 1e-6 * norm(&alone) && norm(&alone) > 0.1);
+    assert!(of(&filled, 0).iter().all(|&v| v == 0.0));
+}
+
 #[test]
 fn pitfall_13_the_physical_batch_and_the_mode_change_nothing_but_rounding() {
     let of = |performance| trained(trainer(sgd(), MemoryLedger::default()).with_performance(performance));
     let all = of(Performance::default());
     for (physical_batch, mode) in [(Some(1), Mode::Fast), (Some(7), Mode::Fast), (None, Mode::Universal), (Some(3), Mode::Universal)] {
         let physical_batch = physical_batch.and_then(NonZeroUsize::new);
-        let other = of(Performance { physical_batch, mode });
+        let other = of(Performance { physical_batch, mode, padded: false });
         let moved = norm(&difference(&all, &other));
         assert!(moved < 1e-5 * norm(&all), "{physical_batch:?} {mode:?}: {moved}");
     }

@@ -125,9 +125,9 @@ impl std::error::Error for Findings {}
 
 /// Where each recorded layer lives.
 const LAYERS: [(&str, &[&str]); 5] = [
-    ("nn", &["Linear", "Embedding", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm"]),
+    ("nn", &["Linear", "Embedding", "LayerNorm", "RmsNorm", "GroupNorm", "InstanceNorm", "PRelu"]),
     ("nn::conv", &["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]),
-    ("nn", &["Rnn", "BiRnn", "Gru", "BiGru", "Lstm", "BiLstm"]),
+    ("nn", &["Rnn", "BiRnn", "Gru", "BiGru", "Lstm", "BiLstm", "SwiGlu"]),
     ("nn::attention", &["MultiHeadAttention"]),
     ("nn::transformer", &["TransformerEncoder", "PositionWiseFeedForward"]),
 ];
