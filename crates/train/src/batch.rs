@@ -1,7 +1,8 @@
 //! Rows of sampled units, padded to the cap so that a unit's rows lie together.
 
-use crate::UnitBatch;
 use crate::examples::{Examples, Permitted, digest_rows};
+use crate::features::Features;
+use crate::{Error, UnitBatch};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use reticent_data::{Encoded, Units, encode};
 use sha2::{Digest, Sha256};
@@ -78,6 +79,30 @@ impl UnitRows {
     #[must_use]
     pub fn permitted(table: &reticent_data::PermittedTable, cap: std::num::NonZeroUsize) -> Permitted<Self> {
         Permitted::already(Self::new(table, cap), table.permit().clone())
+    }
+
+    /// As [`UnitRows::permitted`], with features in place of the encoded inputs.
+    ///
+    /// # Errors
+    /// As [`Features::transform`].
+    pub fn prepared(
+        table: &reticent_data::PermittedTable,
+        cap: std::num::NonZeroUsize,
+        features: Option<&Features>,
+    ) -> Result<Permitted<Self>, Error> {
+        Ok(Permitted::already(Self::new(table, cap).on(features)?, table.permit().clone()))
+    }
+
+    /// With features in place of the encoded inputs, computed once.
+    ///
+    /// # Errors
+    /// As [`Features::transform`].
+    pub fn on(mut self, features: Option<&Features>) -> Result<Self, Error> {
+        if let Some(features) = features {
+            self.encoded.inputs = features.transform(&self.encoded.inputs, self.encoded.width)?;
+            self.encoded.width = features.width(self.encoded.width)?;
+        }
+        Ok(self)
     }
 
     /// The units and their rows.

@@ -10,7 +10,7 @@ use crate::{Batch, Classifier, Error, Optimiser, Performance, Plan, Progress, Tr
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
-use reticent_data::PermittedTable;
+use reticent_data::{PermittedTable, Schema};
 
 const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
 
@@ -20,7 +20,7 @@ const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
 /// nothing but the step number.
 ///
 /// # Errors
-/// [`Error::Plan`], [`Error::NoUnits`].
+/// [`Error::Plan`], [`Error::NoUnits`], [`Error::Features`].
 pub fn fit_private(
     plan: &Plan,
     data: &PermittedTable,
@@ -28,9 +28,29 @@ pub fn fit_private(
     binding: &Binding,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
-    let schema = data.table().schema();
-    let rows = UnitRows::permitted(data, plan.max_rows_per_unit);
-    run_private(plan, rows, fresh(plan, schema.width(), schema.classes()), (key, binding), Performance::default(), observe)
+    let rows = UnitRows::prepared(data, plan.max_rows_per_unit, plan.architecture.features())?;
+    fit_prepared(plan, &rows, data.table().schema(), key, binding, observe)
+}
+
+/// As [`fit_private`], on rows that are prepared for this plan ([`UnitRows::prepared`]): for several runs on the same rows.
+///
+/// # Errors
+/// As [`fit_private`]; [`Error::Examples`] where the rows were prepared for another plan.
+pub fn fit_prepared(
+    plan: &Plan,
+    rows: &Permitted<UnitRows>,
+    schema: &Schema,
+    key: &RunKey,
+    binding: &Binding,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
+    let start = fresh(plan, schema.width(), schema.classes())?;
+    if rows.examples().width() != plan.architecture.width(schema.width())? || rows.examples().units().cap() != plan.max_rows_per_unit.get()
+    {
+        return Err(Error::Examples { why: "the rows were prepared for another plan" });
+    }
+    let rows = Permitted::already(rows.examples(), rows.permit().clone());
+    run_private(plan, rows, start, (key, binding), Performance::default(), observe)
 }
 
 /// A run of a plan of `reticent.toml`.
@@ -62,8 +82,9 @@ impl Optimiser {
 }
 
 /// A model before its first step; its weights are public.
-pub(crate) fn fresh(plan: &Plan, inputs: usize, classes: usize) -> Classifier {
-    Classifier::new(&plan.architecture, inputs, classes, INIT_SEED, &Device::flex().autodiff())
+pub(crate) fn fresh(plan: &Plan, inputs: usize, classes: usize) -> Result<Classifier, Error> {
+    plan.architecture.width(inputs)?;
+    Ok(Classifier::new(&plan.architecture, inputs, classes, INIT_SEED, &Device::flex().autodiff()))
 }
 
 fn plain(plan: &Plan, start: Classifier, learning_rate: f64, steps: u64) -> Weights<Classifier, Exact> {
@@ -73,16 +94,16 @@ fn plain(plan: &Plan, start: Classifier, learning_rate: f64, steps: u64) -> Weig
 /// Trains without privacy on all units at each step: the twin a private model is compared with, for internal evaluation only.
 ///
 /// # Errors
-/// [`Error::Plan`], [`Error::NoUnits`].
+/// [`Error::Plan`], [`Error::NoUnits`], [`Error::Features`].
 pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: f64) -> Result<Classifier, Error> {
     plan.check()?;
     let device = Device::flex();
-    let rows = UnitRows::new(data, plan.max_rows_per_unit);
+    let rows = UnitRows::new(data, plan.max_rows_per_unit).on(plan.architecture.features())?;
     let all: Vec<usize> = (0..rows.units().len()).collect();
     let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
     let schema = data.table().schema();
-    let mut weights = plain(plan, fresh(plan, schema.width(), schema.classes()), learning_rate, steps);
+    let mut weights = plain(plan, fresh(plan, schema.width(), schema.classes())?, learning_rate, steps);
     for _ in 0..steps {
         weights.step(exact(&weights.model, &batch, scale));
     }

@@ -48,7 +48,7 @@ use column::SPECIAL;
 pub(crate) use dataset::{Bounds, DataSet};
 pub(crate) use draft::{Answers, Asks, DraftError, DraftInput, Question, draft};
 pub(crate) use json_schema::json_schema;
-pub(crate) use model::{Certified, Model, ModelKind, Serve, ServedOutput};
+pub(crate) use model::{Certified, FeatureMap, Model, ModelKind, Serve, ServedOutput};
 pub(crate) use problem::{Kind, Problem, Problems, Severity};
 pub(crate) use purpose::{Art22, Controller, Purpose};
 
