@@ -11,12 +11,13 @@ use crate::output::{Answer, say};
 use crate::privacy::{bound, plan_for_one, up};
 use crate::sweep::{self, EPSILONS, Point, SearchCost, measure, search_cost};
 use crate::verbs::choose_model;
+use crate::verbs::train::reason;
 use crate::workspace::Workspace;
 use clap::Args;
 use reticent_govern::Event;
-use reticent_proof::Use;
+use reticent_proof::{Reason, Use};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -32,6 +33,9 @@ pub(crate) struct Sweep {
     /// Runs at each ε
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
     runs: u64,
+    /// Leave units out for this reason, on record, instead of refusing (may be given several times)
+    #[arg(long, value_name = "REASON", value_parser = reason)]
+    exclude: Vec<Reason>,
     /// The rows are public, for this reason: choosing by them costs nothing
     #[arg(long, value_name = "REASON")]
     public: Option<String>,
@@ -67,7 +71,7 @@ impl Sweep {
             return Err(Failure::usage(format!("`{name}` has no bound to sweep over")).hint("name a model of another kind with --model"));
         }
         let data = load_latest(&mut workspace, &model.data)?;
-        let admitted = admit(&mut workspace, &data, &model, Use::Training, &BTreeSet::new())?;
+        let admitted = admit(&mut workspace, &data, &model, Use::Training, &self.exclude.iter().copied().collect())?;
         let folder = workspace.hidden("sweeps").join(&name);
         let (points, trained) = measure(&workspace.config, &model, &admitted.table, &data.manifest.rows_digest, self.runs, &folder)?;
         if trained > 0 {
@@ -99,7 +103,7 @@ impl Sweep {
             None => json!({ "charged": false, "runs_searched": searched, "if_the_winner_were_released": costs }),
         };
         let mut facts = json!({
-            "model": name, "data_version": data.manifest.version, "delta": model.privacy.delta, "points": points, "search": cost,
+            "model": name, "data_version": data.manifest.version, "delta": model.privacy.delta, "points": points, "models_trained": trained, "search": cost,
             "stamp": stamp, "not_covered": NOT_COVERED,
         });
         let numbers: BTreeMap<String, f64> = points

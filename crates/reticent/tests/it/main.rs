@@ -20,4 +20,5 @@ mod own_data;
 mod scan;
 mod select;
 mod serve;
+mod sweep;
 mod workspace;
