@@ -39,6 +39,7 @@ mod model;
 mod problem;
 mod purpose;
 mod reader;
+mod recipe;
 mod shape;
 mod similar;
 #[cfg(test)]

@@ -6,7 +6,10 @@ use reticent_data::{
 };
 use reticent_proof::Permit;
 use reticent_train::features::Features;
-use reticent_train::{Architecture, Binding, Classifier, Error, Plan, Preset, RunKey, Scores, UnitRows, fit_plain, fit_prepared, fit_private, load_weights, save_weights};
+use reticent_train::{
+    Architecture, Binding, Classifier, Error, Plan, Preset, RunKey, Scores, UnitRows, fit_plain, fit_prepared, fit_private, load_weights,
+    save_weights,
+};
 use std::fmt::Write as _;
 
 /// Two rows for each of 600 people; class 1 where x + y > 0.
