@@ -1,6 +1,7 @@
 //! The models of `reticent.toml`: in private, and the plain twin they are compared with.
 
 use crate::examples::{Examples, Permitted};
+use crate::features::Features;
 use crate::ledger::ChargedElsewhere;
 use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
@@ -44,13 +45,31 @@ pub fn fit_prepared(
     binding: &Binding,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
-    let start = fresh(plan, schema.width(), schema.classes())?;
-    if rows.examples().width() != plan.architecture.width(schema.width())? || rows.examples().units().cap() != plan.max_rows_per_unit.get()
-    {
+    let own = rows.examples();
+    let start = start(plan, own, schema)?;
+    let permitted = Permitted::already(own, rows.permit().clone());
+    Ok(folded(run_private(plan, permitted, start, (key, binding), Performance::default(), observe)?, own))
+}
+
+/// A model before its first step, in the coordinates that the rows are in.
+fn start(plan: &Plan, rows: &UnitRows, schema: &Schema) -> Result<Classifier, Error> {
+    let width = match &rows.whitening {
+        Some(whitening) => whitening.width(),
+        None => plan.architecture.width(schema.width())?,
+    };
+    let whitened = plan.architecture.features().is_some_and(|f| matches!(f, Features::Scattering { .. }));
+    if rows.width() != width || rows.whitening.is_some() != whitened || rows.units().cap() != plan.max_rows_per_unit.get() {
         return Err(Error::Examples { why: "the rows were prepared for another plan" });
     }
-    let rows = Permitted::already(rows.examples(), rows.permit().clone());
-    run_private(plan, rows, start, (key, binding), Performance::default(), observe)
+    Ok(Classifier::with_first(&plan.architecture, width, schema.classes(), INIT_SEED, &Device::flex().autodiff()))
+}
+
+/// The model on the features themselves.
+fn folded(mut model: Classifier, rows: &UnitRows) -> Classifier {
+    if let Some(whitening) = &rows.whitening {
+        model.layers[0] = whitening.fold(&model.layers[0]);
+    }
+    model
 }
 
 /// A run of a plan of `reticent.toml`.
@@ -103,11 +122,11 @@ pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: 
     let Some(batch) = rows.batch(&all, &device) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
     let schema = data.table().schema();
-    let mut weights = plain(plan, fresh(plan, schema.width(), schema.classes())?, learning_rate, steps);
+    let mut weights = plain(plan, start(plan, &rows, schema)?, learning_rate, steps);
     for _ in 0..steps {
         weights.step(exact(&weights.model, &batch, scale));
     }
-    Ok(weights.model)
+    Ok(folded(weights.model, &rows))
 }
 
 /// One epoch after another over all units in a fixed random order, `batch` units at a time: without privacy.

@@ -62,7 +62,11 @@ impl Classifier {
     /// Where [`Architecture::width`] refuses the number of inputs.
     #[must_use]
     pub fn new(architecture: &Architecture, inputs: usize, classes: usize, seed: NotPrivateSeed, device: &Device) -> Self {
-        let inputs = architecture.width(inputs).expect("the number of inputs was checked");
+        Self::with_first(architecture, architecture.width(inputs).expect("the number of inputs was checked"), classes, seed, device)
+    }
+
+    /// As [`Classifier::new`], with so many inputs of the first layer: those of a run, in coordinates of its own.
+    pub(crate) fn with_first(architecture: &Architecture, inputs: usize, classes: usize, seed: NotPrivateSeed, device: &Device) -> Self {
         let hidden = match architecture {
             Architecture::Logistic => &vec![],
             Architecture::Mlp { hidden } | Architecture::OnFeatures { hidden, .. } => hidden,

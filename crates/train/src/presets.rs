@@ -72,7 +72,7 @@ impl Preset {
     pub fn steps(self) -> u64 {
         match self {
             Self::Tabular => 100,
-            Self::MnistLike => 80,
+            Self::MnistLike => 150,
         }
     }
 
@@ -81,16 +81,16 @@ impl Preset {
     pub fn max_grad_norm(self) -> f64 {
         match self {
             Self::Tabular => 1.0,
-            Self::MnistLike => 0.1,
+            Self::MnistLike => 1.0,
         }
     }
 
-    /// Length of a step along the averaged gradient, whose norm is at most `max_grad_norm`.
+    /// Length of a step along the averaged gradient, whose norm is at most `max_grad_norm`, for a run of this ε: with less noise, a longer way.
     #[must_use]
-    pub fn learning_rate(self) -> f64 {
+    pub fn learning_rate(self, epsilon: f64) -> f64 {
         match self {
             Self::Tabular => 40.0,
-            Self::MnistLike => 1000.0,
+            Self::MnistLike => (20.0 * epsilon).clamp(2.0, 100.0),
         }
     }
 
@@ -115,7 +115,7 @@ impl Preset {
             noise_multiplier: calibrate::noise_multiplier(epsilon, delta, TOLERANCE, Accountant::Pld, run)?,
             max_grad_norm: self.max_grad_norm(),
             steps: self.steps(),
-            learning_rate: self.learning_rate(),
+            learning_rate: self.learning_rate(epsilon.get()),
             public_units,
             architecture: Architecture::OnFeatures { features: self.features(schema)?, hidden: vec![] },
             optimiser: Optimiser::default(),

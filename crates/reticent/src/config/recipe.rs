@@ -23,7 +23,8 @@ pub(super) fn table(name: &str, units: u64, answers: &Answers, (model, purpose):
                 float(preset.max_grad_norm()),
                 float(preset.sample_rate()),
                 preset.steps(),
-                float(preset.learning_rate())
+                // ε is for this release and one retraining.
+                float(preset.learning_rate(answers.epsilon / 2.0))
             );
             (
                 format!("# The recipe is the preset {}: found on public data, the same for everyone.\n{features}", quoted(preset.name())),

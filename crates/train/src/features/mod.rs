@@ -7,13 +7,17 @@
 mod bins;
 mod fourier;
 mod scattering;
+mod strokes;
 mod wavelet;
+mod whitening;
 
 pub use scattering::Scattering;
+pub(crate) use whitening::Whitening;
 
 use crate::Error;
 use reticent_data::{Domain, Schema};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What stands between the encoded inputs of a row and its model.
 ///
@@ -35,8 +39,8 @@ pub enum Features {
         /// Which inputs are numbers, ascending.
         numbers: Vec<usize>,
     },
-    /// [`Scattering`] of an image, row-major, whose pixels lie in `[-1, 1]`; each group of three channels brought to mean 0 and variance 1
-    /// over its positions (Wu & He 2018, arXiv:1803.08494), by the image alone.
+    /// [`Scattering`] of an image, row-major, whose pixels lie in `[-1, 1]`. A run steps in coordinates in which the scattering of pen strokes,
+    /// drawn by rule, spreads alike; the model that it gives is one on the features themselves.
     Scattering {
         /// Rows of pixels.
         height: usize,
@@ -44,11 +48,6 @@ pub enum Features {
         width: usize,
     },
 }
-
-/// Channels that are normalised together.
-const GROUP: usize = 3;
-/// Added to a variance, so that an empty image stays finite.
-const STABILITY: f32 = 1e-5;
 
 impl Features {
     /// Bins for the numbers of a table.
@@ -104,6 +103,14 @@ impl Features {
         }
     }
 
+    /// The coordinates that a run steps in, where they are others than the features.
+    pub(crate) fn whitening(&self) -> Result<Option<Arc<Whitening>>, Error> {
+        match self {
+            Self::Bins { .. } => Ok(None),
+            Self::Scattering { height, width } => Whitening::of_strokes(*height, *width).map(Some),
+        }
+    }
+
     /// Whether some number of encoded inputs has so many features.
     pub(crate) fn may_give(&self, width: usize) -> bool {
         let inputs = match self {
@@ -132,20 +139,10 @@ impl Features {
                     let images: Vec<f32> = part.iter().map(|x| f32::midpoint(*x, 1.0)).collect();
                     all.extend(scattering.transform(&images));
                 }
-                all.chunks_exact_mut(GROUP * scattering.positions()).for_each(normalise);
                 Ok(all)
             }
         }
     }
-}
-
-/// Mean 0 and variance 1.
-fn normalise(group: &mut [f32]) {
-    let n = group.len() as f32;
-    let mean = group.iter().sum::<f32>() / n;
-    let variance = group.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / n;
-    let scale = 1.0 / (variance + STABILITY).sqrt();
-    group.iter_mut().for_each(|v| *v = (*v - mean) * scale);
 }
 
 #[cfg(test)]

@@ -302,7 +302,7 @@ fn a_preset_is_written_out_as_settings() {
     assert_eq!((model.kind, model.features), (ModelKind::Logistic, Some(FeatureMap::Bins)));
     let privacy = &model.privacy;
     assert_eq!((privacy.sample_rate, privacy.steps), (preset.sample_rate(), preset.steps()));
-    assert_eq!((privacy.max_grad_norm, privacy.learning_rate), (preset.max_grad_norm(), Some(preset.learning_rate())));
+    assert_eq!((privacy.max_grad_norm, privacy.learning_rate), (preset.max_grad_norm(), Some(preset.learning_rate(1.0))));
 
     // Sixteen pixels and a digit: the preset says what a pixel may hold, not the rows.
     let names: Vec<String> = (0..16).map(|p| format!("p{p}")).collect();
