@@ -72,7 +72,7 @@ impl Preset {
     pub fn steps(self) -> u64 {
         match self {
             Self::Tabular => 100,
-            Self::MnistLike => 150,
+            Self::MnistLike => 200,
         }
     }
 
@@ -90,7 +90,7 @@ impl Preset {
     pub fn learning_rate(self, epsilon: f64) -> f64 {
         match self {
             Self::Tabular => 40.0,
-            Self::MnistLike => (20.0 * epsilon).clamp(2.0, 100.0),
+            Self::MnistLike => (10.0 * epsilon).clamp(1.0, 50.0),
         }
     }
 
