@@ -121,18 +121,9 @@ pub(crate) fn measure(
         }
         points.push(point(Some(*epsilon), &cells));
     }
-    let twin = cell(&mut kept, "without".into(), &|| Ok(fit_plain(first, &split.train, TWIN_STEPS, twin_rate(first))?))?;
+    let twin = cell(&mut kept, "without".into(), &|| Ok(fit_plain(first, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?))?;
     points.push(point(None, &[twin]));
     Ok((points, trained))
-}
-
-/// Normalised features are longer than encoded inputs, and steps along them as much shorter.
-fn twin_rate(plan: &Plan) -> f64 {
-    use reticent_train::features::Features;
-    match plan.architecture.features() {
-        Some(Features::Scattering { .. }) => TWIN_LEARNING_RATE / 16.0,
-        Some(Features::Bins { .. }) | None => TWIN_LEARNING_RATE,
-    }
 }
 
 /// A run's key is its number: nothing of it is released, and no bound is claimed for it.
