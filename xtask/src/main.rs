@@ -1,10 +1,12 @@
 //! Tasks of the house.
 //!
 //! `cargo xtask peers train|accounting [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
+//! `cargo xtask utility [--json]` measures what the presets reach, five seeds each, on public data.
 //! The scripts lie in `RETICENT_PEERS` (default `../shared/peers`) and run under `RETICENT_PEERS_PYTHON` (default `python3`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
 
 mod accounting;
+mod utility;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -13,17 +15,27 @@ use std::process::{Command, ExitCode};
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).filter(|a| *a != "--json").collect();
+    let as_json = args.iter().any(|a| a == "--json");
+    if words[..] == ["utility"] {
+        return match utility::utility(as_json) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("error: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let rows = match words[..] {
         ["peers", "train"] => peers_train(),
         ["peers", "accounting"] => accounting::peers(),
         _ => {
-            eprintln!("usage: cargo xtask peers train|accounting [--json]");
+            eprintln!("usage: cargo xtask peers train|accounting [--json], or cargo xtask utility [--json]");
             return ExitCode::from(2);
         }
     };
     match rows {
         Ok(rows) => {
-            print(words[1], &rows, args.iter().any(|a| a == "--json"));
+            print(words[1], &rows, as_json);
             ExitCode::SUCCESS
         }
         Err(why) => {

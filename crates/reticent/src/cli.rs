@@ -67,6 +67,8 @@ enum Verb {
     Scan(verbs::scan::Scan),
     /// Show which columns a model could do without, measured on public rows
     Select(verbs::select::Select),
+    /// Draw utility and measured leakage over ε for the model's own data
+    Sweep(verbs::sweep::Sweep),
     /// Measure what a model leaks, by attacks
     Audit(verbs::audit::AuditVerb),
     /// Account for a training run done anywhere: no workspace needed
@@ -127,6 +129,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Log(verb) => verb.run(common),
         Verb::Scan(verb) => verb.run(common),
         Verb::Select(verb) => verb.run(common),
+        Verb::Sweep(verb) => verb.run(common),
         Verb::Audit(verb) => verb.run(common),
         Verb::Account(verb) => verb.run(common),
         Verb::Demo(verb) => verb.run(common),

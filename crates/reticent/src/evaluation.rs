@@ -84,7 +84,7 @@ pub(crate) fn evaluate(
     let test = TestRows::new(split.test.table());
     let twin = fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?;
     tick();
-    let (other, other_plan) = other_architecture(model, plan);
+    let (other, other_plan) = other_architecture(model, manifest)?;
     let other_twin = fit_plain(&other_plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE / 4.0)?;
     tick();
     let other_private = noised(&other_plan, &split, 0)?;
@@ -124,13 +124,16 @@ pub(crate) fn evaluate(
 }
 
 /// The same sampling, clipping and noise for the other architecture.
-fn other_architecture(model: &Model, plan: &Plan) -> (&'static str, Plan) {
+fn other_architecture(model: &Model, manifest: &ModelManifest) -> Result<(&'static str, Plan), Failure> {
     let (name, kind) = match model.kind {
         ModelKind::Logistic | ModelKind::CertifiedLogistic => ("MLP, one hidden layer of 32", ModelKind::Mlp),
         ModelKind::Mlp => ("Logistic regression", ModelKind::Logistic),
     };
     let other = Model { kind, hidden: vec![], ..model.clone() };
-    (name, Plan { architecture: architecture(&other), learning_rate: default_learning_rate(kind), ..plan.clone() })
+    Ok((
+        name,
+        Plan { architecture: architecture(&other, &manifest.schema)?, learning_rate: default_learning_rate(kind), ..manifest.plan.clone() },
+    ))
 }
 
 /// A run of internal evaluation. Its key is the seed: nothing of it is released, and no bound is claimed for it.
@@ -142,7 +145,7 @@ fn noised(plan: &Plan, split: &Split, seed: u64) -> Result<Classifier, Failure> 
 }
 
 /// The held-out rows, encoded once.
-struct TestRows<'a> {
+pub(crate) struct TestRows<'a> {
     table: &'a Table,
     inputs: Vec<f32>,
     width: usize,
@@ -153,7 +156,7 @@ struct TestRows<'a> {
 }
 
 impl<'a> TestRows<'a> {
-    fn new(table: &'a Table) -> Self {
+    pub(crate) fn new(table: &'a Table) -> Self {
         let encoded = encode(table);
         let classes = table.schema().classes();
         let mut numbers = BTreeMap::new();
@@ -166,7 +169,7 @@ impl<'a> TestRows<'a> {
         Self { table, inputs: encoded.inputs, width: encoded.width, units, measured, classes }
     }
 
-    fn scores(&self, model: &Classifier) -> Vec<Scores> {
+    pub(crate) fn scores(&self, model: &Classifier) -> Vec<Scores> {
         let p = model.probabilities(&self.inputs, self.width);
         self.measured
             .clone()

@@ -21,6 +21,7 @@ mod pieces;
 mod privacy;
 mod report;
 mod suppression;
+mod sweep;
 mod verbs;
 mod workspace;
 

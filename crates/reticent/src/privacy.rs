@@ -1,10 +1,12 @@
 //! From `reticent.toml` to a plan, and from charges to a statement with δ, unit, neighbours and the releases it covers.
 
-use crate::config::{Bounds, Config, Model, ModelKind};
+use crate::config::{Bounds, Config, FeatureMap, Model, ModelKind};
 use crate::failure::Failure;
 use reticent_accounting::filter::{RenyiFilter, best_order};
 use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate, calibrate, pld, rdp};
+use reticent_data::Schema;
 use reticent_govern::{Budget, Reservation, ReservationState};
+use reticent_train::features::Features;
 use reticent_train::{Architecture, Plan};
 use serde::Serialize;
 
@@ -28,11 +30,18 @@ pub(crate) fn declared_budget(config: &Config, dataset: &str) -> Result<(Epsilon
     Ok((Epsilon::new(epsilon)?, Delta::new(delta)?))
 }
 
-pub(crate) fn architecture(model: &Model) -> Architecture {
-    match model.kind {
-        ModelKind::Logistic | ModelKind::CertifiedLogistic => Architecture::Logistic,
-        ModelKind::Mlp => Architecture::Mlp { hidden: hidden(model) },
-    }
+/// The model on the columns of `schema`.
+pub(crate) fn architecture(model: &Model, schema: &Schema) -> Result<Architecture, Failure> {
+    let hidden = match model.kind {
+        ModelKind::Logistic | ModelKind::CertifiedLogistic => vec![],
+        ModelKind::Mlp => hidden(model),
+    };
+    Ok(match model.features {
+        Some(FeatureMap::Bins) => Architecture::OnFeatures { features: Features::bins(schema), hidden },
+        Some(FeatureMap::Scattering) => Architecture::OnFeatures { features: Features::scattering(schema)?, hidden },
+        None if hidden.is_empty() => Architecture::Logistic,
+        None => Architecture::Mlp { hidden },
+    })
 }
 
 pub(crate) fn hidden(model: &Model) -> Vec<usize> {
@@ -62,7 +71,7 @@ pub(crate) fn plan(config: &Config, model: &Model, epsilon: Epsilon, order: Orde
         let filter = RenyiFilter::open(epsilon, delta, order)?;
         calibrate::noise_multiplier_by(epsilon, NOISE_TOLERANCE, |noise| filter.epsilon_of(filter.cost(&all(noise))?))?
     };
-    Ok(with_noise(config, model, noise, data.units))
+    with_noise(config, model, noise, data.units)
 }
 
 /// A plan for internal evaluation: one release of `epsilon` alone.
@@ -71,7 +80,7 @@ pub(crate) fn plan_for_one(config: &Config, model: &Model, epsilon: f64) -> Resu
     let rate = SamplingRate::new(model.privacy.sample_rate)?;
     let one = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps);
     let noise = calibrate::noise_multiplier(Epsilon::new(epsilon)?, delta, 1e-3, calibrate::Accountant::Pld, one)?;
-    Ok(with_noise(config, model, noise, config.data[&model.data].units))
+    with_noise(config, model, noise, config.data[&model.data].units)
 }
 
 /// Chosen for inputs in [-1, 1] and a clipping norm near 1, without looking at the user's data.
@@ -87,9 +96,9 @@ pub(crate) fn cap(model: &Model) -> std::num::NonZeroUsize {
     usize::try_from(model.privacy.max_rows_per_subject).ok().and_then(std::num::NonZeroUsize::new).expect("checked with reticent.toml")
 }
 
-fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64) -> Plan {
+fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64) -> Result<Plan, Failure> {
     let privacy = &model.privacy;
-    Plan {
+    Ok(Plan {
         unit: config.data[&model.data].unit.clone(),
         max_rows_per_unit: cap(model),
         sample_rate: SamplingRate::new(privacy.sample_rate).expect("checked with reticent.toml"),
@@ -98,9 +107,9 @@ fn with_noise(config: &Config, model: &Model, noise: NoiseMultiplier, units: u64
         steps: privacy.steps,
         learning_rate: privacy.learning_rate.unwrap_or_else(|| default_learning_rate(model.kind)),
         public_units: units,
-        architecture: architecture(model),
+        architecture: architecture(model, &config.data[&model.data].schema(&model.data))?,
         optimiser: reticent_train::Optimiser::default(),
-    }
+    })
 }
 
 /// What may be said about the releases of one data set and unit.

@@ -1,16 +1,20 @@
 //! Rows of sampled units, padded to the cap so that a unit's rows lie together.
 
-use crate::UnitBatch;
 use crate::examples::{Examples, Permitted, digest_rows};
+use crate::features::{Features, Whitening};
 use crate::gradient::read;
+use crate::{Error, UnitBatch};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use reticent_data::{Encoded, Units, encode};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Encoded rows grouped by unit: what a run learns from.
 pub struct UnitRows {
     units: Units,
     encoded: Encoded,
+    /// The coordinates that its inputs are in, where they are others than those of the model.
+    pub(crate) whitening: Option<Arc<Whitening>>,
 }
 
 /// The rows of some units.
@@ -83,17 +87,56 @@ impl Examples for UnitRows {
     }
 }
 
+/// Rows whose features are computed at once.
+const TOGETHER: usize = 1000;
+
 impl UnitRows {
     /// Encodes a table and groups it by unit.
     #[must_use]
     pub fn new(table: &reticent_data::PermittedTable, cap: std::num::NonZeroUsize) -> Self {
-        Self { units: Units::new(table.table(), cap), encoded: encode(table.table()) }
+        Self { units: Units::new(table.table(), cap), encoded: encode(table.table()), whitening: None }
     }
 
     /// As [`UnitRows::new`], under the table's own permit.
     #[must_use]
     pub fn permitted(table: &reticent_data::PermittedTable, cap: std::num::NonZeroUsize) -> Permitted<Self> {
         Permitted::already(Self::new(table, cap), table.permit().clone())
+    }
+
+    /// As [`UnitRows::permitted`], with features in place of the encoded inputs.
+    ///
+    /// # Errors
+    /// As [`Features::transform`].
+    pub fn prepared(
+        table: &reticent_data::PermittedTable,
+        cap: std::num::NonZeroUsize,
+        features: Option<&Features>,
+    ) -> Result<Permitted<Self>, Error> {
+        Ok(Permitted::already(Self::new(table, cap).on(features)?, table.permit().clone()))
+    }
+
+    /// With features in place of the encoded inputs, computed once.
+    ///
+    /// # Errors
+    /// As [`Features::transform`].
+    pub fn on(mut self, features: Option<&Features>) -> Result<Self, Error> {
+        let Some(features) = features else { return Ok(self) };
+        let (width, whitening) = (self.encoded.width, features.whitening()?);
+        self.encoded.width = match &whitening {
+            Some(whitening) => whitening.width(),
+            None => features.width(width)?,
+        };
+        // In parts, so that the features themselves need not all be held at once.
+        let mut inputs = Vec::with_capacity(self.encoded.labels.len() * self.encoded.width);
+        for part in self.encoded.inputs.chunks(TOGETHER * width) {
+            let part = features.transform(part, width)?;
+            inputs.extend(match &whitening {
+                Some(whitening) => whitening.apply(&part),
+                None => part,
+            });
+        }
+        (self.encoded.inputs, self.whitening) = (inputs, whitening);
+        Ok(self)
     }
 
     /// The units and their rows.

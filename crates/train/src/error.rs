@@ -51,6 +51,12 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// Features cannot be computed of these inputs. Typical cause: `features = "scattering"` for columns that are no square image.
+    #[error("no features: {why}")]
+    Features {
+        /// What does not fit.
+        why: String,
+    },
     /// No accountant bounds it, or a value is out of range.
     #[error(transparent)]
     Accounting(#[from] reticent_accounting::Error),

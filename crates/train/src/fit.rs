@@ -1,6 +1,7 @@
 //! The models of `reticent.toml`: in private, and the plain twin they are compared with.
 
 use crate::examples::{Examples, Permitted};
+use crate::features::Features;
 use crate::ledger::ChargedElsewhere;
 use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
@@ -10,7 +11,7 @@ use crate::{Batch, Checkpoints, Classifier, Error, Optimiser, Performance, Plan,
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
-use reticent_data::PermittedTable;
+use reticent_data::{PermittedTable, Schema};
 
 const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
 
@@ -20,7 +21,7 @@ const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
 /// nothing but the step number.
 ///
 /// # Errors
-/// [`Error::Plan`], [`Error::NoUnits`].
+/// [`Error::Plan`], [`Error::NoUnits`], [`Error::Features`].
 pub fn fit_private(
     plan: &Plan,
     data: &PermittedTable,
@@ -28,9 +29,8 @@ pub fn fit_private(
     binding: &Binding,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
-    let schema = data.table().schema();
-    let rows = UnitRows::permitted(data, plan.max_rows_per_unit);
-    run_private(plan, rows, fresh(plan, schema.width(), schema.classes()), (key, binding), Performance::default(), None, observe)
+    let rows = UnitRows::prepared(data, plan.max_rows_per_unit, plan.architecture.features())?;
+    fit_prepared(plan, &rows, data.table().schema(), key, binding, observe)
 }
 
 /// As [`fit_private`], with its state on the disk: a run that was interrupted goes on from there and gives the weights, bit for bit, that it
@@ -47,10 +47,58 @@ pub fn fit_private_resumable(
     checkpoints: Checkpoints,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
-    let schema = data.table().schema();
-    let rows = UnitRows::permitted(data, plan.max_rows_per_unit);
-    let start = fresh(plan, schema.width(), schema.classes());
-    run_private(plan, rows, start, (key, binding), Performance::default(), Some(checkpoints), observe)
+    let rows = UnitRows::prepared(data, plan.max_rows_per_unit, plan.architecture.features())?;
+    run_prepared(plan, &rows, data.table().schema(), (key, binding), Some(checkpoints), observe)
+}
+
+/// As [`fit_private`], on rows that are prepared for this plan ([`UnitRows::prepared`]): for several runs on the same rows.
+///
+/// # Errors
+/// As [`fit_private`]; [`Error::Examples`] where the rows were prepared for another plan.
+pub fn fit_prepared(
+    plan: &Plan,
+    rows: &Permitted<UnitRows>,
+    schema: &Schema,
+    key: &RunKey,
+    binding: &Binding,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
+    run_prepared(plan, rows, schema, (key, binding), None, observe)
+}
+
+fn run_prepared(
+    plan: &Plan,
+    rows: &Permitted<UnitRows>,
+    schema: &Schema,
+    secret: (&RunKey, &Binding),
+    checkpoints: Option<Checkpoints>,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Classifier, Error> {
+    let own = rows.examples();
+    let start = start(plan, own, schema)?;
+    let permitted = Permitted::already(own, rows.permit().clone());
+    Ok(folded(run_private(plan, permitted, start, secret, Performance::default(), checkpoints, observe)?, own))
+}
+
+/// A model before its first step, in the coordinates that the rows are in.
+fn start(plan: &Plan, rows: &UnitRows, schema: &Schema) -> Result<Classifier, Error> {
+    let width = match &rows.whitening {
+        Some(whitening) => whitening.width(),
+        None => plan.architecture.width(schema.width())?,
+    };
+    let whitened = plan.architecture.features().is_some_and(|f| matches!(f, Features::Scattering { .. }));
+    if rows.width() != width || rows.whitening.is_some() != whitened || rows.units().cap() != plan.max_rows_per_unit.get() {
+        return Err(Error::Examples { why: "the rows were prepared for another plan" });
+    }
+    Ok(Classifier::with_first(&plan.architecture, width, schema.classes(), INIT_SEED, &Device::flex().autodiff()))
+}
+
+/// The model on the features themselves.
+fn folded(mut model: Classifier, rows: &UnitRows) -> Classifier {
+    if let Some(whitening) = &rows.whitening {
+        model.layers[0] = whitening.fold(&model.layers[0]);
+    }
+    model
 }
 
 /// A run of a plan of `reticent.toml`.
@@ -90,8 +138,9 @@ impl Optimiser {
 }
 
 /// A model before its first step; its weights are public.
-pub(crate) fn fresh(plan: &Plan, inputs: usize, classes: usize) -> Classifier {
-    Classifier::new(&plan.architecture, inputs, classes, INIT_SEED, &Device::flex().autodiff())
+pub(crate) fn fresh(plan: &Plan, inputs: usize, classes: usize) -> Result<Classifier, Error> {
+    plan.architecture.width(inputs)?;
+    Ok(Classifier::new(&plan.architecture, inputs, classes, INIT_SEED, &Device::flex().autodiff()))
 }
 
 fn plain(plan: &Plan, start: Classifier, learning_rate: f64, steps: u64) -> Weights<Classifier, Exact> {
@@ -101,20 +150,20 @@ fn plain(plan: &Plan, start: Classifier, learning_rate: f64, steps: u64) -> Weig
 /// Trains without privacy on all units at each step: the twin a private model is compared with, for internal evaluation only.
 ///
 /// # Errors
-/// [`Error::Plan`], [`Error::NoUnits`].
+/// [`Error::Plan`], [`Error::NoUnits`], [`Error::Features`].
 pub fn fit_plain(plan: &Plan, data: &PermittedTable, steps: u64, learning_rate: f64) -> Result<Classifier, Error> {
     plan.check()?;
     let device = Device::flex();
-    let rows = UnitRows::new(data, plan.max_rows_per_unit);
+    let rows = UnitRows::new(data, plan.max_rows_per_unit).on(plan.architecture.features())?;
     let all: Vec<usize> = (0..rows.units().len()).collect();
     let Some(batch) = rows.batch(&all, &device).map(Batch::without_padding) else { return Err(Error::NoUnits) };
     let scale = 1.0 / rows.units().kept_rows() as f64;
     let schema = data.table().schema();
-    let mut weights = plain(plan, fresh(plan, schema.width(), schema.classes()), learning_rate, steps);
+    let mut weights = plain(plan, start(plan, &rows, schema)?, learning_rate, steps);
     for _ in 0..steps {
         weights.step(exact(&weights.model, &batch, scale));
     }
-    Ok(weights.model)
+    Ok(folded(weights.model, &rows))
 }
 
 /// One epoch after another over all units in a fixed random order, `batch` units at a time: without privacy.

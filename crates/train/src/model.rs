@@ -1,8 +1,9 @@
 //! The models that `reticent.toml` can name.
 
-use crate::Batch;
+use crate::features::Features;
 use crate::nn::{Linear, tanh};
 use crate::noise::NotPrivateSeed;
+use crate::{Batch, Error};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
@@ -18,21 +19,61 @@ pub enum Architecture {
         /// Width of each hidden layer.
         hidden: Vec<usize>,
     },
+    /// The same on features that are computed of each row first.
+    OnFeatures {
+        /// What is computed of a row.
+        features: Features,
+        /// Width of each hidden layer; none for softmax regression.
+        hidden: Vec<usize>,
+    },
+}
+
+impl Architecture {
+    /// What is computed of a row before the layers see it.
+    #[must_use]
+    pub fn features(&self) -> Option<&Features> {
+        match self {
+            Self::Logistic | Self::Mlp { .. } => None,
+            Self::OnFeatures { features, .. } => Some(features),
+        }
+    }
+
+    /// Inputs of the first layer, for as many encoded inputs.
+    ///
+    /// # Errors
+    /// As [`Features::width`].
+    pub fn width(&self, inputs: usize) -> Result<usize, Error> {
+        self.features().map_or(Ok(inputs), |features| features.width(inputs))
+    }
 }
 
 /// A classifier on encoded rows.
 #[derive(Module, Debug)]
 pub struct Classifier {
     pub(crate) layers: Vec<Linear>,
+    #[module(skip)]
+    pub(crate) features: Option<Features>,
 }
 
 impl Classifier {
     /// A fresh model for `inputs` encoded inputs and `classes` classes. Its first weights are public: they come from a stated seed.
+    ///
+    /// # Panics
+    /// Where [`Architecture::width`] refuses the number of inputs.
     #[must_use]
     pub fn new(architecture: &Architecture, inputs: usize, classes: usize, seed: NotPrivateSeed, device: &Device) -> Self {
-        let layers = match architecture {
-            Architecture::Logistic => vec![Linear::zeros(inputs, classes, device)],
-            Architecture::Mlp { hidden } => {
+        Self::with_first(architecture, architecture.width(inputs).expect("the number of inputs was checked"), classes, seed, device)
+    }
+
+    /// As [`Classifier::new`], with so many inputs of the first layer: those of a run, in coordinates of its own.
+    pub(crate) fn with_first(architecture: &Architecture, inputs: usize, classes: usize, seed: NotPrivateSeed, device: &Device) -> Self {
+        let hidden = match architecture {
+            Architecture::Logistic => &vec![],
+            Architecture::Mlp { hidden } | Architecture::OnFeatures { hidden, .. } => hidden,
+        };
+        let layers = match &hidden[..] {
+            [] => vec![Linear::zeros(inputs, classes, device)],
+            hidden => {
                 let mut rng = seed.rng();
                 let widths: Vec<usize> = [inputs].into_iter().chain(hidden.iter().copied()).collect();
                 let mut layers: Vec<Linear> = widths.windows(2).map(|w| Linear::uniform(w[0], w[1], device, &mut rng)).collect();
@@ -40,10 +81,10 @@ impl Classifier {
                 layers
             }
         };
-        Self { layers }
+        Self { layers, features: architecture.features().cloned() }
     }
 
-    /// Logits, `[rows, classes]`.
+    /// Logits, `[rows, classes]`, of the inputs of the first layer: of features, where the model has some.
     #[must_use]
     pub fn forward(&self, mut x: Tensor<2>) -> Tensor<2> {
         for (index, layer) in self.layers.iter().enumerate() {
@@ -58,7 +99,7 @@ impl Classifier {
     /// Class probabilities of encoded rows, row-major `rows × classes`.
     ///
     /// # Panics
-    /// Where `inputs` is no whole number of rows.
+    /// Where `inputs` is no whole number of rows, or they are not of the width that the model was made for.
     #[must_use]
     pub fn probabilities(&self, inputs: &[f32], width: usize) -> Vec<f64> {
         assert_eq!(inputs.len() % width, 0, "whole rows");
@@ -66,7 +107,13 @@ impl Classifier {
             return vec![];
         }
         let device = Device::flex();
-        let x = Tensor::from_data(TensorData::new(inputs.to_vec(), [inputs.len() / width, width]), &device);
+        let rows = inputs.len() / width;
+        let x = match &self.features {
+            None => inputs.to_vec(),
+            Some(features) => features.transform(inputs, width).expect("rows as wide as in training"),
+        };
+        let width = x.len() / rows;
+        let x = Tensor::from_data(TensorData::new(x, [rows, width]), &device);
         let p: Vec<f32> = activation::softmax(self.valid().forward(x), 1).into_data().try_to_vec().expect("f32 out as f32 in");
         p.into_iter().map(f64::from).collect()
     }

@@ -1,5 +1,6 @@
 //! Weights as safetensors, the ecosystem's format.
 
+use crate::features::Features;
 use crate::nn::Linear;
 use crate::{Classifier, Error};
 use burn::module::Param;
@@ -7,11 +8,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 
-/// The model's weights as the bytes of a safetensors file: `layers.N.weight` `[inputs, outputs]` and `layers.N.bias`, f32; `metadata` goes into its header.
+/// The model's weights as the bytes of a safetensors file: `layers.N.weight` `[inputs, outputs]` and `layers.N.bias`, f32; `metadata` goes into its header, and so does what is computed
+/// of a row before them, as `features`.
 ///
 /// # Errors
 /// [`Error::Weights`] where the format's writer refuses.
-pub fn save_weights(model: &Classifier, metadata: HashMap<String, String>) -> Result<Vec<u8>, Error> {
+pub fn save_weights(model: &Classifier, mut metadata: HashMap<String, String>) -> Result<Vec<u8>, Error> {
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = vec![];
     let mut push = |name: String, data: TensorData| {
         let bytes = data.try_to_vec::<f32>().expect("f32 tensors hold f32").into_iter().flat_map(f32::to_le_bytes).collect();
@@ -23,10 +25,16 @@ pub fn save_weights(model: &Classifier, metadata: HashMap<String, String>) -> Re
             push(format!("layers.{index}.bias"), bias.val().into_data());
         }
     }
+    if let Some(features) = &model.features {
+        metadata.insert(FEATURES.to_owned(), serde_json::to_string(features).expect("plain data has JSON"));
+    }
     let views: Result<Vec<_>, _> =
         tensors.iter().map(|(name, shape, bytes)| TensorView::new(Dtype::F32, shape.clone(), bytes).map(|v| (name.clone(), v))).collect();
     views.and_then(|v| safetensors::serialize(v, Some(metadata))).map_err(|e| Error::Weights { why: e.to_string() })
 }
+
+/// Where the header names what is computed of a row.
+const FEATURES: &str = "features";
 
 /// Reads weights written by [`save_weights`].
 ///
@@ -59,7 +67,17 @@ pub fn load_weights(bytes: &[u8]) -> Result<Classifier, Error> {
     if file.len() != 2 * layers.len() {
         return Err(wrong("it holds other tensors than layers in a row"));
     }
-    Ok(Classifier { layers })
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| Error::Weights { why: e.to_string() })?;
+    let features: Option<Features> = match header.metadata().as_ref().and_then(|m| m.get(FEATURES)) {
+        None => None,
+        Some(json) => Some(serde_json::from_str(json).map_err(|_| wrong("its features are none of this program's"))?),
+    };
+    if let Some(features) = &features
+        && !features.may_give(layers[0].weight.dims()[0])
+    {
+        return Err(wrong("the first layer is not as wide as its features"));
+    }
+    Ok(Classifier { layers, features })
 }
 
 fn floats(view: &TensorView<'_>) -> Result<Vec<f32>, Error> {

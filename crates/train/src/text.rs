@@ -68,7 +68,7 @@ pub fn fit_text_private(
     let rows = TextRows::new(data, shape, plan.max_rows_per_unit.get());
     let permitted = Permitted::already(&rows, data.permit().clone());
     let performance = Performance { physical_batch: Some(UNITS_TOGETHER), ..Performance::default() };
-    let classifier = run_private(plan, permitted, fresh(plan, shape.width(), SYMBOLS), (key, binding), performance, None, observe)?;
+    let classifier = run_private(plan, permitted, start(plan, shape)?, (key, binding), performance, None, observe)?;
     Ok(ByteModel { shape, table: rows.table, classifier })
 }
 
@@ -85,9 +85,16 @@ pub fn fit_text_plain(
     observe: &mut dyn FnMut(Progress),
 ) -> Result<ByteModel, Error> {
     let rows = TextRows::new(data, shape, plan.max_rows_per_unit.get());
-    let start = fresh(plan, shape.width(), SYMBOLS);
+    let start = start(plan, shape)?;
     let classifier = run_plain_epochs(plan, &rows, start, (epochs, batch.max(1)), NotPrivateSeed(3), observe)?;
     Ok(ByteModel { shape, table: rows.table, classifier })
+}
+
+fn start(plan: &Plan, shape: TextShape) -> Result<Classifier, Error> {
+    if plan.architecture.features().is_some() {
+        return Err(Error::Plan { field: "architecture", why: "has features of tables, which a text has not" });
+    }
+    fresh(plan, shape.width(), SYMBOLS)
 }
 
 impl ByteModel {

@@ -1,7 +1,7 @@
 //! What no single key can tell: references, roles, budgets, and what a release needs.
 
 use super::dataset::{Bounds, Budget, DataSet};
-use super::model::{Privacy, max_rows_per_subject};
+use super::model::{FeatureMap, Privacy, max_rows_per_subject};
 use super::problem::Kind;
 use super::reader::Reader;
 use super::{Config, Mode, Model};
@@ -32,6 +32,7 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &mut Config) {
             Some(data) => {
                 let table = if model.is_removable() { "certified" } else { "privacy" };
                 plan(reader, &format!("{path}.{table}"), &mut model.privacy, data);
+                features(reader, &format!("{path}.features"), model, data);
                 if let Some(certified) = &mut model.certified {
                     certified.max_rows_per_subject = model.privacy.max_rows_per_subject;
                 }
@@ -194,6 +195,17 @@ fn plan(reader: &mut Reader<'_>, path: &str, privacy: &mut Privacy, data: &DataS
         let message =
             format!("{} is not below 1 / units: a bound this loose permits publishing one unit's rows as they are", privacy.delta);
         reader.warn(Kind::Advice, &format!("{path}.delta"), message, format!("choose one far below {:.0e}", 1.0 / units));
+    }
+}
+
+/// Features that can be computed of these columns.
+fn features(reader: &mut Reader<'_>, path: &str, model: &Model, data: &DataSet) {
+    if model.features == Some(FeatureMap::Scattering)
+        && !reader.broken(&format!("data.{}", super::key(&model.data)))
+        && let Err(error) = reticent_train::features::Features::scattering(&data.schema(&model.data))
+    {
+        let hint = "scattering is for square images, one column a pixel, row by row: name the other columns \"drop\"";
+        reader.error(Kind::Contradiction, path, error.to_string(), hint);
     }
 }
 

@@ -6,9 +6,11 @@
 
 use super::dataset::Bounds;
 use super::guess::{Guess, Guessed, Holds, outwards, rounded};
+use super::recipe::{self, float};
 use super::similar::nearest;
 use super::{Mode, SPECIAL, key, quoted};
 use reticent_data::SubjectRule;
+use reticent_train::Preset;
 
 /// The file to draft for.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,8 @@ pub(crate) struct Answers {
     pub(crate) units: Option<u64>,
     /// Columns that reveal a special category, with the category.
     pub(crate) special: Vec<(String, String)>,
+    /// A recipe to train by, instead of the defaults.
+    pub(crate) preset: Option<Preset>,
 }
 
 impl Default for Answers {
@@ -57,6 +61,7 @@ impl Default for Answers {
             epsilon: 2.0,
             units: None,
             special: vec![],
+            preset: None,
         }
     }
 }
@@ -160,8 +165,14 @@ pub(crate) fn draft(input: &DraftInput, answers: &Answers) -> Result<String, Dra
     };
     let model = bare(&target.name, "model");
     let purpose = format!("predict-{model}");
-    Ok([head(&input.file, answers), responsible(&purpose, answers), dataset(&draft), columns(&draft), plan(&draft, &model, &purpose)]
-        .join("\n"))
+    Ok([
+        head(&input.file, answers),
+        responsible(&purpose, answers),
+        dataset(&draft),
+        columns(&draft),
+        recipe::table(&draft.name, draft.units, answers, (&model, &purpose)),
+    ]
+    .join("\n"))
 }
 
 /// Everything that is known when the text is written.
@@ -409,6 +420,9 @@ fn is_group(column: &Guess) -> bool {
 fn columns(draft: &Draft<'_>) -> String {
     let Draft { name, answers, table, subject, target, record, .. } = draft;
     let mut out = "# What each column may hold: [min, max], levels, or \"drop\".\n".to_owned();
+    if answers.preset == Some(Preset::MnistLike) {
+        out += "# Numbers are taken for pixels of 8 bits, row by row of a square image: \"drop\" those that are none.\n";
+    }
     out += &format!("[data.{name}.columns]\n");
     for column in &table.columns {
         let is_subject = matches!(subject, SubjectRule::Column(c) if *c == column.name);
@@ -417,7 +431,13 @@ fn columns(draft: &Draft<'_>) -> String {
             continue;
         }
         let special = answers.special.iter().find(|(c, _)| *c == column.name).map(|(_, category)| category.as_str());
-        let (value, mut comment) = if is_target { classes(column, answers.bounds) } else { feature(column, answers.bounds, special) };
+        let (value, mut comment) = if is_target {
+            classes(column, answers.bounds)
+        } else if answers.preset == Some(Preset::MnistLike) && matches!(column.holds, Holds::Numbers { .. }) {
+            ("[0, 255]".to_owned(), String::new())
+        } else {
+            feature(column, answers.bounds, special)
+        };
         if let Some(hint) = special_hint(&column.name).filter(|_| special.is_none() && !value.starts_with("\"drop")) {
             let hint = format!("may reveal a special category: special = \"{hint}\"?");
             comment = if comment.is_empty() { hint } else { format!("{comment}; {hint}") };
@@ -505,27 +525,6 @@ fn special_hint(name: &str) -> Option<&'static str> {
         .map(|(_, category)| *category)
 }
 
-fn plan(draft: &Draft<'_>, model: &str, purpose: &str) -> String {
-    let Draft { name, answers, units, .. } = draft;
-    // δ is the chance of no bound at all: well below one unit.
-    let delta = (5..15)
-        .map(|digits| (digits, 0.1_f64.powi(digits)))
-        .find(|(_, delta)| delta * *units as f64 <= 0.5)
-        .map_or(15, |(digits, _)| digits);
-    format!(
-        "# What to train, and the most it may reveal about any one unit: epsilon covers this release and one retraining.
-[models.{model}]
-data = {}
-purpose = {}
-kind = \"logistic\"  # or \"mlp\" with hidden = [32]
-privacy = {{ epsilon = {}, delta = 1e-{delta} }}
-",
-        quoted(name),
-        quoted(purpose),
-        float(answers.epsilon),
-    )
-}
-
 fn list(texts: &[&str]) -> String {
     format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "))
 }
@@ -533,11 +532,6 @@ fn list(texts: &[&str]) -> String {
 /// A number as short as TOML allows.
 fn number(x: f64) -> String {
     if x.abs() < 1e15 { format!("{x}") } else { float(x) }
-}
-
-/// A number that TOML reads as a float.
-fn float(x: f64) -> String {
-    format!("{x:?}")
 }
 
 /// A name for a table and for files: letters, digits, `-` and `_`.

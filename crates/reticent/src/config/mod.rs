@@ -39,6 +39,7 @@ mod model;
 mod problem;
 mod purpose;
 mod reader;
+mod recipe;
 mod shape;
 mod similar;
 #[cfg(test)]
@@ -48,7 +49,7 @@ use column::SPECIAL;
 pub(crate) use dataset::{Bounds, DataSet};
 pub(crate) use draft::{Answers, Asks, DraftError, DraftInput, Question, draft};
 pub(crate) use json_schema::json_schema;
-pub(crate) use model::{Certified, Model, ModelKind, Serve, ServedOutput};
+pub(crate) use model::{Certified, FeatureMap, Model, ModelKind, Serve, ServedOutput};
 pub(crate) use problem::{Kind, Problem, Problems, Severity};
 pub(crate) use purpose::{Art22, Controller, Purpose};
 

@@ -20,6 +20,9 @@ pub(crate) struct Model {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(range(min = 1)))]
     pub(crate) hidden: Vec<u64>,
+    /// What is computed of a row before the model sees it, by public rules; the encoded columns themselves if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) features: Option<FeatureMap>,
     /// The bound and how it is reached; not for a `certified-logistic`.
     #[serde(skip_serializing_if = "Privacy::is_unsaid")]
     #[schemars(with = "Option<Privacy>")]
@@ -30,6 +33,16 @@ pub(crate) struct Model {
     /// What `reticent serve` gives out; labels alone if left out.
     #[serde(default)]
     pub(crate) serve: Serve,
+}
+
+/// What is computed of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FeatureMap {
+    /// Each number by its place among bins between its bounds.
+    Bins,
+    /// The wavelet scattering transform of a square image whose pixels are the columns, row by row.
+    Scattering,
 }
 
 /// The family of models.
@@ -150,6 +163,12 @@ impl Model {
         let kind = fields.choice("kind", &kinds);
         let hidden = hidden(&mut fields, kind);
         let removable = kind == Some(ModelKind::CertifiedLogistic);
+        let (path, said) = (fields.at("features"), fields.has("features"));
+        let features =
+            if said { fields.choice("features", &[("bins", FeatureMap::Bins), ("scattering", FeatureMap::Scattering)]) } else { None };
+        if removable && said {
+            fields.reader.error(Kind::Contradiction, &path, "a model for removals has none", "remove it, or write kind = \"logistic\"");
+        }
         if removable {
             fields.need("certified", "write certified = { epsilon = 1.0 }");
         } else {
@@ -172,7 +191,7 @@ impl Model {
         }
         let serve = fields.table("serve").map_or_else(Serve::default, Serve::read);
         fields.close();
-        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, privacy, certified, serve }
+        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, features, privacy, certified, serve }
     }
 
     /// Whether it is a model for removals: it has no differential privacy bound, charges no budget and is never released.

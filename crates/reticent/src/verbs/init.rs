@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::output::{Answer, say};
 use clap::{Args, ValueEnum};
 use reticent_data::SubjectRule;
+use reticent_train::Preset;
 use serde_json::json;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
@@ -36,6 +37,9 @@ pub(crate) struct Init {
     /// The bound for the model and its retraining together
     #[arg(long, default_value_t = 2.0)]
     epsilon: f64,
+    /// A recipe for the model, found on public data: `tabular`, or `mnist-like` for small square images, one column a pixel
+    #[arg(long, value_parser = preset)]
+    preset: Option<Preset>,
     /// Public, rounded number of units
     #[arg(long)]
     units: Option<u64>,
@@ -56,6 +60,10 @@ enum BoundsChoice {
     Ask,
     /// Read them from the rows: experiments only, covered by no ε
     Data,
+}
+
+fn preset(text: &str) -> Result<Preset, String> {
+    Preset::named(text).ok_or_else(|| format!("no such preset; one of {}", Preset::ALL.map(Preset::name).join(", ")))
 }
 
 fn special(text: &str) -> Result<(String, String), String> {
@@ -96,6 +104,7 @@ impl Init {
             epsilon: self.epsilon,
             units: self.units,
             special: self.special.clone(),
+            preset: self.preset,
         };
         let text = loop {
             match draft(&input, &answers) {

@@ -19,6 +19,7 @@ pub(crate) mod scan;
 pub(crate) mod select;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod sweep;
 pub(crate) mod train;
 
 use crate::config::{Config, Model};

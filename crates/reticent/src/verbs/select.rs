@@ -86,8 +86,8 @@ impl Select {
         let table = self.import(&config, model, &schema, file)?;
         let stamp = table.permit().stamp();
         let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
-        let plan = plan(&config, model);
-        let mut fits = Fits { split: &split, plan: &plan, kind: model.kind, scored: BTreeMap::new() };
+        let plan = plan(&config, model, &schema)?;
+        let mut fits = Fits { split: &split, plan: &plan, model, scored: BTreeMap::new() };
         let count = schema.columns.len();
         let mut progress = Progress::new("select", (count * (count + 1) / 2) as u64);
         let mut done = 0;
@@ -139,8 +139,8 @@ fn one_class() -> Failure {
 }
 
 /// The plan of a plain fit: its cap and its architecture are the model's, its noise is used by nobody.
-fn plan(config: &Config, model: &Model) -> Plan {
-    Plan {
+fn plan(config: &Config, model: &Model, schema: &Schema) -> Result<Plan, Failure> {
+    Ok(Plan {
         unit: config.data[&model.data].unit.clone(),
         max_rows_per_unit: cap(model),
         sample_rate: SamplingRate::new(1.0).expect("1 is a rate"),
@@ -149,24 +149,25 @@ fn plan(config: &Config, model: &Model) -> Plan {
         steps: STEPS,
         learning_rate: LEARNING_RATE,
         public_units: config.data[&model.data].units,
-        architecture: architecture(model),
+        architecture: architecture(model, schema)?,
         optimiser: reticent_train::Optimiser::default(),
-    }
+    })
 }
 
 /// Plain fits on subsets of columns, with what they scored on the held-out rows.
 struct Fits<'a> {
     split: &'a Split,
     plan: &'a Plan,
-    kind: ModelKind,
+    model: &'a Model,
     scored: BTreeMap<Vec<usize>, Vec<Scores>>,
 }
 
 impl Fits<'_> {
     fn auc(&mut self, kept: &[usize]) -> Result<f64, Failure> {
         let (train, test) = (self.split.train.with_columns(kept), self.split.test.with_columns(kept));
-        let rate = if self.kind == ModelKind::Mlp { LEARNING_RATE / 4.0 } else { LEARNING_RATE };
-        let model = fit_plain(self.plan, &train, STEPS, rate)?;
+        let rate = if self.model.kind == ModelKind::Mlp { LEARNING_RATE / 4.0 } else { LEARNING_RATE };
+        let plan = Plan { architecture: architecture(self.model, train.table().schema())?, ..self.plan.clone() };
+        let model = fit_plain(&plan, &train, STEPS, rate)?;
         let table = test.table();
         let encoded = encode(table);
         let p = model.probabilities(&encoded.inputs, encoded.width);

@@ -43,7 +43,8 @@ pub(crate) struct Train {
     again: bool,
 }
 
-fn reason(text: &str) -> Result<Reason, String> {
+/// A reason as it is given on the command line.
+pub(crate) fn reason(text: &str) -> Result<Reason, String> {
     let names: Vec<&str> = Reason::ALL.iter().map(|r| r.name()).collect();
     Reason::from_name(text).ok_or_else(|| format!("no such reason; one of {}", names.join(", ")))
 }

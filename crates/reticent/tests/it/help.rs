@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 30] = [
+const VERBS: [&[&str]; 31] = [
     &["init"],
     &["check"],
     &["import"],
@@ -27,6 +27,7 @@ const VERBS: [&[&str]; 30] = [
     &["log", "verify"],
     &["scan"],
     &["select"],
+    &["sweep"],
     &["account", "epsilon"],
     &["account", "delta"],
     &["account", "noise"],

@@ -21,4 +21,5 @@ mod resume;
 mod scan;
 mod select;
 mod serve;
+mod sweep;
 mod workspace;

@@ -91,7 +91,7 @@ fn random_units(rng: &mut ChaCha20Rng, count: usize, width: usize, classes: usiz
 /// A model with no zero weight in it, `widths` from the inputs to the classes.
 fn random_model(rng: &mut ChaCha20Rng, widths: &[usize]) -> Classifier {
     let device = Device::flex().autodiff();
-    Classifier { layers: widths.windows(2).map(|w| Linear::uniform(w[0], w[1], &device, rng)).collect() }
+    Classifier { layers: widths.windows(2).map(|w| Linear::uniform(w[0], w[1], &device, rng)).collect(), features: None }
 }
 
 fn plan() -> Plan {

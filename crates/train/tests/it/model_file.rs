@@ -42,6 +42,30 @@ fn check_refused(bytes: &[u8], expected: &str) {
 }
 
 #[test]
+fn foreign_features_are_refused() {
+    let bytes = vec![0; 4096];
+    let with = |features: &str| {
+        let tensors = [("layers.0.weight", vec![59, 2], 472), ("layers.0.bias", vec![2], 8)];
+        let views = tensors.iter().map(|(name, shape, size)| (*name, TensorView::new(Dtype::F32, shape.clone(), &bytes[..*size]).unwrap()));
+        safetensors::serialize(views, Some(HashMap::from([("features".to_owned(), features.to_owned())]))).unwrap()
+    };
+    // One number becomes 57 of the 59 inputs of the first layer, two others stay.
+    let read = load_weights(&with(r#"{"kind":"bins","numbers":[1]}"#)).unwrap();
+    assert_eq!(read.probabilities(&[0.0, 0.3, 1.0], 3), [0.5, 0.5]);
+    for (features, why) in [
+        (r#"{"kind":"bins","numbers":[3]}"#, "the first layer is not as wide as its features"),
+        (r#"{"kind":"bins","numbers":[0,1]}"#, "the first layer is not as wide as its features"),
+        (r#"{"kind":"bins","numbers":[18446744073709551615]}"#, "the first layer is not as wide as its features"),
+        (r#"{"kind":"scattering","height":18446744073709551615,"width":2}"#, "the first layer is not as wide as its features"),
+        (r#"{"kind":"scattering","height":28,"width":28}"#, "the first layer is not as wide as its features"),
+        (r#"{"kind":"other"}"#, "its features are none of this program's"),
+        ("", "its features are none of this program's"),
+    ] {
+        check_refused(&with(features), why);
+    }
+}
+
+#[test]
 fn foreign_files_are_refused() {
     use Dtype::{F32, F64};
     check_refused(&foreign(&[]), "it holds no layer");

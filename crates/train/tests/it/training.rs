@@ -5,7 +5,11 @@ use reticent_data::{
     Classes, Column, CsvOptions, Domain, Dropped, PermittedTable, PseudonymKey, Schema, SubjectRule, Target, encode, import_csv,
 };
 use reticent_proof::Permit;
-use reticent_train::{Architecture, Binding, Classifier, Error, Plan, RunKey, Scores, fit_plain, fit_private};
+use reticent_train::features::Features;
+use reticent_train::{
+    Architecture, Binding, Classifier, Error, Plan, Preset, RunKey, Scores, UnitRows, fit_plain, fit_prepared, fit_private, load_weights,
+    save_weights,
+};
 use std::fmt::Write as _;
 
 /// Two rows for each of 600 people; class 1 where x + y > 0.
@@ -125,4 +129,62 @@ fn the_digest_covers_every_field() {
     ];
     let digests: std::collections::BTreeSet<String> = changed.iter().map(Plan::digest).chain([plan.digest()]).collect();
     assert_eq!(digests.len(), 10);
+}
+
+/// Class 1 in a band in the middle: no straight line on x tells it.
+fn band(count: usize) -> PermittedTable {
+    let schema = Schema { columns: vec![people(1).table().schema().columns[0].clone()], ..people(1).table().schema().clone() };
+    let mut csv = String::from("who,x,side\n");
+    for i in 0..2 * count {
+        let x = (i * 37 % 200) as f64 / 100.0 - 0.995;
+        writeln!(csv, "{},{x},{}", i / 2, if x.abs() < 0.4 { "above" } else { "below" }).unwrap();
+    }
+    let table = import_csv(csv.as_bytes(), &schema, &CsvOptions::default(), &PseudonymKey::from_bytes([1; 32])).unwrap().table;
+    PermittedTable::new(table, "band/v1", Permit::public("made for this test")).unwrap()
+}
+
+#[test]
+fn bins_find_what_a_line_cannot() {
+    let data = band(600);
+    let line = Plan { learning_rate: 40.0, ..plan(Architecture::Logistic) };
+    let features = Features::bins(data.table().schema());
+    let bins = Plan { architecture: Architecture::OnFeatures { features, hidden: vec![] }, ..line.clone() };
+    let model = train(&bins, &data).unwrap();
+    assert!(auc(&model, &data) > 0.95 && auc(&train(&line, &data).unwrap(), &data) < 0.7);
+    assert!(auc(&fit_plain(&bins, &data, 100, 4.0).unwrap(), &data) > 0.95);
+    // The file says what is computed of a row.
+    let read = load_weights(&save_weights(&model, std::collections::HashMap::new()).unwrap()).unwrap();
+    let encoded = encode(data.table());
+    assert_eq!(read.probabilities(&encoded.inputs, 1), model.probabilities(&encoded.inputs, 1));
+    // Rows prepared once give the same weights as rows prepared for the run, and serve no other plan.
+    let rows = UnitRows::prepared(&data, bins.max_rows_per_unit, bins.architecture.features()).unwrap();
+    let binding = Binding { plan: bins.digest(), permit: data.permit().digest().into(), data: "rows".into(), machine: "here".into() };
+    let again = |plan: &Plan| fit_prepared(plan, &rows, data.table().schema(), &RunKey::from_bytes([9; 32]), &binding, &mut |_| ());
+    assert_eq!(again(&bins).unwrap().probabilities(&encoded.inputs, 1), model.probabilities(&encoded.inputs, 1));
+    for other in [line, Plan { max_rows_per_unit: 1.try_into().unwrap(), ..bins.clone() }] {
+        assert_eq!(again(&other).err().unwrap().to_string(), "the examples do not fit together: the rows were prepared for another plan");
+    }
+    let wrong = Plan { architecture: Architecture::OnFeatures { features: Features::Bins { numbers: vec![1] }, hidden: vec![] }, ..bins };
+    assert_eq!(train(&wrong, &data).err().unwrap().to_string(), "no features: a number is named that is no input");
+}
+
+#[test]
+fn presets_cost_what_they_are_asked_to() {
+    use reticent_accounting::{Delta, Epsilon, pld};
+    let (epsilon, delta) = (Epsilon::new(1.0).unwrap(), Delta::new(1e-5).unwrap());
+    let data = people(1);
+    let pixels = Schema {
+        columns: (0..16).map(|i| Column { name: format!("p{i}"), ..data.table().schema().columns[0].clone() }).collect(),
+        ..data.table().schema().clone()
+    };
+    for (preset, schema) in [(Preset::Tabular, data.table().schema()), (Preset::MnistLike, &pixels)] {
+        let plan = preset.plan(schema, 2.try_into().unwrap(), 600, epsilon, delta).unwrap();
+        plan.check().unwrap();
+        let upper = pld::epsilon(&plan.event(), delta).unwrap().upper.get();
+        assert!(upper <= 1.0 && upper > 0.999, "{preset:?}: {upper}");
+        assert_eq!((plan.unit.as_str(), plan.public_units, plan.steps), ("person", 600, preset.steps()));
+        assert_eq!(Preset::named(preset.name()), Some(preset));
+    }
+    assert!(Preset::MnistLike.plan(data.table().schema(), 2.try_into().unwrap(), 600, epsilon, delta).is_err());
+    assert_eq!(Preset::named("none"), None);
 }

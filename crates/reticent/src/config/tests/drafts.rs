@@ -293,3 +293,33 @@ fn odd_names_survive() {
     assert_eq!(name, "t-2026");
     assert_eq!(data.columns.declared.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["hours per week", "a\"b", "x\ny", "*t"]);
 }
+
+#[test]
+fn a_preset_is_written_out_as_settings() {
+    let preset = Preset::Tabular;
+    let text = draft(&visits(), &Answers { preset: Some(preset), bounds: Bounds::Data, ..answers("patient_id", "sex") }).unwrap();
+    let model = parse(&text).unwrap().models["sex"].clone();
+    assert_eq!((model.kind, model.features), (ModelKind::Logistic, Some(FeatureMap::Bins)));
+    let privacy = &model.privacy;
+    assert_eq!((privacy.sample_rate, privacy.steps), (preset.sample_rate(), preset.steps()));
+    assert_eq!((privacy.max_grad_norm, privacy.learning_rate), (preset.max_grad_norm(), Some(preset.learning_rate(1.0))));
+
+    // Sixteen pixels and a digit: the preset says what a pixel may hold, not the rows.
+    let names: Vec<String> = (0..16).map(|p| format!("p{p}")).collect();
+    let mut rows = format!("{},digit\n", names.join(","));
+    for row in 0..20 {
+        let pixels: Vec<String> = (0..16).map(|p| if p == 3 { 0 } else { (row * 37 + p * 11) % 200 }.to_string()).collect();
+        rows += &format!("{},{}\n", pixels.join(","), ["one", "two"][row % 2]);
+    }
+    let input = input("digits.csv", &rows, ',');
+    let mnist = |target: &str| Answers { preset: Some(Preset::MnistLike), bounds: Bounds::Data, ..answers("row", target) };
+    let text = draft(&input, &mnist("digit")).unwrap();
+    assert_eq!(text.matches("= [0, 255]").count(), 16, "{text}");
+    assert_eq!(parse(&text).unwrap().models["digit"].features, Some(FeatureMap::Scattering));
+    // Fifteen are no square, and that is said where it is written.
+    let found = left(&text.replacen("p0 = [0, 255]", "p0 = \"drop\"", 1));
+    assert_eq!(
+        found.iter().filter(|p| p.severity == Severity::Error).map(|p| p.path.as_str()).collect::<Vec<_>>(),
+        ["models.digit.features"]
+    );
+}

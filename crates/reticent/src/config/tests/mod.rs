@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::*;
 use cases::{CASES, RIGHT};
 use reticent_data::{Classes, Domain, Dropped, SubjectRule};
+use reticent_train::Preset;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
