@@ -31,6 +31,7 @@
 
 mod check;
 mod column;
+mod column_purposes;
 mod dataset;
 mod draft;
 mod guess;
