@@ -1,4 +1,5 @@
-//! Consent records in the Data Privacy Vocabulary, its profile of ISO/IEC TS 27560, as JSON-LD: every property a list, no key twice.
+//! Consent records in the Data Privacy Vocabulary, its profile of ISO/IEC TS 27560, as JSON-LD or Turtle. What is written has every property
+//! as a list, and no key twice.
 
 use super::read::{PurposeName, Statement, written};
 use super::strict_json::objects;
@@ -48,7 +49,7 @@ const ART6: [(char, &str); 10] = [
     ('f', "A6-1-f"),
 ];
 
-/// Reads records: an object, a list or `@graph`, or one on each line. Every event in a record's `dct:hasPart` is one of the unit.
+/// Reads records: in JSON-LD an object, a list or `@graph`, or one on each line; in Turtle every `dpv:ConsentRecord`. Every event in a record's `dct:hasPart` is one of the unit.
 ///
 /// # Errors
 /// [`Error::BasisRows`] by the number of the record.
@@ -56,7 +57,14 @@ pub fn read_dpv_records(text: &str, reading: &Reading<'_>) -> Result<Received, E
     let mut received = Received::default();
     let mut wrong = vec![];
     let mut records = vec![];
-    for (_, object) in objects(text)? {
+    if !text.trim_start().starts_with(['{', '[']) {
+        records = super::turtle::subjects(text).map_err(|(line, why)| Error::BasisRows(vec![(line, why.into())]))?;
+        records.retain(|r| values(r, "@type").iter().filter_map(|t| t.as_str()).any(|t| is(t, "dpv:ConsentRecord")));
+        if records.is_empty() {
+            wrong.push((1, "holds no dpv:ConsentRecord".to_owned()));
+        }
+    }
+    for (_, object) in if records.is_empty() && wrong.is_empty() { objects(text)? } else { vec![] } {
         if let Err(why) = context(&object) {
             wrong.push((1, why));
         }
@@ -130,6 +138,8 @@ fn one(record: &Map<String, Value>, reading: &Reading<'_>, received: &mut Receiv
                 let expires = at.as_deref().and_then(super::seconds).zip(lasts).and_then(|(at, lasts)| at.checked_add(lasts)).map(written);
                 let age = values(part, "dpv:hasAge").into_iter().find_map(Value::as_u64).map(|age| age.to_string());
                 let guardian = values(part, "dpv:isIndicatedBy").into_iter().find_map(text);
+                // A record goes on living under its number: of one moment it says one thing.
+                let number = receipt.as_deref().zip(at.as_deref()).map(|(number, at)| format!("{number}@{at}"));
                 let explicit = types.iter().any(|t| is(t, "dpv:ExplicitlyExpressedConsent"));
                 let gives = matches!(state, Some("given" | "renewed"));
                 let statement = Statement {
@@ -145,7 +155,7 @@ fn one(record: &Map<String, Value>, reading: &Reading<'_>, received: &mut Receiv
                     language: language.as_deref(),
                     age: age.as_deref(),
                     guardian: guardian.as_deref(),
-                    receipt: receipt.as_deref(),
+                    receipt: number.as_deref(),
                 };
                 match statement.event(reading) {
                     Ok(event) => received.events.push(event),

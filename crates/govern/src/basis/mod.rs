@@ -7,6 +7,7 @@ mod read;
 mod record;
 mod state;
 mod strict_json;
+mod turtle;
 
 pub use self::csv::{read_basis_csv, write_basis_csv};
 pub use dpv::{read_dpv_records, write_dpv_record};

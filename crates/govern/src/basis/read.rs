@@ -94,7 +94,9 @@ impl<'a> Statement<'a> {
             }
         };
         let state = self.state.and_then(BasisKind::from_name);
-        says(state.is_none(), &format!("`state` is none of {}", BasisKind::ALL.map(|(_, name)| name).join(", ")));
+        if state.is_none() {
+            says(true, &format!("`state` is none of {}", BasisKind::ALL.map(|(_, name)| name).join(", ")));
+        }
         let general = self.purpose == Some(ALL_PURPOSES) && state.is_some_and(BasisKind::may_be_general);
         let purpose = if general { Some(ALL_PURPOSES) } else { self.purpose.and_then(|p| reading.purpose(p)).map(|p| p.name.as_str()) };
         says(purpose.is_none(), "`purpose` is none of the purposes in reticent.toml");
@@ -113,11 +115,8 @@ impl<'a> Statement<'a> {
                 says(art6.is_some_and(|l| l != 'f'), "an `informed` unit is one of a legitimate interest: `art6` is f");
                 art6 = Some('f');
             }
-            Some(kind) if kind.gives() => {
-                says(
-                    self.notice.is_none() || art6.is_none() && self.art6.is_none(),
-                    &format!("a `{}` basis needs `notice` and `art6`", kind.name()),
-                );
+            Some(kind) if kind.gives() && (self.notice.is_none() || art6.is_none() && self.art6.is_none()) => {
+                says(true, &format!("a `{}` basis needs `notice` and `art6`", kind.name()));
             }
             _ => {}
         }

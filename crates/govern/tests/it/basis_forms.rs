@@ -126,6 +126,45 @@ fn the_example_of_the_vocabulary_is_read() {
     let event = &received.events[0];
     assert_eq!((received.events.len(), event.state, event.since, event.expires), (1, BasisKind::Given, 1_622_204_640, Some(1_685_319_840)));
     assert_eq!((event.notice.as_deref(), event.art6, event.art9), (Some("https://example.com/notice/WD5"), Some('a'), None));
+    // And the Turtle itself, as it is published.
+    let Some(turtle) = example("dpv-examples/E0023.ttl") else { return };
+    assert_eq!(reading(&purposes(), |r| read_dpv_records(&turtle, r)).unwrap(), received);
+    let prefixed = format!("@prefix d: <https://w3id.org/dpv#> .\n# a comment\n{}", turtle.replace("dpv:", "d:"));
+    assert_eq!(reading(&purposes(), |r| read_dpv_records(&prefixed, r)).unwrap(), received);
+}
+
+#[test]
+fn hostile_turtle() {
+    let read = |text: &str| reading(&purposes(), |r| read_dpv_records(text, r)).map(|r| r.events.len());
+    for (text, expected) in [
+        ("", "line 1: holds no dpv:ConsentRecord"),
+        ("ex:a a dpv:Notice .", "line 1: holds no dpv:ConsentRecord"),
+        ("ex:a a dpv:ConsentRecord", "line 1: is not the Turtle that is read here"),
+        ("ex:a\n a dpv:ConsentRecord ; dct:title \"MARKER\n\" .", "line 3: a text has no end"),
+        ("ex:a dpv:x ( 1 2 ) .", "line 1: lists in brackets are not read here"),
+        ("<no\nend> a dpv:ConsentRecord .", "line 1: is not the Turtle that is read here"),
+    ] {
+        refused(read(text), expected);
+    }
+    refused(read(&format!("ex:a dpv:x {}", "[ dpv:x ".repeat(100_000))), "line 1: nodes lie too deep in one another");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 500, failure_persistence: None, ..proptest::prelude::ProptestConfig::default() })]
+
+    /// Pieces of every form in any order: an error, and never a panic.
+    #[test]
+    fn pieces_of_every_form_never_panic(pieces in proptest::collection::vec(proptest::sample::select(vec![
+        "{", "}", "[", "]", "\"subject\"", ":", "\"MARKER\"", ",", "\n", "ex:a ", "a ", "dpv:ConsentRecord ", ";", ".", "<https://x.example>", "@prefix d: ", "\u{feff}",
+        "1e999", "^^xsd:dateTime", "\"consentReceiptID\"", "\"@graph\"", "null", "-", "ü", "\\", "\"\"\"",
+    ]), 0..40)) {
+        let text = pieces.concat();
+        let _ = reading(&purposes(), |r| read_basis_json(&text, r));
+        let _ = reading(&purposes(), |r| read_kantara_receipts(&text, r));
+        let _ = reading(&purposes(), |r| read_dpv_records(&text, r));
+        let _ = decode(text.as_bytes()).map(|text| reading(&purposes(), |r| read_basis_csv(text, r)));
+        let _ = reticent_govern::read_register(&text);
+    }
 }
 
 #[track_caller]
