@@ -69,6 +69,6 @@ impl Ledger {
 }
 
 /// One person under two spellings of their name is still one.
-fn same(a: &str, b: &str) -> bool {
+pub(crate) fn same(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }

@@ -62,6 +62,7 @@ impl Ledger {
     }
 
     fn empty(&mut self, subject: &str) -> Result<u64, Error> {
+        self.forget_member(subject)?;
         let subject = subject.to_owned();
         self.execute(sqlx::query("DELETE FROM basis WHERE subject = ?").bind(subject.clone()))?;
         self.execute(sqlx::query("DELETE FROM subject_keys WHERE subject = ?").bind(subject.clone()))?;
@@ -82,8 +83,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`].
     pub fn subjects(&mut self) -> Result<BTreeSet<String>, Error> {
-        let named =
-            "SELECT subject FROM events WHERE subject IS NOT NULL UNION SELECT subject FROM subject_keys UNION SELECT subject FROM basis";
+        let named = "SELECT subject FROM events WHERE subject IS NOT NULL UNION SELECT subject FROM subject_keys UNION SELECT subject FROM basis UNION SELECT subject FROM people";
         self.rows(sqlx::query(named))?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 

@@ -36,6 +36,31 @@ pub enum Error {
     /// A file of basis events has wrong rows; all of them, by line.
     #[error("{}", .0.iter().map(|(line, why)| format!("line {line}: {why}")).collect::<Vec<_>>().join("\n"))]
     BasisRows(Vec<(u64, String)>),
+    /// Receipts come with another content than under their numbers before.
+    #[error("{receipts} receipts are on record with another content: a receipt says one thing")]
+    Replayed {
+        /// How many.
+        receipts: u64,
+    },
+    /// The clock stands before the last event. Typical causes: a machine that lost its time, somebody who set it back.
+    #[error("the clock says {now}, before the last event of the ledger at {last}")]
+    Clock {
+        /// Time of the last event.
+        last: String,
+        /// What the clock says.
+        now: String,
+    },
+    /// A register has wrong entries; all of them, by name.
+    #[error("{}", .0.join("\n"))]
+    Register(Vec<String>),
+    /// Nothing of this kind is on record.
+    #[error("no {what} is called {name}")]
+    Unknown {
+        /// Kind of thing.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// The budget is on record with other terms.
     #[error("the budget of `{dataset}` is ε = {epsilon} at δ = {delta} for each {unit} and cannot be changed")]
     BudgetFixed {
@@ -113,6 +138,12 @@ pub enum Error {
     /// Whoever advises on an assessment does not decide on it.
     #[error("{by} cannot both advise on an assessment and decide on it")]
     SameActor {
+        /// Who.
+        by: String,
+    },
+    /// Whoever proposes, whoever advises and whoever decides are different people.
+    #[error("{by} cannot have two of these parts: to propose, to advise, to decide")]
+    TwoParts {
         /// Who.
         by: String,
     },

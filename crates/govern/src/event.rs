@@ -1,8 +1,10 @@
 //! What can happen, as it is written down. The meaning of a variant never changes; new facts get new variants.
 
+use crate::asserted::AssertedModel;
 use crate::assessment::{AssessmentDecision, Section};
 use crate::basis::BasisEvent;
-use reticent_proof::Decision;
+use crate::register::RegisterEvent;
+use reticent_proof::{Decision, Policy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -58,6 +60,72 @@ pub enum Event {
         decision: Decision,
         /// Reasons that the controller chose to exclude for this request alone.
         chosen: Vec<reticent_proof::Reason>,
+        /// Number of the last event that was known: with it the decision can be made again to the same bytes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        known: Option<i64>,
+        /// Rows of one unit that took part, where the data set was cut to so many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cap: Option<u64>,
+    },
+    /// A policy under which the gate decided, once for each: its digest stands in the decisions.
+    PolicyRecorded {
+        /// SHA-256 of the policy.
+        digest: String,
+        /// The policy.
+        policy: Policy,
+    },
+    /// Something was entered in a register, or changed there, from a moment on.
+    Registered(RegisterEvent),
+    /// People have to decide about released models: a basis of somebody they were trained on has ended.
+    TaskOpened {
+        /// Number of the task, from 1.
+        task: u64,
+        /// Data set.
+        dataset: String,
+        /// The models.
+        models: Vec<String>,
+        /// How many units it is about.
+        units: u64,
+        /// What happened to their bases.
+        because: Vec<crate::BasisKind>,
+    },
+    /// They decided.
+    TaskClosed {
+        /// Number of the task.
+        task: u64,
+        /// Who.
+        by: String,
+        /// What, and why.
+        decision: String,
+    },
+    /// The clock stood before the last event, and somebody said that it is right now.
+    ClockAccepted {
+        /// Time of the last event.
+        last: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A model that was trained elsewhere was brought in; what is said of it is asserted.
+    ModelRegistered(AssertedModel),
+    /// Somebody wanted to reach a host.
+    ConnectionDecided {
+        /// The host.
+        host: String,
+        /// For which purpose.
+        purpose: String,
+        /// Whether it is declared for that.
+        allowed: bool,
+        /// Why not.
+        why: Vec<String>,
+    },
+    /// Things past their retention were removed, or kept under a hold.
+    RetentionEnforced {
+        /// What was removed: kind and name.
+        removed: Vec<String>,
+        /// What was kept under a legal hold: kind and name.
+        held: Vec<String>,
     },
     /// A budget was opened. Its terms never change.
     BudgetOpened {
@@ -197,6 +265,12 @@ pub enum Event {
         approved_by: String,
         /// When it must be made again, seconds since 1970.
         expires: i64,
+        /// Who assessed it; never who approved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assessed_by: Option<String>,
+        /// Who advised on it; neither of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        advised_by: Option<String>,
     },
     /// People wrote parts of an impact assessment.
     AssessmentUpdated {
@@ -297,6 +371,14 @@ impl Event {
             Self::AssessmentUpdated { .. } => "assessment-updated",
             Self::AssessmentAdvised { .. } => "assessment-advised",
             Self::AssessmentDecided { .. } => "assessment-decided",
+            Self::PolicyRecorded { .. } => "policy-recorded",
+            Self::Registered(_) => "registered",
+            Self::TaskOpened { .. } => "task-opened",
+            Self::TaskClosed { .. } => "task-closed",
+            Self::ClockAccepted { .. } => "clock-accepted",
+            Self::ModelRegistered(_) => "model-registered",
+            Self::ConnectionDecided { .. } => "connection-decided",
+            Self::RetentionEnforced { .. } => "retention-enforced",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The ledger file: append, read back, check. One writer at a time; every write is one durable transaction.
 
 use crate::basis::BasisRow;
+use crate::clock;
 use crate::erase::unaccounted;
 use crate::error::Error;
 use crate::event::{Actor, Event, StoredEvent};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Newest format of the ledger that this program reads and writes.
-pub const FORMAT: i64 = 2;
+pub const FORMAT: i64 = 3;
 
 /// Format 1; what came later is added to it, so that an old file and a new one are the same.
 const TABLES: &str = "
@@ -41,6 +42,19 @@ CREATE TABLE queries (model TEXT NOT NULL, caller TEXT NOT NULL, spent INTEGER N
 PRAGMA user_version = 2;
 ";
 
+/// From format 2 to 3: what else a record of a basis says; who was in which data version and model, as sets of numbers that stand for units.
+const THIRD: &str = "
+ALTER TABLE basis ADD COLUMN language TEXT;
+ALTER TABLE basis ADD COLUMN age INTEGER;
+ALTER TABLE basis ADD COLUMN guardian TEXT;
+ALTER TABLE basis ADD COLUMN receipt TEXT;
+CREATE INDEX basis_by_receipt ON basis (dataset, receipt) WHERE receipt IS NOT NULL;
+CREATE TABLE people (id INTEGER PRIMARY KEY, subject TEXT NOT NULL UNIQUE);
+CREATE TABLE members (chunk INTEGER NOT NULL, about TEXT NOT NULL, ground TEXT NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (chunk, about, ground)) WITHOUT ROWID;
+CREATE INDEX members_by_about ON members (about);
+PRAGMA user_version = 3;
+";
+
 /// The facts of one workspace.
 pub struct Ledger {
     runtime: Runtime,
@@ -65,6 +79,7 @@ impl Ledger {
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
+            .pragma("cache_size", "-65536")
             .disable_statement_logging();
         let connection = runtime.block_on(options.connect())?;
         let mut ledger = Self { runtime, connection };
@@ -79,7 +94,7 @@ impl Ledger {
                 if now > FORMAT {
                     return Err(Error::Newer { found: now, known: FORMAT });
                 }
-                for step in [TABLES, SECOND].into_iter().skip(now as usize) {
+                for step in [TABLES, SECOND, THIRD].into_iter().skip(now as usize) {
                     for statement in step.split(';').map(str::trim).filter(|s| !s.is_empty()) {
                         ledger.execute(sqlx::query(statement))?;
                     }
@@ -116,31 +131,39 @@ impl Ledger {
 
     /// Appends within the transaction under way: the event and its commitment together.
     pub(crate) fn append_within(&mut self, actor: &Actor, event: &Event) -> Result<i64, Error> {
-        let body = serde_json::to_string(event).expect("plain data has JSON");
-        let at = jiff::Timestamp::now().to_string();
-        let mut nonce = [0; 32];
-        fill_random(&mut nonce)?;
         let subject_key = match event.subject() {
             Some(subject) => self.subject_key(subject)?,
             None => [0; 32],
         };
-        let seq: i64 = self.rows(sqlx::query("SELECT coalesce(max(seq), 0) + 1 FROM events"))?[0].try_get(0)?;
-        let commitment = commitment(&subject_key, &nonce, seq, &at, &actor.0, &body);
-        self.execute(
-            sqlx::query("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-                .bind(seq)
-                .bind(event.kind())
-                .bind(at)
-                .bind(actor.0.clone())
-                .bind(event.subject().map(str::to_owned))
-                .bind(body)
-                .bind(nonce.to_vec())
-                .bind(commitment.to_vec()),
-        )?;
+        let seq = self.append_many(actor, &[(event.clone(), subject_key)])?;
         if let Event::Basis(basis) = event {
             self.add_to_basis(seq, basis)?;
         }
         Ok(seq)
+    }
+
+    /// Appends events, each with the key of its unit (zero where it is nobody's), and gives the number of the first. The table of bases is
+    /// left to the caller.
+    pub(crate) fn append_many(&mut self, actor: &Actor, events: &[(Event, [u8; 32])]) -> Result<i64, Error> {
+        let last = self.rows(sqlx::query("SELECT at FROM events ORDER BY seq DESC LIMIT 1"))?;
+        let before = last.first().map(|row| row.try_get::<String, _>(0)).transpose()?;
+        self.append_stamped(actor, events, clock::stamp(before.as_deref())?)
+    }
+
+    /// The same at a time that was decided elsewhere.
+    pub(crate) fn append_stamped(&mut self, actor: &Actor, events: &[(Event, [u8; 32])], at: String) -> Result<i64, Error> {
+        let first: i64 = self.last_seq()?.saturating_add(1);
+        let mut nonces = vec![0; 32 * events.len()];
+        fill_random(&mut nonces)?;
+        let mut batch = Batch::new(format!("INSERT INTO events VALUES {}", ["(?,?,?,?,?,?,?,?)"].repeat(events.len()).join(",")));
+        for ((seq, (event, key)), nonce) in (first..).zip(events).zip(nonces.chunks_exact(32)) {
+            let body = serde_json::to_string(event).expect("plain data has JSON");
+            let commitment = commitment(key, nonce, seq, &at, &actor.0, &body);
+            batch.number(seq).text(event.kind()).text(&at).text(&actor.0).maybe(event.subject().map(str::to_owned));
+            batch.text(&body).bytes(nonce).bytes(&commitment);
+        }
+        self.execute_batch(batch)?;
+        Ok(first)
     }
 
     /// The random key of a unit, made on first use; destroyed by an erasure.
@@ -161,6 +184,14 @@ impl Ledger {
     /// [`Error::Database`], [`Error::Io`] where the system gives no randomness.
     pub fn subject_keys(&mut self, subjects: &[String]) -> Result<BTreeMap<String, [u8; 32]>, Error> {
         self.write(|ledger| subjects.iter().map(|s| Ok((s.clone(), ledger.subject_key(s)?))).collect())
+    }
+
+    /// Number of the last event; 0 before the first.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn last_seq(&mut self) -> Result<i64, Error> {
+        Ok(self.rows(sqlx::query("SELECT coalesce(max(seq), 0) FROM events"))?[0].try_get(0)?)
     }
 
     /// Number of events.
@@ -245,6 +276,14 @@ impl Ledger {
         Ok(wrong)
     }
 
+    pub(crate) fn execute_batch(&mut self, batch: Batch) -> Result<u64, Error> {
+        self.execute(batch.query())
+    }
+
+    pub(crate) fn batch_rows(&mut self, batch: Batch) -> Result<Vec<SqliteRow>, Error> {
+        self.rows(batch.query())
+    }
+
     pub(crate) fn execute(&mut self, query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>) -> Result<u64, Error> {
         Ok(self.runtime.block_on(query.execute(&mut self.connection))?.rows_affected())
     }
@@ -254,6 +293,61 @@ impl Ledger {
         query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
     ) -> Result<Vec<SqliteRow>, Error> {
         Ok(self.runtime.block_on(query.fetch_all(&mut self.connection))?)
+    }
+}
+
+/// One statement over many rows and the values that go into it.
+pub(crate) struct Batch {
+    sql: String,
+    values: Vec<Cell>,
+}
+
+enum Cell {
+    Text(Option<String>),
+    Number(Option<i64>),
+    Bytes(Vec<u8>),
+}
+
+impl Batch {
+    /// The statement: text of this crate and question marks, never a value.
+    pub(crate) fn new(sql: String) -> Self {
+        Self { sql, values: vec![] }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+        self.maybe(Some(text.to_owned()))
+    }
+
+    pub(crate) fn texts(&mut self, texts: impl IntoIterator<Item = impl AsRef<str>>) -> &mut Self {
+        self.values.extend(texts.into_iter().map(|text| Cell::Text(Some(text.as_ref().to_owned()))));
+        self
+    }
+
+    pub(crate) fn maybe(&mut self, text: Option<String>) -> &mut Self {
+        self.values.push(Cell::Text(text));
+        self
+    }
+
+    pub(crate) fn number(&mut self, number: i64) -> &mut Self {
+        self.maybe_number(Some(number))
+    }
+
+    pub(crate) fn maybe_number(&mut self, number: Option<i64>) -> &mut Self {
+        self.values.push(Cell::Number(number));
+        self
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.values.push(Cell::Bytes(bytes.to_vec()));
+        self
+    }
+
+    fn query(self) -> sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
+        self.values.into_iter().fold(sqlx::query(sqlx::AssertSqlSafe(self.sql)), |query, value| match value {
+            Cell::Text(text) => query.bind(text),
+            Cell::Number(number) => query.bind(number),
+            Cell::Bytes(bytes) => query.bind(bytes),
+        })
     }
 }
 
@@ -270,7 +364,7 @@ pub(crate) fn key_from(bytes: Vec<u8>) -> Result<[u8; 32], Error> {
     bytes.try_into().map_err(|_| Error::Damaged { seq: 0, why: "a subject key has another length".into() })
 }
 
-fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(bytes)
         .map_err(|e| Error::Io { what: "the system gives no randomness".into(), source: std::io::Error::other(e.to_string()) })
 }

@@ -6,22 +6,42 @@
 //! [`Ledger::reserve`] charges a budget before a noise key exists; [`Ledger::release`] asks the gate again inside the transaction that
 //! releases a model.
 
+mod asserted;
 mod assessment;
 mod basis;
 mod budget;
+mod clock;
 mod erase;
 mod error;
 mod event;
 mod gate;
+mod interest;
+mod law;
 mod ledger;
+mod provenance;
 mod queries;
+mod register;
 mod release;
+mod tasks;
 
+pub use asserted::{AssertedModel, ForeignRun, ForeignSampler};
 pub use assessment::{AssessmentDecision, Section};
-pub use basis::{BasisEvent, BasisKind, Imported, read_basis_csv};
+pub use basis::{
+    ALL_PURPOSES, BasisDetail, BasisEvent, BasisKind, Imported, PurposeName, Reading, Received, decode, read_basis_csv, read_basis_json,
+    read_dpv_records, read_kantara_receipts, same_iri, strict, write_basis_csv, write_dpv_record, write_kantara_receipt,
+};
 pub use budget::{Budget, Reservation, ReservationState, RunRequest};
 pub use erase::Erased;
 pub use error::Error;
 pub use event::{Actor, Event, Release, StoredEvent};
+pub use gate::Question;
+pub use interest::InterestAssessment;
+pub use law::{OPT_IN_AGE, age_of_consent};
 pub use ledger::{FORMAT, Ledger};
-pub use release::Outcome;
+pub use provenance::GroundThen;
+pub use register::{
+    CompatibilityTest, DueThing, Entered, Entry, Factor, Host, HostDecision, LegalHold, Notice, Party, PartyRole, PurposeEntry, Recipient,
+    RegisterEvent, Retention, read_register, until,
+};
+pub use release::{Look, Outcome};
+pub use tasks::Task;

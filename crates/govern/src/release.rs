@@ -1,9 +1,25 @@
 //! The moment a model leaves its run directory: the gate is asked once more, inside the transaction that lets it go.
 
 use crate::budget::ReservationState;
-use crate::{Actor, Error, Event, Ledger, Release};
+use crate::gate::Question;
+use crate::{Actor, Error, Event, GroundThen, Ledger, Release};
 use reticent_proof::{Decision, Policy, Request, decide};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The last look: what the gate is asked, and what it is told beyond what is on record.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The policy as it stands now.
+    pub policy: &'a Policy,
+    /// The question.
+    pub request: &'a Request,
+    /// Age of units in years, as far as the rows say it.
+    pub ages: &'a BTreeMap<String, u8>,
+    /// Until when the rows may be used, seconds since 1970.
+    pub keep_until: Option<i64>,
+    /// Rows of one unit that took part.
+    pub cap: Option<u64>,
+}
 
 /// What came of a release.
 #[derive(Debug)]
@@ -25,23 +41,31 @@ impl Ledger {
         actor: &Actor,
         release: &Release,
         dataset: &str,
-        gate: Option<(&Policy, &Request)>,
+        gate: Option<Look<'_>>,
         trained: &BTreeMap<String, u64>,
     ) -> Result<Outcome, Error> {
         self.write(|ledger| {
-            if let Some((policy, request)) = gate {
+            let mut members: BTreeMap<GroundThen, Vec<String>> = BTreeMap::new();
+            if let Some(Look { policy, request, ages, keep_until, cap }) = gate {
                 // Whoever took part must still be allowed to: nobody may be left out now, the model has learned from all of them.
                 let strict = Policy { exclude: [].into(), ..policy.clone() };
-                let facts = ledger.facts(dataset, &request.data_version, &request.purpose, trained, request.at)?;
+                let known = ledger.last_seq()?;
+                let asked = Question::new(dataset, &request.data_version, &request.purpose, trained, request.at);
+                let facts = ledger.facts(&Question { ages, keep_until, known: Some(known), ..asked })?;
                 let (decision, permit) = decide(&strict, &facts, request);
-                ledger.append_within(actor, &Event::GateDecided { decision: decision.clone(), chosen: vec![] })?;
+                ledger.record_decision_within(actor, &strict, &decision, &BTreeSet::new(), cap, known)?;
                 if permit.is_none() {
                     ledger.advance(&release.run, &[ReservationState::Drawing], ReservationState::Abandoned, "its release")?;
                     ledger.append_within(actor, &Event::ReleaseBlocked { run: release.run.clone(), decision: decision.clone() })?;
                     return Ok(Outcome::Blocked(Box::new(decision)));
                 }
+                members = Self::grounds(&facts, trained.keys());
+            } else {
+                members.insert(GroundThen::asserted("experiment: nobody decided"), trained.keys().cloned().collect());
             }
             ledger.advance(&release.run, &[ReservationState::Drawing], ReservationState::Released, "its release")?;
+            // Who is in it, and on which ground, in the same transaction: what is out can be asked about.
+            ledger.record_members_within(&release.model, &members)?;
             ledger.append_within(actor, &Event::ModelReleased(release.clone())).map(Outcome::Released)
         })
     }

@@ -6,6 +6,9 @@ mod permit;
 pub mod record;
 mod removal;
 
-pub use decide::{BasisFacts, BasisState, Count, Decision, Facts, LegitimateInterest, Policy, Reason, Refusal, Request, UnitFacts, decide};
+pub use decide::{
+    BasisFacts, BasisState, Compatibility, Count, Decision, Facts, LegitimateInterest, Policy, Reason, Refusal, Request, UnitFacts, decide,
+    inherited, rules, unit_reason,
+};
 pub use permit::{Ground, Permit, Use};
 pub use removal::*;

@@ -20,6 +20,16 @@ pub enum Use {
     Selection,
     /// Taking a unit out of a model: the rows that stay.
     Removal,
+    /// Bringing a model in that was trained elsewhere.
+    Registration,
+    /// Answering questions with a model.
+    Serving,
+    /// Writing rows, or what was made of them, to somewhere else.
+    Export,
+    /// Giving rows to somebody for value (CCPA).
+    Sale,
+    /// Giving rows to somebody for advertising across contexts (CCPA).
+    Sharing,
 }
 
 /// A right to use rows. Sealed: it comes from [`crate::decide`], or from a constructor whose name and stamp say that nobody decided.

@@ -43,6 +43,12 @@ enum Verb {
     Import(verbs::import::Import),
     /// Record consent, withdrawal, restriction and objection
     Consent(verbs::consent::Consent),
+    /// Say which facts decide, decide about hosts, make past decisions again
+    Gate(verbs::gate::GateVerb),
+    /// Enter and show registers: parties, hosts, notices, retention, holds, interests, tasks, models from elsewhere
+    Register(verbs::register::Register),
+    /// Say who is in which model and what a model was made of; OpenLineage, Croissant, model cards
+    Lineage(verbs::lineage::Lineage),
     /// Open, write, decide and render the impact assessment that must exist before training
     Assess(verbs::assess::Assess),
     /// Ask the gate, charge the budget, train under differential privacy, release
@@ -117,6 +123,9 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Check(verb) => verb.run(common),
         Verb::Import(verb) => verb.run(common),
         Verb::Consent(verb) => verb.run(common),
+        Verb::Gate(verb) => verb.run(common),
+        Verb::Register(verb) => verb.run(common),
+        Verb::Lineage(verb) => verb.run(common),
         Verb::Assess(verb) => verb.run(common),
         Verb::Train(verb) => verb.run(common),
         Verb::Predict(verb) => verb.run(common),

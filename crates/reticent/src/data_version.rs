@@ -5,7 +5,7 @@ use crate::erasure;
 use crate::failure::Failure;
 use crate::workspace::Workspace;
 use reticent_data::{Manifest, SubjectId, Table, rows_digest};
-use reticent_govern::Event;
+use reticent_govern::{Event, GroundThen};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -105,6 +105,7 @@ pub(crate) fn reduce(workspace: &mut Workspace, dataset: &str, gone: impl Fn(Sub
                 ..before
             };
             store(workspace, &manifest, &kept)?;
+            record_members(workspace, &manifest.version, counted.into_keys().collect())?;
             workspace.append(&Event::DataReduced {
                 version: manifest.version.clone(),
                 from,
@@ -137,6 +138,12 @@ pub(crate) fn delete_unrecorded_tables(workspace: &mut Workspace, dataset: &str)
     on_disk.iter().filter(|(version, _)| !recorded.contains(version)).try_for_each(|(_, file)| disk::shred(file))
 }
 
+/// Who is in a version, for whoever asks later what somebody was part of.
+pub(crate) fn record_members(workspace: &mut Workspace, version: &str, units: Vec<String>) -> Result<(), Failure> {
+    let members = [(GroundThen::asserted("imported"), units)].into();
+    Ok(workspace.ledger.record_members(version, &members)?)
+}
+
 /// Puts a version's files in place. Files first, event last: a version that is on record is whole, and one that is not is written over.
 pub(crate) fn store(workspace: &Workspace, manifest: &Manifest, table: &Table) -> Result<(), Failure> {
     let place = folder(workspace, &manifest.version);
@@ -167,7 +174,12 @@ pub(crate) fn load_newest(workspace: &mut Workspace, dataset: &str) -> Result<Da
         return Err(Failure::refused(format!("reticent.toml declares other columns than {} was imported with", manifest.version))
             .hint("run `reticent import` to make a new version under the present declaration"));
     }
-    let table = reticent_data::read_parquet(&folder(workspace, &manifest.version).join("table.parquet"), &declared)?;
+    let path = folder(workspace, &manifest.version).join("table.parquet");
+    if !path.exists() && !workspace.ledger.events("retention-enforced")?.is_empty() {
+        return Err(Failure::refused(format!("the rows of {} were removed: their retention is over", manifest.version))
+            .hint("import newer rows as a new version"));
+    }
+    let table = reticent_data::read_parquet(&path, &declared)?;
     // An interrupted run goes on with its noise only on the very same rows: another sum under it would cancel the noise.
     let keys = workspace.ledger.subject_keys(&units(&table).into_keys().collect::<Vec<_>>())?;
     let found = hex::encode(rows_digest(&table, |id| &keys[&id.to_string()]));

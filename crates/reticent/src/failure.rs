@@ -110,6 +110,14 @@ impl From<reticent_govern::Error> for Failure {
                 .hint("whoever advises as data-protection officer does not decide as controller: name two people (GDPR Art 38(6))"),
             Error::BasisRows(_) => Self::usage(format!("the file of events has wrong lines; nothing was imported\n{error}"))
                 .hint("columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example"),
+            Error::TwoParts { .. } => Self::refused(error.to_string())
+                .hint("whoever owns a purpose proposes, the data-protection officer advises, the controller decides: name different people"),
+            Error::Clock { .. } => Self::refused(error.to_string())
+                .hint("set the clock right; where it is right and the ledger ran ahead, somebody answers for it: `reticent register clock --by NAME --reason TEXT`"),
+            Error::Replayed { .. } => Self::refused(error.to_string())
+                .hint("take the receipts out of the file, or find out who changed them; nothing was imported"),
+            Error::Register(_) => Self::usage(format!("the entries are wrong; nothing was entered\n{error}"))
+                .hint("`reticent register import --help` shows every register"),
             Error::Database(_) | Error::Damaged { .. } => Self::failed(error.to_string())
                 .hint("where the disk is full, free some space; where the file is damaged, bring back the newest .reticent/ledger.db: an older one is refused"),
             Error::Newer { .. } => Self::failed(error.to_string()).hint("use the newer program for this workspace"),

@@ -1,30 +1,123 @@
 //! The gate as the program asks it: policy from reticent.toml, facts from the ledger, the answer on record before anything is done.
 
+mod exclusion;
+mod words;
+
+pub(crate) use exclusion::GroupExclusion;
+pub(crate) use words::{date, lines, masked, refusal, words};
+
 use crate::config::{Config, Model};
 use crate::data_version::{DataVersion, units};
 use crate::failure::Failure;
-use crate::output::{say, thousands};
+use crate::output::say;
 use crate::privacy;
 use crate::verbs::train::ModelManifest;
-use crate::workspace::{Workspace, now};
-use reticent_data::PermittedTable;
-use reticent_govern::Event;
-use reticent_proof::{Count, Decision, Ground, Permit, Policy, Reason, Refusal, Request, Use, decide};
-use std::collections::BTreeSet;
+use crate::workspace::Workspace;
+use reticent_data::{Feature, PermittedTable, Table};
+use reticent_govern::{Entry, Event, OPT_IN_AGE, Question, age_of_consent, until};
+use reticent_proof::{Count, Decision, Ground, Permit, Policy, Reason, Request, Use, decide};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What a purpose and a data set declare, as the gate needs it.
-pub(crate) fn policy(config: &Config, dataset: &str, purpose: &str, chosen: &BTreeSet<Reason>) -> Policy {
-    let declared = &config.purposes[purpose];
-    Policy {
+/// What a purpose and a data set declare, as the gate needs it for a use at a moment.
+pub(crate) fn policy(
+    workspace: &mut Workspace,
+    dataset: &str,
+    purpose: &str,
+    chosen: &BTreeSet<Reason>,
+    use_: Use,
+    at: i64,
+) -> Result<Policy, Failure> {
+    let Workspace { config, ledger, .. } = workspace;
+    let unknown = |what: &str| Failure::refused(format!("the gate refuses: {what} is not declared in reticent.toml"));
+    let declared = config.purposes.get(purpose).ok_or_else(|| unknown("the purpose"))?;
+    let data = config.data.get(dataset).ok_or_else(|| unknown("the data set"))?;
+    // A notice that the register has ended, or that does not name the purpose, counts no longer; one that it does not know is as declared.
+    let all = ledger.register("notice", i64::MAX, None)?;
+    let standing = ledger.register("notice", at, None)?;
+    let counts = |version: &String| match standing.get(version).map(|e| &e.entry) {
+        Some(Entry::Notice(notice)) => notice.purposes.iter().any(|p| p == purpose),
+        _ => !all.contains_key(version),
+    };
+    let notices = declared.notices.iter().filter(|v| counts(v)).cloned().collect();
+    let jurisdiction = config.controller.jurisdiction.as_deref().unwrap_or("EU");
+    Ok(Policy {
         purpose: purpose.into(),
         art6: declared.art6,
         art9: declared.art9,
-        notices: declared.notices.clone(),
-        special_columns: config.data[dataset].schema(dataset).special_columns(),
+        notices,
+        special_columns: data.schema(dataset).special_columns(),
         exclude: declared.exclude.union(chosen).copied().collect(),
-        private_messages: config.data[dataset].private_messages,
+        private_messages: data.private_messages,
         train_on_messages: declared.train_on_messages,
+        criminal_columns: data.columns.rights.iter().filter(|(_, r)| r.criminal).map(|(name, _)| name.clone()).collect(),
+        art10_law: declared.art10.clone(),
+        columns: config.column_purposes(dataset),
+        broader: config.broader(purpose),
+        since: declared.since.as_deref().and_then(midnight),
+        direct_marketing: is_direct_marketing(config, purpose),
+        child_age: (data.age.is_some() || declared.children).then(|| age_of_consent(jurisdiction, at)),
+        for_children: declared.children,
+        opt_in_age: matches!(use_, Use::Sale | Use::Sharing).then_some(OPT_IN_AGE),
+    })
+}
+
+/// Whether a purpose, or one that it is part of, is direct marketing.
+pub(crate) fn is_direct_marketing(config: &Config, purpose: &str) -> bool {
+    let chain = std::iter::once(purpose.to_owned()).chain(config.broader(purpose));
+    chain.filter_map(|p| config.purposes.get(&p)).any(|p| {
+        p.direct_marketing || p.iri.as_deref().is_some_and(|iri| reticent_govern::same_iri(iri, "https://w3id.org/dpv#DirectMarketing"))
+    })
+}
+
+fn midnight(date: &str) -> Option<i64> {
+    let date: jiff::civil::Date = date.parse().ok()?;
+    Some(date.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second())
+}
+
+/// What the rows themselves tell the gate.
+pub(crate) struct RowFacts {
+    pub(crate) rows: BTreeMap<String, u64>,
+    pub(crate) ages: BTreeMap<String, u8>,
+    pub(crate) keep_until: Option<i64>,
+}
+
+impl RowFacts {
+    /// Of a table of a version that was imported at a moment, for a purpose.
+    pub(crate) fn of(workspace: &mut Workspace, table: &Table, imported_at: &str, purpose: &str, now: i64) -> Result<Self, Failure> {
+        let imported = imported_at.parse::<jiff::Timestamp>().map_or(now, jiff::Timestamp::as_second);
+        let declared = workspace.config.purposes.get(purpose).and_then(|p| p.retention.as_deref()).and_then(|keep| until(imported, keep));
+        let registered = workspace.ledger.keep_until("data", imported, now)?;
+        let keep_until = declared.into_iter().chain(registered).min();
+        let data = workspace.config.data.get(&table.schema().dataset);
+        let ages = data.and_then(|d| d.age.as_deref()).map(|column| ages(table, column)).unwrap_or_default();
+        Ok(Self { rows: units(table), ages, keep_until })
     }
+
+    pub(crate) fn question<'a>(&'a self, dataset: &'a str, request: &'a Request) -> Question<'a> {
+        let asked = Question::new(dataset, &request.data_version, &request.purpose, &self.rows, request.at);
+        Question { ages: &self.ages, keep_until: self.keep_until, ..asked }
+    }
+}
+
+/// The least age that a unit's rows say; what stands for a missing age says none.
+fn ages(table: &Table, column: &str) -> BTreeMap<String, u8> {
+    let Some(index) = table.schema().columns.iter().position(|c| c.name == column) else { return BTreeMap::new() };
+    let missing = match &table.schema().columns[index].domain {
+        reticent_data::Domain::Range { missing, .. } => *missing,
+        reticent_data::Domain::Levels { .. } => None,
+    };
+    let Feature::Number(values) = table.feature(index) else { return BTreeMap::new() };
+    let mut ages = BTreeMap::new();
+    for (subject, &value) in table.subjects().iter().zip(values).filter(|(_, v)| Some(**v) != missing && v.is_finite()) {
+        let age = value.clamp(0.0, 255.0) as u8;
+        ages.entry(subject.to_string()).and_modify(|least: &mut u8| *least = age.min(*least)).or_insert(age);
+    }
+    ages
+}
+
+/// Columns that a model reads: all that are declared, and the target. None where no purposes of columns are declared.
+pub(crate) fn columns_read(config: &Config, dataset: &str) -> Vec<String> {
+    config.column_purposes(dataset).into_keys().collect()
 }
 
 /// Rows that may be used, and what the gate said of the others.
@@ -35,6 +128,10 @@ pub(crate) struct Admitted {
     pub(crate) event: i64,
     /// Rows beyond the public cap and the units they belong to, left out before the gate was asked.
     pub(crate) beyond_cap: Count,
+    /// How many of each declared group were left out: leaving people out can tilt what is learned.
+    pub(crate) groups: Vec<GroupExclusion>,
+    /// Consent is the basis, and nothing says how old anybody is.
+    pub(crate) ages_unknown: bool,
 }
 
 /// Applies the public cap of a model, asks the gate for a use of what is left, records its answer, and gives the rows it permits.
@@ -54,11 +151,21 @@ pub(crate) fn admit(
     let table = data.table.capped(cap);
     let over = units(&data.table).into_values().filter(|&n| n > cap.get() as u64);
     let beyond_cap = Count { units: over.count() as u64, records: (data.table.rows() - table.rows()) as u64 };
-    let policy = policy(&workspace.config, &dataset, purpose, chosen);
-    let request = Request { purpose: purpose.into(), use_, data_version: version.clone(), at: now() };
-    let facts = workspace.ledger.facts(&dataset, &version, purpose, &units(&table), request.at)?;
+    let now = workspace.ledger.now()?;
+    let policy = policy(workspace, &dataset, purpose, chosen, use_, now)?;
+    let columns = columns_read(&workspace.config, &dataset);
+    let request = Request { purpose: purpose.into(), use_, data_version: version.clone(), at: now, columns };
+    let told = RowFacts::of(workspace, &table, &data.manifest.imported_at, purpose, now)?;
+    let known = workspace.ledger.last_seq()?;
+    let facts = workspace.ledger.facts(&Question { known: Some(known), ..told.question(&dataset, &request) })?;
     let (decision, permit) = decide(&policy, &facts, &request);
-    let event = workspace.append(&Event::GateDecided { decision: decision.clone(), chosen: chosen.iter().copied().collect() })?;
+    let actor = workspace.actor.clone();
+    let event = workspace.ledger.record_decision(&actor, &policy, &decision, chosen, Some(cap.get() as u64), known)?;
+    let ages_unknown = policy.art6 == Some('a') && facts.units.iter().all(|u| u.age.is_none());
+    let groups = match &permit {
+        Some(permit) => exclusion::by_group(&workspace.config, &table, permit, policy.art9.is_some()),
+        None => vec![],
+    };
     let permit = match permit {
         Some(permit) => permit,
         None if workspace.is_release() => {
@@ -72,7 +179,7 @@ pub(crate) fn admit(
             Permit::asserted("experiment mode")
         }
     };
-    Ok(Admitted { table: PermittedTable::new(table, &version, permit)?, decision, event, beyond_cap })
+    Ok(Admitted { table: PermittedTable::new(table, &version, permit)?, decision, event, beyond_cap, groups, ages_unknown })
 }
 
 /// The reasons that were excluded by choice when a release was trained: its retraining, and what measures it, leave the same units out.
@@ -82,7 +189,7 @@ pub(crate) fn chosen_for(workspace: &mut Workspace, release: &str, data_version:
     // The last decision before a release is the last look of its own run.
     let decisions = workspace.ledger.events("gate-decided")?.into_iter().rev().filter(|s| s.seq < at);
     let found = decisions.filter_map(|stored| match stored.event {
-        Event::GateDecided { decision, chosen }
+        Event::GateDecided { decision, chosen, .. }
             if decision.request.use_ == Use::Training
                 && decision.request.data_version == data_version
                 && decision.request.purpose == purpose =>
@@ -102,111 +209,28 @@ pub(crate) fn admitted_when_trained(
     model: &Model,
     manifest: &ModelManifest,
 ) -> Result<Option<BTreeSet<String>>, Failure> {
-    let rows = units(&data.table.capped(manifest.plan.max_rows_per_unit));
+    let table = data.table.capped(manifest.plan.max_rows_per_unit);
+    let now = workspace.ledger.now()?;
+    let told = RowFacts::of(workspace, &table, &data.manifest.imported_at, &model.purpose, now)?;
     if !matches!(manifest.permit, Ground::Decided { .. }) {
-        return Ok(Some(rows.into_keys().collect()));
+        return Ok(Some(told.rows.into_keys().collect()));
     }
     for stored in workspace.ledger.events("gate-decided")?.into_iter().rev() {
-        let Event::GateDecided { decision, chosen } = stored.event else { continue };
+        let Event::GateDecided { decision, chosen, known, .. } = stored.event else { continue };
         if !decision.allowed || decision.request.use_ != Use::Training || decision.request.data_version != manifest.data_version {
             continue;
         }
         let (dataset, request) = (&data.manifest.schema.dataset, &decision.request);
-        let policy = policy(&workspace.config, dataset, &model.purpose, &chosen.into_iter().collect());
-        let facts = workspace.ledger.facts(dataset, &request.data_version, &model.purpose, &rows, request.at)?;
+        let policy = match workspace.ledger.policy(&decision.policy_digest)? {
+            Some(policy) => policy,
+            // Decided before policies were kept.
+            None => policy(workspace, dataset, &model.purpose, &chosen.into_iter().collect(), request.use_, request.at)?,
+        };
+        let facts = workspace.ledger.facts(&Question { known, ..told.question(dataset, request) })?;
         let permit = decide(&policy, &facts, request).1;
         if let Some(permit) = permit.filter(|p| p.digest() == manifest.permit_digest) {
             return Ok(permit.allowed_units().map(|units| units.iter().cloned().collect()));
         }
     }
     Ok(None)
-}
-
-/// A refusal of the gate for the person who asked.
-pub(crate) fn refusal(decision: &Decision) -> Failure {
-    let told: Vec<(String, String)> = decision.refusals.iter().map(words).collect();
-    let (message, hint) = match &told[..] {
-        [(message, hint)] => (format!("the gate refuses: {message}"), hint.clone()),
-        several => {
-            let lines: Vec<String> = several.iter().map(|(m, _)| format!("  {m}")).collect();
-            let mut hints: Vec<&str> = several.iter().map(|(_, h)| h.as_str()).collect();
-            hints.dedup();
-            (format!("the gate refuses for {} reasons\n{}", several.len(), lines.join("\n")), hints.join("\n      "))
-        }
-    };
-    Failure::refused(message).hint(hint).facts(decision)
-}
-
-fn words(refused: &Refusal) -> (String, String) {
-    let text = |m: &str, h: &str| (m.to_owned(), h.to_owned());
-    match refused {
-        Refusal::OtherPurpose => {
-            text("the data is not on record for this purpose", "use a model whose purpose fits, or declare the purpose")
-        }
-        Refusal::NoBasisDeclared => text("the purpose declares no legal basis (Art 6)", "set `art6` of the purpose in reticent.toml"),
-        Refusal::LegitimateInterestUnassessed => text(
-            "legitimate interest (Art 6(1)(f)) needs an approved assessment of purpose, necessity and balance, and none is on record",
-            "record one, or use a purpose with another basis",
-        ),
-        Refusal::LegitimateInterestExpired => {
-            text("the assessment of the legitimate interest has run out", "assess it again, or use a purpose with another basis")
-        }
-        Refusal::LegitimateInterestOverSpecial { columns } => (
-            format!("the columns {} reveal a special category, which no legitimate interest covers", columns.join(", ")),
-            "drop the columns, or use a purpose with another basis".into(),
-        ),
-        Refusal::PrivateMessages => {
-            text("the data set holds private messages, which no legitimate interest covers", "use a purpose with another basis")
-        }
-        Refusal::NoTrainDefault => text(
-            "the data set holds private messages, and the purpose does not say that models may learn from them",
-            "where that is what people were told, write train_on_messages = true in the purpose",
-        ),
-        Refusal::NoAssessment => {
-            text("no impact assessment is open for this purpose and data set", "open one with `reticent assess --plan`")
-        }
-        Refusal::Quarantined => {
-            text("the data set is quarantined: no basis event is known for it", "record what people said with `reticent consent import`")
-        }
-        Refusal::NoConditionDeclared { columns } => (
-            format!("the columns {} reveal a special category, and the purpose declares no Art 9 condition", columns.join(", ")),
-            "set `art9` of the purpose in reticent.toml, or drop the columns".into(),
-        ),
-        Refusal::Units { reason, count } => (
-            format!("{}: {}", reason.words(), amount(count)),
-            format!("obtain the basis and import it, or leave these units out, on record: `reticent train --exclude {}`", reason.name()),
-        ),
-        Refusal::NobodyLeft => {
-            text("nobody is left whose data may be used", "import the events that give a basis with `reticent consent import`")
-        }
-    }
-}
-
-/// `51 units, 204 records`, with counts under 10 masked.
-pub(crate) fn amount(count: &Count) -> String {
-    format!("{} units, {} records", masked(count.units), masked(count.records))
-}
-
-fn masked(n: u64) -> String {
-    if (1..10).contains(&n) { "fewer than 10".to_owned() } else { thousands(n) }
-}
-
-/// The gate's answer, and its and the cap's counts, a line each.
-pub(crate) fn lines(admitted: &Admitted) -> String {
-    let decided = admitted.decision.allowed;
-    let mut text = if decided {
-        format!("gate: permitted under your recorded policy\n  admitted   {}\n", amount(&admitted.decision.admitted))
-    } else {
-        let table = admitted.table.table();
-        let all = Count { units: table.unit_count() as u64, records: table.rows() as u64 };
-        format!("gate: experiment, nothing decided\n  asserted   {}\n", amount(&all))
-    };
-    if admitted.beyond_cap.records > 0 {
-        let Count { units, records } = admitted.beyond_cap;
-        text += &format!("  left out   rows beyond the public cap: {} records of {} units\n", masked(records), masked(units));
-    }
-    for (reason, count) in admitted.decision.excluded.iter().filter(|_| decided) {
-        text += &format!("  left out   {}: {}\n", reason.words(), amount(count));
-    }
-    text
 }

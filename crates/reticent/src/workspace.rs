@@ -245,11 +245,6 @@ impl Workspace {
     }
 }
 
-/// Now, in seconds since 1970.
-pub(crate) fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
-}
-
 /// The name of whoever runs the program, for the record of who did what.
 fn actor() -> Actor {
     Actor(

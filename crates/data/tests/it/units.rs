@@ -128,8 +128,7 @@ fn a_permit_covers_its_units_and_its_version_alone() {
         notices: ["1".to_owned()].into(),
         special_columns: vec![],
         exclude: [Reason::Withdrawn].into(),
-        private_messages: false,
-        train_on_messages: false,
+        ..Policy::default()
     };
     let unit = |person: usize| UnitFacts {
         unit: key().subject("visits", &format!("p{person}")).to_string(),
@@ -141,18 +140,20 @@ fn a_permit_covers_its_units_and_its_version_alone() {
             notice: "1".into(),
             since: 1,
             expires: None,
+            purpose: None,
+            after_withdrawal: false,
+            guardian: false,
         }),
-        restricted: false,
-        objected: false,
+        ..UnitFacts::default()
     };
     let facts = Facts {
         data_version: "visits/v1".into(),
         assessment: Some(1),
         events_known: true,
-        legitimate_interest: None,
         units: (0..5).map(unit).collect(),
+        ..Facts::default()
     };
-    let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 5 };
+    let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 5, columns: vec![] };
     let permit = decide(&policy, &facts, &request).1.unwrap();
     let found = PermittedTable::new(all.clone(), "visits/v1", permit.clone()).unwrap();
     // Not 3, who withdrew, and not 5, about whom the gate was never asked.

@@ -34,9 +34,11 @@ fn the_newest_assessment_of_an_interest_counts() {
         text: "…".into(),
         approved_by: "head".into(),
         expires,
+        assessed_by: None,
+        advised_by: None,
     };
     let found = |ledger: &mut Ledger| {
-        let facts = ledger.facts("visits", "visits/v1", "risk", &[].into(), 100).unwrap();
+        let facts = facts(ledger, "risk", &[].into(), 100);
         facts.legitimate_interest.map(|l| (l.event, l.expires))
     };
     assert_eq!(found(&mut ledger), None);

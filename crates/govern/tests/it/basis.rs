@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const PURPOSES: [&str; 2] = ["risk", "care"];
 
 fn read(text: &str) -> Result<Vec<BasisEvent>, Error> {
-    read_basis_csv(text, "visits", &PURPOSES, |s| format!("<{s}>"))
+    reading(&PURPOSES.map(named), |reading| read_basis_csv(text, reading))
 }
 
 #[track_caller]
@@ -39,11 +39,11 @@ fn wrong_rows() {
     check_row("MARKER,MARKER,given,2026-05-01,v1,a,,", "line 2: `purpose` is none of the purposes in reticent.toml");
     check_row(
         "MARKER,risk,MARKER,2026-05-01,v1,a,,",
-        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected",
+        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected, renewed, expired, invalidated, revoked, requested, request-deferred, unknown, informed, uninformed, overridden, opted-out, opted-in, limited, unlimited",
     );
     check_row(
         "MARKER,risk,Given,2026-05-01,v1,a,,",
-        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected",
+        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected, renewed, expired, invalidated, revoked, requested, request-deferred, unknown, informed, uninformed, overridden, opted-out, opted-in, limited, unlimited",
     );
     check_row("MARKER,risk,given,2026-05-01,,a,,", "line 2: a `given` basis needs `notice` and `art6`");
     check_row("MARKER,risk,given,2026-05-01,v1,,,", "line 2: a `given` basis needs `notice` and `art6`");
@@ -78,7 +78,7 @@ fn wrong_rows() {
     check_row("\nann,risk,withdrawn,2026-05-01,,,,\n\n,risk,withdrawn,2026-05-01,,,,", "line 5: `subject` is empty");
     check_row(
         "MARKER,x,y,z,v1,q,q,z\n,risk,given,2026-05-01,v1,a,,",
-        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected\n\
+        "line 2: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected, renewed, expired, invalidated, revoked, requested, request-deferred, unknown, informed, uninformed, overridden, opted-out, opted-in, limited, unlimited\n\
          line 2: `purpose` is none of the purposes in reticent.toml\n\
          line 2: `at` is no date and no RFC 3339 time\n\
          line 2: `expires` is no date and no RFC 3339 time\n\
@@ -159,7 +159,7 @@ fn check_state(events: &[(BasisKind, i64)], expected: (Option<(BasisState, i64)>
     ];
     ledger.import_basis(&actor(), "visits", "a.csv", &beside).unwrap();
     ledger.import_basis(&actor(), "visits", "b.csv", &events).unwrap();
-    let facts = ledger.facts("visits", "visits/v1", "risk", &BTreeMap::from([("aa".to_owned(), 3)]), 100).unwrap();
+    let facts = facts(&mut ledger, "risk", &BTreeMap::from([("aa".to_owned(), 3)]), 100);
     let unit = &facts.units[0];
     assert_eq!((facts.units.len(), unit.unit.as_str(), unit.records), (1, "aa", 3));
     assert_eq!((unit.basis.as_ref().map(|b| (b.state, b.since)), unit.restricted, unit.objected), expected, "{events:?}");

@@ -246,12 +246,14 @@ fn a_retraining_is_charged_to_the_reserve_and_the_budget_spends_nothing() {
 
 /// A file of format 1, as the program before wrote it, is read on with all that it holds.
 #[test]
-fn a_ledger_of_format_one_is_brought_up_to_two() {
+fn a_ledger_of_format_one_is_brought_up_to_now() {
     let (_folder, path, mut ledger) = fresh();
     with_reserve(&mut ledger);
     let (events, reserved) = (ledger.log_entries(0).unwrap(), ledger.reservation("root").unwrap());
     drop(ledger);
-    edit(&path, "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries; PRAGMA user_version = 1");
+    edit(&path, "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries; DROP TABLE people; DROP TABLE members; DROP INDEX basis_by_receipt;
+         ALTER TABLE basis DROP COLUMN language; ALTER TABLE basis DROP COLUMN age; ALTER TABLE basis DROP COLUMN guardian;
+         ALTER TABLE basis DROP COLUMN receipt; PRAGMA user_version = 1");
     let mut ledger = Ledger::open(&path).unwrap();
     assert_eq!((ledger.log_entries(0).unwrap(), ledger.reservation("root").unwrap()), (events, reserved));
     assert_eq!(ledger.spend_queries("risk/1", "c", 1, 2).unwrap(), 1);

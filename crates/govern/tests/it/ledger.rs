@@ -13,16 +13,10 @@ fn one_of_each() -> Vec<Event> {
         notices: BTreeSet::new(),
         special_columns: vec![],
         exclude: BTreeSet::new(),
-        private_messages: false,
-        train_on_messages: false,
+        ..Policy::default()
     };
-    let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 5 };
-    let decision = decide(
-        &policy,
-        &Facts { data_version: "visits/v1".into(), assessment: None, events_known: false, legitimate_interest: None, units: vec![] },
-        &request,
-    )
-    .0;
+    let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at: 5, columns: vec![] };
+    let decision = decide(&policy, &Facts { data_version: "visits/v1".into(), ..Facts::default() }, &request).0;
     vec![
         Event::WorkspaceCreated { workspace: "w\u{1f512}\"'".into() },
         Event::DataImported { version: "visits/v1".into(), records: u64::MAX, units: 2, rows_digest: "00".into() },
@@ -34,7 +28,7 @@ fn one_of_each() -> Vec<Event> {
             criteria: vec!["scale".into()],
             to_be_completed: vec![],
         },
-        Event::GateDecided { decision: decision.clone(), chosen: vec![reticent_proof::Reason::Withdrawn] },
+        Event::GateDecided { decision: decision.clone(), chosen: vec![reticent_proof::Reason::Withdrawn], known: None, cap: None },
         Event::BudgetOpened { dataset: "visits".into(), unit: "person".into(), epsilon: 0.1 + 0.2, delta: 1e-5, order: 7.3 },
         Event::BudgetReserved { run: "r".into(), dataset: "visits".into(), plan_digest: "11".into(), cost: 1.0 / 3.0, held: 5e-324 },
         Event::NoiseKeyCreated { run: "r".into() },
@@ -72,6 +66,8 @@ fn one_of_each() -> Vec<Event> {
             text: "…".into(),
             approved_by: "head".into(),
             expires: 900,
+            assessed_by: None,
+            advised_by: None,
         },
         Event::AssessmentUpdated {
             dataset: "visits".into(),
@@ -200,7 +196,10 @@ fn a_changed_basis_is_found() {
         ("UPDATE basis SET art6 = 'f' WHERE seq = 2", &[2]),
         ("DELETE FROM basis WHERE seq = 2", &[2]),
         ("UPDATE basis SET seq = 7 WHERE seq = 2", &[7]),
-        ("INSERT INTO basis SELECT 9, dataset, subject, 'ads', state, since, art6, art9, notice, expires FROM basis WHERE seq = 1", &[9]),
+        (
+            "INSERT INTO basis SELECT 9, dataset, subject, 'ads', state, since, art6, art9, notice, expires, NULL, NULL, NULL, NULL FROM basis WHERE seq = 1",
+            &[9],
+        ),
     ] {
         let (_folder, path, mut ledger) = fresh();
         for unit in ["aa", "bb"] {
@@ -228,11 +227,11 @@ fn a_subject_key_is_made_once() {
 fn a_newer_ledger_is_refused_and_left_alone() {
     let (_folder, path, ledger) = fresh();
     drop(ledger);
-    edit(&path, "PRAGMA user_version = 3");
+    edit(&path, "PRAGMA user_version = 4");
     let before = std::fs::read(&path).unwrap();
     let error = Ledger::open(&path).err().unwrap();
-    assert!(matches!(error, Error::Newer { found: 3, known: 2 }));
-    assert_eq!(error.to_string(), "the ledger has format 3, this program knows up to 2");
+    assert!(matches!(error, Error::Newer { found: 4, known: 3 }));
+    assert_eq!(error.to_string(), "the ledger has format 4, this program knows up to 3");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 

@@ -2,15 +2,21 @@
 
 mod assessment;
 mod basis;
+mod basis_forms;
 mod budget;
 mod crash;
 mod erase;
+mod lawful_basis;
 mod ledger;
+mod provenance;
 mod queries;
+mod register;
 mod release;
 
-use reticent_govern::{Actor, BasisEvent, BasisKind, Ledger};
+use reticent_govern::{Actor, BasisDetail, BasisEvent, BasisKind, Ledger, PurposeName, Question, Reading};
+use reticent_proof::Facts;
 use sqlx::Connection;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn actor() -> Actor {
@@ -49,5 +55,24 @@ fn happened(unit: &str, state: BasisKind, since: i64) -> BasisEvent {
         art9: None,
         notice: given.then(|| "v1".into()),
         expires: None,
+        detail: BasisDetail::default(),
     }
+}
+
+/// Facts about these units of `visits/v1` for a purpose.
+fn facts(ledger: &mut Ledger, purpose: &str, rows: &BTreeMap<String, u64>, now: i64) -> Facts {
+    ledger.facts(&Question::new("visits", "visits/v1", purpose, rows, now)).unwrap()
+}
+
+/// 1 November 2026: what the files of these tests say was said before.
+const NOW: i64 = 1_793_491_200;
+
+/// Reads with `read` against purposes of these names.
+fn reading<T>(purposes: &[PurposeName], read: impl FnOnce(&Reading<'_>) -> T) -> T {
+    let (pseudonym, receipt) = (|s: &str| format!("<{s}>"), |r: &str| format!("#{r}"));
+    read(&Reading { dataset: "visits", purposes, now: NOW, pseudonym: &pseudonym, receipt: &receipt })
+}
+
+fn named(name: &str) -> PurposeName {
+    PurposeName { name: name.into(), ..PurposeName::default() }
 }

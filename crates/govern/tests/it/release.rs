@@ -2,7 +2,7 @@
 
 use super::*;
 use reticent_accounting::{NoiseMultiplier, SamplingRate};
-use reticent_govern::{Event, Outcome, Release, ReservationState, RunRequest};
+use reticent_govern::{Event, Look, Outcome, Release, ReservationState, RunRequest};
 use reticent_proof::{Policy, Reason, Refusal, Request, Use};
 use std::collections::BTreeMap;
 
@@ -14,13 +14,12 @@ fn policy() -> Policy {
         notices: ["v1".to_owned()].into(),
         special_columns: vec![],
         exclude: Reason::ALL.into(),
-        private_messages: false,
-        train_on_messages: false,
+        ..Policy::default()
     }
 }
 
 fn request() -> Request {
-    Request { purpose: "risk".into(), use_: Use::Release, data_version: "visits/v1".into(), at: 100 }
+    Request { purpose: "risk".into(), use_: Use::Release, data_version: "visits/v1".into(), at: 100, columns: vec![] }
 }
 
 fn model(run: &str) -> Release {
@@ -58,9 +57,14 @@ fn trained() -> BTreeMap<String, u64> {
     [("aa".to_owned(), 3), ("bb".to_owned(), 2)].into()
 }
 
+fn look<'a>(policy: &'a Policy, request: &'a Request) -> Look<'a> {
+    static NO_AGES: BTreeMap<String, u8> = BTreeMap::new();
+    Look { policy, request, ages: &NO_AGES, keep_until: None, cap: None }
+}
+
 fn release(ledger: &mut Ledger, gate: bool) -> Result<Outcome, reticent_govern::Error> {
     let (policy, request) = (policy(), request());
-    ledger.release(&actor(), &model("r"), "visits", gate.then_some((&policy, &request)), &trained())
+    ledger.release(&actor(), &model("r"), "visits", gate.then_some(look(&policy, &request)), &trained())
 }
 
 #[track_caller]
@@ -102,7 +106,7 @@ fn withdrawn_consent_during_training_blocks_release() {
 fn a_unit_without_a_record_blocks_the_release() {
     let (_folder, _path, mut ledger, _) = drawing();
     let trained = [("aa".to_owned(), 3), ("zz".to_owned(), 1)].into();
-    let outcome = ledger.release(&actor(), &model("r"), "visits", Some((&policy(), &request())), &trained).unwrap();
+    let outcome = ledger.release(&actor(), &model("r"), "visits", Some(look(&policy(), &request())), &trained).unwrap();
     let Outcome::Blocked(decision) = outcome else { panic!("released") };
     assert!(matches!(decision.refusals[..], [Refusal::Units { reason: Reason::NoRecord, .. }]));
 }

@@ -40,6 +40,7 @@ pub(super) fn check(reader: &mut Reader<'_>, config: &mut Config) {
             None => reader.unknown(&format!("{path}.data"), "data set", &model.data, config.data.keys().map(String::as_str)),
         }
     }
+    purposes(reader, config);
     for (name, data) in &mut config.data {
         budget(reader, name, data, config.models.iter().filter(|(_, m)| m.data == *name && !m.is_removable()));
     }
@@ -236,6 +237,65 @@ fn budget<'m>(reader: &mut Reader<'_>, name: &str, data: &mut DataSet, models: i
             let message = format!("{} is above the budget of `{name}`, {}", privacy.epsilon, budget.epsilon);
             let hint = format!("lower it, or raise epsilon in [data.{}.budget]", super::key(name));
             reader.error(Kind::Contradiction, &format!("{path}.epsilon"), message, hint);
+        }
+    }
+}
+
+/// Purposes are parts of declared ones, columns are for declared ones, and what is made from something serves no more than that did.
+fn purposes(reader: &mut Reader<'_>, config: &Config) {
+    let known = || config.purposes.keys().map(String::as_str);
+    for (name, purpose) in &config.purposes {
+        let path = format!("purposes.{}.broader", super::key(name));
+        let Some(broader) = &purpose.broader else { continue };
+        if !config.purposes.contains_key(broader) {
+            reader.unknown(&path, "purpose", broader, known());
+        } else if broader == name || config.broader(broader).contains(name) {
+            reader.error(Kind::Contradiction, &path, "leads back to this purpose", "remove it: a purpose is no part of itself");
+        }
+    }
+    for (name, data) in &config.data {
+        let path = format!("data.{}", super::key(name));
+        for purpose in data.purposes.iter().filter(|p| !config.purposes.contains_key(*p)) {
+            reader.unknown(&format!("{path}.purposes"), "purpose", purpose, known());
+        }
+        for from in &data.derived_from {
+            if !config.data.contains_key(from) || from == name {
+                reader.unknown(
+                    &format!("{path}.derived_from"),
+                    "other data set",
+                    from,
+                    config.data.keys().map(String::as_str).filter(|n| n != name),
+                );
+            }
+        }
+        for (column, rights) in &data.columns.rights {
+            let path = format!("{path}.columns.{}", super::key(column));
+            for purpose in rights.purposes.iter().filter(|p| !config.purposes.contains_key(*p)) {
+                reader.unknown(&format!("{path}.purposes"), "purpose", purpose, known());
+            }
+            for from in rights.from.iter().filter(|f| data.columns.find(f).is_none() || *f == column) {
+                reader.unknown(&format!("{path}.from"), "other column with bounds or levels", from, data.columns.names());
+            }
+        }
+        match data.age.as_deref().map(|age| (age, data.columns.find(age).map(|c| &c.domain))) {
+            None | Some((_, Some(Domain::Range { .. }))) => {}
+            Some((age, Some(Domain::Levels { .. }))) => {
+                let message = format!("`{age}` has levels, and ages are numbers of years");
+                reader.error(Kind::Contradiction, &format!("{path}.age"), message, "name a column with bounds [0, 120]");
+            }
+            Some((age, None)) => reader.unknown(&format!("{path}.age"), "column with bounds", age, data.columns.names()),
+        }
+    }
+    for (name, model) in &config.models {
+        let path = format!("models.{}", super::key(name));
+        let Some(base) = &model.base else { continue };
+        match config.models.get(base).filter(|_| base != name) {
+            None => reader.unknown(&format!("{path}.base"), "other model", base, config.models.keys().map(String::as_str)),
+            Some(base) if base.purpose != model.purpose && !config.broader(&model.purpose).contains(&base.purpose) => {
+                let message = format!("its base was trained for `{}`: what is made from it serves that, or a part of it", base.purpose);
+                reader.error(Kind::Contradiction, &format!("{path}.purpose"), message, "train it from nothing, on a basis of its own");
+            }
+            Some(_) => {}
         }
     }
 }

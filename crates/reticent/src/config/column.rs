@@ -34,6 +34,19 @@ pub(crate) struct Columns {
     pub(crate) dropped: Dropped,
     /// Columns with a problem: named, and nothing more is known.
     pub(super) broken: Vec<String>,
+    /// What the law says of columns, beyond their bounds.
+    pub(crate) rights: BTreeMap<String, Rights>,
+}
+
+/// What a column may be used for, and what it may not be without a law.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rights {
+    /// Purposes that it was collected for; empty for those of its data set.
+    pub(crate) purposes: Vec<String>,
+    /// Columns that it was made from: it has the purposes that all of them share.
+    pub(crate) from: Vec<String>,
+    /// Whether it holds criminal convictions or offences (GDPR Art 10).
+    pub(crate) criminal: bool,
 }
 
 impl Columns {
@@ -49,7 +62,7 @@ impl Columns {
 
     /// Reads `columns`; `missing` are the texts that mean "no value".
     pub(super) fn read(fields: &mut Fields<'_, '_, '_>, missing: &[String]) -> Self {
-        let mut columns = Self { declared: vec![], dropped: Dropped::Only(vec![]), broken: vec![] };
+        let mut columns = Self { declared: vec![], dropped: Dropped::Only(vec![]), broken: vec![], rights: BTreeMap::new() };
         let mut dropped = vec![];
         let mut all_others = false;
         for (name, at) in fields.entries("columns") {
@@ -66,7 +79,12 @@ impl Columns {
                     reader.error(Kind::NotAllowed, &at.path, "is not the name of a column: names have no blanks around them", "");
                 }
                 match column(reader, &name, at, missing) {
-                    Some(column) => columns.declared.push(column),
+                    Some((column, rights)) => {
+                        if rights != Rights::default() {
+                            columns.rights.insert(name, rights);
+                        }
+                        columns.declared.push(column);
+                    }
                     None => columns.broken.push(name),
                 }
             }
@@ -77,17 +95,17 @@ impl Columns {
 }
 
 /// One column: `[min, max]`, `["a", "b"]`, `{ range = .. }` or `{ levels = .. }`.
-fn column(reader: &mut Reader<'_>, name: &str, at: At<'_>, missing: &[String]) -> Option<Column> {
+fn column(reader: &mut Reader<'_>, name: &str, at: At<'_>, missing: &[String]) -> Option<(Column, Rights)> {
     let path = at.path.clone();
     match at.value {
         DeValue::Table(_) => long_form(reader.table(at, "data.*.columns.*".into())?, name, missing),
         DeValue::Array(items) if !items.is_empty() && items.iter().all(|v| v.get_ref().is_str()) => {
             let levels = levels(reader, &at, missing)?;
-            Some(Column { name: name.into(), domain: Domain::Levels { levels, missing: false }, special: None })
+            Some((Column { name: name.into(), domain: Domain::Levels { levels, missing: false }, special: None }, Rights::default()))
         }
         DeValue::Array(_) => {
             let (min, max) = range(reader, name, None, &at)?;
-            Some(Column { name: name.into(), domain: Domain::Range { min, max, missing: None }, special: None })
+            Some((Column { name: name.into(), domain: Domain::Range { min, max, missing: None }, special: None }, Rights::default()))
         }
         value => {
             wanting(reader, name, None, &path, value.as_str());
@@ -96,13 +114,18 @@ fn column(reader: &mut Reader<'_>, name: &str, at: At<'_>, missing: &[String]) -
     }
 }
 
-fn long_form(mut fields: Fields<'_, '_, '_>, name: &str, missing: &[String]) -> Option<Column> {
+fn long_form(mut fields: Fields<'_, '_, '_>, name: &str, missing: &[String]) -> Option<(Column, Rights)> {
     let path = fields.path.clone();
     let special = fields.text("special");
     if let Some(word) = special.as_deref().filter(|w| !SPECIAL.contains(w)) {
         let path = fields.at("special");
         fields.reader.unknown(&path, "special category", word, SPECIAL);
     }
+    let rights = Rights {
+        purposes: fields.texts("purposes").unwrap_or_default(),
+        from: fields.texts("from").unwrap_or_default(),
+        criminal: fields.flag("criminal").unwrap_or_default(),
+    };
     let domain = match (fields.get("range"), fields.get("levels")) {
         (Some(at), None) => {
             let missing = fields.number("missing", FINITE);
@@ -149,7 +172,7 @@ fn long_form(mut fields: Fields<'_, '_, '_>, name: &str, missing: &[String]) -> 
         }
     };
     fields.close();
-    domain.map(|domain| Column { name: name.into(), domain, special })
+    domain.map(|domain| (Column { name: name.into(), domain, special }, rights))
 }
 
 /// `[min, max]`, or `"?"`: of the column, or of its `range`.
@@ -263,7 +286,9 @@ impl Serialize for Columns {
             Dropped::Only(names) => (names.as_slice(), false),
             Dropped::AllOthers => (&[][..], true),
         };
-        let declared = self.declared.iter().map(|c| (c.name.as_str(), ColumnShape::from(c)));
+        let none = Rights::default();
+        let rights = |c: &Column| self.rights.get(&c.name).unwrap_or(&none).clone();
+        let declared = self.declared.iter().map(|c| (c.name.as_str(), ColumnShape::of(c, rights(c))));
         let dropped = dropped.iter().map(String::as_str).chain(others.then_some("*")).map(|name| (name, ColumnShape::Word(Word::Drop)));
         to.collect_map(declared.chain(dropped))
     }

@@ -53,6 +53,15 @@ pub(crate) struct DataSet {
     /// Whether the rows hold private messages: legitimate interest is then refused, and training needs `train_on_messages` of the purpose.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) private_messages: bool,
+    /// Column that holds ages in years: a child's consent needs a guardian (GDPR Art 8).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) age: Option<String>,
+    /// Purposes that the columns were collected for, where a column names none of its own. With any declared, a column without one is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) purposes: Vec<String>,
+    /// Data sets that this one was made from, as synthetic rows are: it has the purposes that all of their columns share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) derived_from: Vec<String>,
     /// Columns by which results are shown: columns of levels, or numbers within `[0, 1]`.
     #[serde(default)]
     pub(crate) groups: Vec<String>,
@@ -115,6 +124,9 @@ impl DataSet {
             bounds: fields.choice("bounds", &[("public", Bounds::Public), ("data", Bounds::Data)]).unwrap_or_default(),
             events: fields.text("events"),
             private_messages: fields.flag("private_messages").unwrap_or_default(),
+            age: fields.text("age"),
+            purposes: fields.texts("purposes").unwrap_or_default(),
+            derived_from: fields.texts("derived_from").unwrap_or_default(),
             groups: fields.texts("groups").unwrap_or_default(),
             budget: fields.table("budget").map(Budget::read),
             subject,

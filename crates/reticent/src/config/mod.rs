@@ -31,6 +31,7 @@
 
 mod check;
 mod column;
+mod column_purposes;
 mod dataset;
 mod draft;
 mod guess;
@@ -79,6 +80,9 @@ pub(crate) struct Config {
     /// Printed on every artefact, for instance `Real, de-identified, public data; controller and consents simulated.`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) statement: Option<String>,
+    /// File of register entries (JSON), relative to this one: parties, recipients, hosts, notices, retention, legal holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registers: Option<String>,
     /// Who decides on purposes and means.
     #[serde(default)]
     pub(crate) controller: Controller,
@@ -155,12 +159,13 @@ impl Config {
         let version = file.whole("version", VERSION).unwrap_or(VERSION);
         let mode = file.choice("mode", &[("experiment", Mode::Experiment), ("release", Mode::Release)]).unwrap_or_default();
         let statement = file.text("statement");
+        let registers = file.text("registers");
         let controller = file.table("controller").map(Controller::read).unwrap_or_default();
         let purposes = named(&mut file, "purposes", Purpose::read);
         let data = named(&mut file, "data", DataSet::read);
         let models = named(&mut file, "models", Model::read);
         file.close();
-        Self { version, mode, statement, controller, purposes, data, models, warnings: vec![] }
+        Self { version, mode, statement, registers, controller, purposes, data, models, warnings: vec![] }
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Model {
     pub(crate) data: String,
     /// Name of the purpose: `[purposes.NAME]`.
     pub(crate) purpose: String,
+    /// The model that this one was fine-tuned from: it serves the purpose of that one, or a part of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
     /// The family of models.
     pub(crate) kind: ModelKind,
     /// Widths of the hidden layers of an `mlp`; one of 32 if left out.
@@ -159,6 +162,7 @@ impl Model {
         fields.need("kind", "write kind = \"logistic\" or kind = \"mlp\"");
         let data = fields.text("data").unwrap_or_default();
         let purpose = fields.text("purpose").unwrap_or_default();
+        let base = fields.text("base");
         let kinds = [("logistic", ModelKind::Logistic), ("mlp", ModelKind::Mlp), (REMOVABLE, ModelKind::CertifiedLogistic)];
         let kind = fields.choice("kind", &kinds);
         let hidden = hidden(&mut fields, kind);
@@ -191,7 +195,7 @@ impl Model {
         }
         let serve = fields.table("serve").map_or_else(Serve::default, Serve::read);
         fields.close();
-        Self { data, purpose, kind: kind.unwrap_or(ModelKind::Logistic), hidden, features, privacy, certified, serve }
+        Self { data, purpose, base, kind: kind.unwrap_or(ModelKind::Logistic), hidden, features, privacy, certified, serve }
     }
 
     /// Whether it is a model for removals: it has no differential privacy bound, charges no budget and is never released.

@@ -57,6 +57,25 @@ pub(crate) struct Purpose {
     #[serde(default)]
     #[schemars(with = "BTreeSet<super::shape::ReasonName>")]
     pub(crate) exclude: BTreeSet<Reason>,
+    /// The purpose that this one is part of: columns collected for that one may serve this one, and never the reverse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) broader: Option<String>,
+    /// When it was declared, `2026-05-01`: what was given before does not cover it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))]
+    pub(crate) since: Option<String>,
+    /// The law that permits the use of columns with criminal convictions or offences (GDPR Art 10).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) art10: Option<String>,
+    /// Whether it is direct marketing: nothing overrides an objection to that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) direct_marketing: bool,
+    /// Whether it is offered to children: whose age is unknown is then left out, or the request refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) children: bool,
+    /// Where the use case is documented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) documentation: Option<String>,
     /// Whether models may learn from private messages for this purpose; without it, data sets with `private_messages` are not trained on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) train_on_messages: bool,
@@ -104,6 +123,12 @@ impl Purpose {
             notices: fields.texts("notices").unwrap_or_default().into_iter().collect(),
             exclude: reasons(&mut fields),
             train_on_messages: fields.flag("train_on_messages").unwrap_or_default(),
+            broader: fields.text("broader"),
+            since: checked(&mut fields, "since", is_date, "is not a date", "write \"2026-05-01\""),
+            art10: fields.text("art10"),
+            direct_marketing: fields.flag("direct_marketing").unwrap_or_default(),
+            children: fields.flag("children").unwrap_or_default(),
+            documentation: fields.text("documentation"),
         };
         fields.close();
         purpose
@@ -141,6 +166,10 @@ fn letters(letters: &str) -> Vec<(&str, char)> {
 fn is_iri(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|r| !r.is_empty() && !text.contains(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"')))
+}
+
+fn is_date(text: &str) -> bool {
+    text.parse::<jiff::civil::Date>().is_ok_and(|date| date.to_string() == text)
 }
 
 /// `P`, then years, months, weeks and days in this order, at least one of them.

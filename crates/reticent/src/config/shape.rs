@@ -1,5 +1,6 @@
 //! The ways in which a value may be written in the file: what editors are told, and how a [`super::Config`] is written back.
 
+use super::column::Rights;
 use reticent_data::{Classes, Column, Domain, SubjectRule, Target};
 use reticent_proof::Reason;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -61,6 +62,15 @@ pub(super) enum ColumnShape {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<Special>")]
         special: Option<String>,
+        /// Purposes that it was collected for; those of its data set if left out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        purposes: Vec<String>,
+        /// Columns that it was made from: it has the purposes that all of them share.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        from: Vec<String>,
+        /// Whether it holds criminal convictions or offences (GDPR Art 10).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        criminal: bool,
     },
     /// Texts, with more to say.
     LevelsWith {
@@ -74,6 +84,15 @@ pub(super) enum ColumnShape {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(with = "Option<Special>")]
         special: Option<String>,
+        /// Purposes that it was collected for; those of its data set if left out.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        purposes: Vec<String>,
+        /// Columns that it was made from: it has the purposes that all of them share.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        from: Vec<String>,
+        /// Whether it holds criminal convictions or offences (GDPR Art 10).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        criminal: bool,
     },
 }
 
@@ -157,14 +176,19 @@ pub(super) fn target<S: Serializer>(target: &Target, to: S) -> Result<S::Ok, S::
     .serialize(to)
 }
 
-impl From<&Column> for ColumnShape {
-    fn from(column: &Column) -> Self {
-        let special = column.special.clone();
+impl ColumnShape {
+    pub(super) fn of(column: &Column, rights: Rights) -> Self {
+        let (special, short) = (column.special.clone(), column.special.is_none() && rights == Rights::default());
+        let Rights { purposes, from, criminal } = rights;
         match &column.domain {
-            Domain::Range { min, max, missing: None } if special.is_none() => Self::Range([*min, *max]),
-            Domain::Range { min, max, missing } => Self::RangeWith { range: [*min, *max], missing: *missing, special },
-            Domain::Levels { levels, missing: false } if special.is_none() => Self::Levels(levels.clone()),
-            Domain::Levels { levels, missing } => Self::LevelsWith { levels: levels.clone(), missing: *missing, special },
+            Domain::Range { min, max, missing: None } if short => Self::Range([*min, *max]),
+            Domain::Range { min, max, missing } => {
+                Self::RangeWith { range: [*min, *max], missing: *missing, special, purposes, from, criminal }
+            }
+            Domain::Levels { levels, missing: false } if short => Self::Levels(levels.clone()),
+            Domain::Levels { levels, missing } => {
+                Self::LevelsWith { levels: levels.clone(), missing: *missing, special, purposes, from, criminal }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `import`: CSV to a checked, versioned table, quarantined until basis events are known.
 
 use crate::cli::Common;
-use crate::data_version::{folder, latest_manifest, next_version, store, units};
+use crate::data_version::{folder, latest_manifest, next_version, record_members, store, units};
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
@@ -100,6 +100,7 @@ impl Import {
             rows_digest: digest,
         };
         store(workspace, &manifest, &table)?;
+        record_members(workspace, &version, counted.into_keys().collect())?;
         workspace.append(&Event::DataImported {
             version: version.clone(),
             records: manifest.counts.records,

@@ -5,18 +5,18 @@ pub(crate) mod run;
 use crate::certified;
 use crate::cli::Common;
 use crate::config::{Config, Model};
-use crate::data_version::{load_latest, units};
+use crate::data_version::load_latest;
 use crate::disk;
 use crate::failure::Failure;
-use crate::gate::{self, Admitted, admit, policy};
+use crate::gate::{self, Admitted, RowFacts, admit, columns_read, policy};
 use crate::output::{Answer, say, thousands};
 use crate::privacy::{self, Statement, bound, statement, up};
 use crate::verbs::choose_model;
-use crate::workspace::{Workspace, now};
+use crate::workspace::{Workspace, read_config};
 use clap::Args;
 use reticent_accounting::Order;
 use reticent_data::{Schema, split_by_unit};
-use reticent_govern::{Event, Outcome, Release, Reservation, ReservationState, RunRequest};
+use reticent_govern::{Event, Look, Outcome, Release, Reservation, ReservationState, RunRequest};
 use reticent_proof::{Decision, Ground, Permit, Reason, Request, Use};
 use reticent_train::{Binding, Plan, RunKey, save_weights};
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ impl Train {
             text += &format!("  not covered: {gap}\n");
         }
         let json = json!({ "model": manifest.model, "folder": workspace.hidden("models").join(&manifest.model), "stamp": manifest.stamp, "privacy": stated,
-            "manifest": manifest, "decision": decision, "trained": { "records": records, "units": units } });
+            "manifest": manifest, "decision": decision, "left_out_by_group": trained.groups, "trained": { "records": records, "units": units } });
         Ok(Answer::new(text, json))
     }
 }
@@ -144,6 +144,8 @@ pub(crate) enum Charge {
 pub(crate) struct Trained {
     pub(crate) manifest: ModelManifest,
     pub(crate) decision: Decision,
+    /// How many of each declared group were left out.
+    pub(crate) groups: Vec<gate::GroupExclusion>,
     /// About all releases of its data set together.
     pub(crate) stated: Statement,
     pub(crate) records: u64,
@@ -166,7 +168,7 @@ pub(crate) fn train_model(
     let data = load_latest(workspace, &model.data)?;
     let admitted = admit(workspace, &data, model, Use::Training, chosen)?;
     say(gate::lines(&admitted).trim_end());
-    let Admitted { table, decision, .. } = admitted;
+    let Admitted { table, decision, groups, .. } = admitted;
 
     let (epsilon, delta) = privacy::declared_budget(&workspace.config, &model.data)?;
     let unit = workspace.config.data[&model.data].unit.clone();
@@ -244,11 +246,22 @@ pub(crate) fn train_model(
         weights_sha256: manifest.weights_sha256.clone(),
         manifest_sha256: hex::encode(Sha256::digest(&manifest_bytes)),
     };
-    let gate_policy = policy(&workspace.config, &model.data, &model.purpose, chosen);
+    // As declared now, and not when the training began.
+    workspace.config = read_config(&workspace.dir)?;
+    let at = workspace.ledger.now()?;
+    let gate_policy = policy(workspace, &model.data, &model.purpose, chosen, Use::Release, at)?;
+    let columns = columns_read(&workspace.config, &model.data);
     let gate_request =
-        Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at: now() };
-    let gate = is_decided(&permit).then_some((&gate_policy, &gate_request));
-    match workspace.ledger.release(&actor, &release, &model.data, gate, &units(table.table()))? {
+        Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at, columns };
+    let told = RowFacts::of(workspace, table.table(), &data.manifest.imported_at, &model.purpose, at)?;
+    let look = Look {
+        policy: &gate_policy,
+        request: &gate_request,
+        ages: &told.ages,
+        keep_until: told.keep_until,
+        cap: Some(privacy::cap(model).get() as u64),
+    };
+    match workspace.ledger.release(&actor, &release, &model.data, is_decided(&permit).then_some(look), &told.rows)? {
         Outcome::Blocked(decision) => {
             workspace.discard_run(&run)?;
             workspace.publish()?;
@@ -266,6 +279,7 @@ pub(crate) fn train_model(
     Ok(Trained {
         manifest,
         decision,
+        groups,
         stated,
         records: trained.rows() as u64,
         units: trained.unit_count() as u64,

@@ -2,7 +2,7 @@
 
 use crate::workspace::{CONFIG, Random, Stage, TRAIN, Workspace, command, consents, person, rows};
 use reticent_data::{Feature, Manifest, PseudonymKey, read_parquet};
-use reticent_govern::{Actor, BasisEvent, BasisKind, Ledger};
+use reticent_govern::{Actor, BasisDetail, BasisEvent, BasisKind, Ledger};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -452,6 +452,7 @@ fn withdrawn_consent_during_training_blocks_release() {
         art9: None,
         notice: None,
         expires: None,
+        detail: BasisDetail::default(),
     };
     let mut ledger = Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
     ledger.import_basis(&Actor("another".into()), "visits", "late.csv", &[withdrawn]).unwrap();

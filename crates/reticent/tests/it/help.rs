@@ -3,12 +3,28 @@
 use crate::workspace::{Run, Workspace, command};
 use std::path::Path;
 
-const VERBS: [&[&str]; 31] = [
+const VERBS: [&[&str]; 47] = [
     &["init"],
     &["check"],
     &["import"],
     &["consent"],
     &["consent", "import"],
+    &["consent", "export"],
+    &["gate"],
+    &["gate", "explain"],
+    &["gate", "host"],
+    &["gate", "replay"],
+    &["register"],
+    &["register", "import"],
+    &["register", "interest"],
+    &["register", "task"],
+    &["register", "enforce"],
+    &["register", "model"],
+    &["lineage"],
+    &["lineage", "subject"],
+    &["lineage", "model"],
+    &["lineage", "openlineage"],
+    &["lineage", "croissant"],
     &["assess"],
     &["assess", "write"],
     &["assess", "advise"],

@@ -83,7 +83,7 @@ reticent.toml:12:1: purposes.care.onwer: is not a known key
 reticent.toml:18:7: data.visits.units: is missing
   hint: write how many units there are, rounded, for instance units = 5000: this number is public
 reticent.toml:21:1: data.visits.unit_count: is not a known key
-  hint: known here are `bounds`, `budget`, `columns`, `delimiter`, `events`, `file`, `groups`, `header`, `missing`, `names`, `private_messages`, `record`, `subject`, `target`, `unit` and `units`
+  hint: known here are `age`, `bounds`, `budget`, `columns`, `delimiter`, `derived_from`, `events`, `file`, `groups`, `header`, `missing`, `names`, `private_messages`, `purposes`, `record`, `subject`, `target`, `unit` and `units`
 reticent.toml:29:36: data.visits.columns.diag.mising: is not a known key
   hint: did you mean `missing`?
 reticent.toml:33:9: models.risk.kind: is missing

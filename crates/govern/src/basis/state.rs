@@ -1,0 +1,155 @@
+//! What all events of a unit add up to, at a moment, as far as they were known at another.
+
+use super::{ALL_PURPOSES, BasisKind};
+use crate::{Error, Ledger};
+use reticent_proof::{BasisFacts, BasisState};
+use sqlx::Row;
+use std::collections::HashMap;
+
+/// State of one unit for one purpose, after all its events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) basis: Option<BasisFacts>,
+    pub(crate) restricted: bool,
+    pub(crate) objected: bool,
+    pub(crate) overridden: bool,
+    pub(crate) opted_out: bool,
+    pub(crate) opted_in: bool,
+    pub(crate) limited: bool,
+    /// Age that the basis in force was given at.
+    pub(crate) age: Option<u8>,
+    /// A consent was withdrawn, and has not been given again.
+    withdrawn: bool,
+}
+
+/// One event, as far as the state depends on it.
+struct Said {
+    kind: BasisKind,
+    since: i64,
+    art6: Option<char>,
+    art9: Option<char>,
+    notice: Option<String>,
+    expires: Option<i64>,
+    age: Option<u8>,
+    guardian: bool,
+}
+
+/// Of two words of the same moment the stricter holds: whoever said yes and no at once has not said yes.
+fn strictness(state: BasisState) -> u8 {
+    match state {
+        BasisState::Given | BasisState::RenewedConsentGiven => 0,
+        BasisState::Requested | BasisState::RequestDeferred => 1,
+        BasisState::Unknown | BasisState::Uninformed => 2,
+        BasisState::Refused => 3,
+        BasisState::Expired => 4,
+        BasisState::Invalidated | BasisState::Revoked => 5,
+        BasisState::Withdrawn => 6,
+    }
+}
+
+impl State {
+    /// Takes in an event; they come in the order of their moments. Events that take effect later do not count, except that a basis dated in
+    /// the future is reported as such where there is no earlier one.
+    fn hear(&mut self, said: Said, now: i64) {
+        if said.since > now && (!said.kind.gives() || self.basis.is_some()) {
+            return;
+        }
+        let state = match said.kind {
+            BasisKind::Restricted | BasisKind::Unrestricted => {
+                self.restricted = said.kind == BasisKind::Restricted;
+                return;
+            }
+            BasisKind::Objected => {
+                (self.objected, self.overridden) = (true, false);
+                return;
+            }
+            BasisKind::Overridden => {
+                self.overridden = true;
+                return;
+            }
+            BasisKind::OptedOut | BasisKind::OptedIn => {
+                self.opted_out = said.kind == BasisKind::OptedOut;
+                self.opted_in = !self.opted_out;
+                return;
+            }
+            BasisKind::Limited | BasisKind::Unlimited => {
+                self.limited = said.kind == BasisKind::Limited;
+                return;
+            }
+            BasisKind::Given | BasisKind::Informed => BasisState::Given,
+            BasisKind::Renewed => BasisState::RenewedConsentGiven,
+            BasisKind::Refused => BasisState::Refused,
+            BasisKind::Withdrawn => BasisState::Withdrawn,
+            BasisKind::Expired => BasisState::Expired,
+            BasisKind::Invalidated => BasisState::Invalidated,
+            BasisKind::Revoked => BasisState::Revoked,
+            BasisKind::Requested => BasisState::Requested,
+            BasisKind::RequestDeferred => BasisState::RequestDeferred,
+            BasisKind::Unknown => BasisState::Unknown,
+            BasisKind::Uninformed => BasisState::Uninformed,
+        };
+        // Asking again takes nothing away from a basis that stands.
+        let stands = self.basis.as_ref().is_some_and(|b| strictness(b.state) == 0 && b.expires.is_none_or(|end| end > now));
+        if stands && matches!(state, BasisState::Requested | BasisState::RequestDeferred) {
+            return;
+        }
+        let stricter = self.basis.as_ref().is_some_and(|b| b.since == said.since && strictness(b.state) > strictness(state));
+        if stricter {
+            return;
+        }
+        let art6 = said.art6.or(self.basis.as_ref().map(|b| b.art6)).unwrap_or('a');
+        match state {
+            // Only of a consent can it be said that another basis took its place.
+            BasisState::Withdrawn => self.withdrawn |= art6 == 'a',
+            BasisState::Given | BasisState::RenewedConsentGiven if art6 == 'a' => self.withdrawn = false,
+            _ => {}
+        }
+        let gives = strictness(state) == 0;
+        self.age = if gives { said.age } else { self.age };
+        self.basis = Some(BasisFacts {
+            state,
+            art6: if gives { art6 } else { said.art6.unwrap_or('a') },
+            art9: said.art9,
+            notice: said.notice.unwrap_or_default(),
+            since: said.since,
+            expires: said.expires,
+            purpose: None,
+            after_withdrawal: gives && self.withdrawn,
+            guardian: said.guardian,
+        });
+    }
+}
+
+impl Ledger {
+    /// The state of every unit of a data set for a purpose at `now`, from the events up to number `known`. At equal times a withdrawal wins
+    /// over a refusal, and that over a basis.
+    pub(crate) fn states(&mut self, dataset: &str, purpose: &str, now: i64, known: i64) -> Result<HashMap<String, State>, Error> {
+        let rows = self.rows(
+            sqlx::query(
+                "SELECT subject, state, since, art6, art9, notice, expires, age, guardian FROM basis
+                 WHERE dataset = ? AND purpose IN (?, ?) AND seq <= ? ORDER BY since, seq",
+            )
+            .bind(dataset.to_owned())
+            .bind(purpose.to_owned())
+            .bind(ALL_PURPOSES)
+            .bind(known),
+        )?;
+        let mut states: HashMap<String, State> = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let letter = |text: Option<&str>| text.and_then(|t| t.chars().next());
+            let said = Said {
+                kind: BasisKind::from_name(row.try_get(1)?)
+                    .ok_or_else(|| Error::Damaged { seq: 0, why: "a basis event has an unknown state".into() })?,
+                since: row.try_get(2)?,
+                art6: letter(row.try_get(3)?),
+                art9: letter(row.try_get(4)?),
+                notice: row.try_get(5)?,
+                expires: row.try_get(6)?,
+                age: row.try_get::<Option<i64>, _>(7)?.and_then(|age| u8::try_from(age).ok()),
+                guardian: row.try_get::<Option<&str>, _>(8)?.is_some(),
+            };
+            states.entry(row.try_get(0)?).or_default().hear(said, now);
+        }
+        Ok(states)
+    }
+}
