@@ -48,6 +48,16 @@ pub enum Error {
         /// The largest number allowed.
         most: usize,
     },
+    /// Some units lack models that were trained with them, or without them.
+    #[error("{units} units have fewer than {least} reference models {side} them")]
+    FewReferences {
+        /// How many units.
+        units: usize,
+        /// Models that each needs.
+        least: usize,
+        /// `with` or `without`.
+        side: &'static str,
+    },
     /// Membership does not look like independent fair coins, on which a lower bound from one run rests.
     #[error("{members} of {units} are members, which independent fair coins would hardly give: a lower bound from one run rests on them")]
     NotFairCoins {
@@ -108,13 +118,19 @@ pub enum FileProblemKind {
     /// No column of this name.
     NoColumn(&'static str),
     /// Two columns of this name.
-    TwoColumns(&'static str),
+    TwoColumns(String),
     /// The line has another number of fields than the header, or is no UTF-8.
     Malformed,
     /// `score` is no finite number.
     Score,
     /// `member` is none of 0, 1, true, false.
     Member,
+    /// `label` is no class.
+    Label,
+    /// `p_…` are no probabilities, or do not add up to 1.
+    Probabilities,
+    /// `ref_…` or `in_…` cannot be used.
+    Reference,
     /// A unit is a member in one line and a non-member in another.
     BothSides,
     /// There are no lines.
@@ -134,6 +150,9 @@ impl fmt::Display for FileProblem {
             FileProblemKind::Malformed => f.write_str("the line cannot be read, or has another number of fields than the header"),
             FileProblemKind::Score => f.write_str("`score` is not a finite number"),
             FileProblemKind::Member => f.write_str("`member` is none of 0, 1, true, false"),
+            FileProblemKind::Label => f.write_str("`label` is no class from 0 to the last of `p_…`"),
+            FileProblemKind::Probabilities => f.write_str("`p_…` are no probabilities that add up to 1"),
+            FileProblemKind::Reference => f.write_str("a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false"),
             FileProblemKind::BothSides => f.write_str("the unit is a member here and a non-member on an earlier line, or the reverse"),
             FileProblemKind::Empty => f.write_str("there are no scores"),
             FileProblemKind::TooLong => f.write_str("more lines than are read"),

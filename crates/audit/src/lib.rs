@@ -2,7 +2,7 @@
 //!
 //! Three layers. What an attacker may do with a model is a trait ([`Target`], [`TextModel`]); an attack yields [`Scores`], one for each unit;
 //! an analysis of the two sides ([`MemberScores`]) yields a [`Finding`] with its controls, or a [`LowerBound`] on ε. Scores that any other
-//! tool wrote enter at the second layer ([`scores_file`]).
+//! tool wrote enter at the second layer ([`scores_file`]), and answers of a model made elsewhere at the first ([`answers_file`]).
 //!
 //! An upper bound is proved, a [`LowerBound`] is measured at a stated confidence, an [`Estimate`] is neither: three types. A finding is held
 //! against a stated ε with one of the verdicts of [`Verdict`]; no verdict says that a model leaks nothing.
@@ -19,19 +19,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod answers_file;
 mod binomial;
 pub mod ceiling;
 pub mod controls;
+pub mod credible;
 mod error;
 mod finding;
 pub mod interval;
 pub mod lira;
 mod lower_bound;
 pub mod membership;
+pub mod ratio;
+pub mod reference;
 pub mod roc;
 mod score;
 pub mod scores_file;
 pub mod shadow;
+pub mod signal;
 mod target;
 pub mod text;
 pub mod vulnerability;

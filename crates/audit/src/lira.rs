@@ -1,84 +1,215 @@
-//! The likelihood-ratio attack (LiRA, Carlini et al. 2022), online: how much likelier is what the model says, had it seen this unit?
+//! The likelihood-ratio attack (LiRA, Carlini et al. 2022): how much likelier is what the model says, had it seen this unit?
+//!
+//! One kernel for the family: what differs between its members is where the variance comes from, and whether the attacker could train
+//! models with the unit in (online) or only without it (offline). Brännvall (2026, arXiv 2603.11799) shows that RMIA and BASE belong to it too;
+//! those are in [`reference`](crate::reference), in their own authors' terms.
 
 use crate::Error;
 use crate::shadow::Membership;
 use serde::{Deserialize, Serialize};
 
-/// Where the standard deviations of the two Gaussians come from. The mean is always each unit's own.
+/// Where the standard deviations of the two distributions come from. The mean is each unit's own, but for what [`Self::StudentT`] adds to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variance {
     /// Each unit's own: for many shadow models (64 or more).
     PerExample,
-    /// One for "in" and one for "out", pooled over all units around each unit's mean: the better one for few shadow models. (The
-    /// authors' code calls it fixed variance and does not centre by unit.)
+    /// One for "in" and one for "out", pooled over all units around each unit's mean: the better one for few shadow models.
     Global,
+    /// One for "in" and one for "out" over all values around their common mean, as the authors' code does it ("fixed variance"): the
+    /// spread between units is in it.
+    GlobalUncentred,
+    /// A normal-inverse-gamma prior, fitted to all units by moments, for each unit's mean and variance; the predictive distribution is
+    /// Student's t (after BaVarIA-t, arXiv 2603.11799, whose prior is not fitted in this way). Below 64 shadow models the best of these.
+    StudentT,
+}
+
+/// Which shadow models the attacker has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Knowledge {
+    /// Models with the unit in and models with it out: a ratio of two likelihoods.
+    Online,
+    /// Models with the unit out alone: how far above those does the target stand, in standard deviations (for Student's t, at the normal
+    /// quantile of its distribution function)?
+    Offline,
 }
 
 impl Variance {
+    /// The default for a number of shadow models.
+    #[must_use]
+    pub fn for_shadows(shadows: usize) -> Self {
+        if shadows < 64 { Self::StudentT } else { Self::PerExample }
+    }
+
     /// The variant in words, as a report names it.
     #[must_use]
     pub fn describe(self) -> &'static str {
         match self {
             Self::PerExample => "online, mean and variance per unit",
             Self::Global => "online, mean per unit, one pooled variance for in and one for out, centred by unit",
+            Self::GlobalUncentred => "online, mean per unit, one variance of all values for in and one for out, not centred by unit",
+            Self::StudentT => "online, Student's t by a normal-inverse-gamma prior fitted to all units",
         }
     }
 }
 
-/// The log-likelihood ratio of each unit: ln N(φ; μ_in, σ_in) − ln N(φ; μ_out, σ_out), higher meaning "more likely a member".
+/// The log-likelihood ratio of each unit: ln p(φ | in) − ln p(φ | out), higher meaning "more likely a member"; offline, how far φ stands
+/// above "out".
 ///
 /// `target[unit]` is φ under the model attacked, `shadow[model][unit]` under each shadow model, `members` who was in which. Needs no model.
+/// Where each unit is asked about several times (augmented queries), call this once for each query and average.
 ///
 /// ```
-/// use reticent_audit::lira::{Variance, log_likelihood_ratios};
+/// use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
 /// use reticent_audit::shadow::balanced_matrix;
 /// let members = balanced_matrix(2, 4, 7)?;
 /// // Whoever is in scores 3, whoever is out 0, give or take 1.
 /// let phi = |s: usize, u: usize| 3.0 * f64::from(u8::from(members.is_in(s, u))) + if s % 2 == 0 { 1.0 } else { -1.0 };
 /// let shadow: Vec<Vec<f64>> = (0..4).map(|s| (0..2).map(|u| phi(s, u)).collect()).collect();
-/// let scores = log_likelihood_ratios(&[3.0, 0.0], &shadow, &members, Variance::Global)?;
+/// let scores = log_likelihood_ratios(&[3.0, 0.0], &shadow, &members, Variance::Global, Knowledge::Online)?;
 /// assert!(scores[0] > 0.0 && scores[1] < 0.0);
 /// # Ok::<(), reticent_audit::Error>(())
 /// ```
 ///
 /// # Errors
-/// [`Error::Length`] where the lists do not fit `members`; [`Error::NotANumber`].
-pub fn log_likelihood_ratios(target: &[f64], shadow: &[Vec<f64>], members: &Membership, variance: Variance) -> Result<Vec<f64>, Error> {
-    let (units, shadows) = (members.units(), members.shadows());
-    let length = |what, found, expected| if found == expected { Ok(()) } else { Err(Error::Length { what, found, expected }) };
-    length("shadow models", shadow.len(), shadows)?;
-    for scores in std::iter::once(target).chain(shadow.iter().map(Vec::as_slice)) {
-        length("units", scores.len(), units)?;
-        if let Some(index) = scores.iter().position(|s| !s.is_finite()) {
-            return Err(Error::NotANumber { index });
+/// [`Error::Length`] where the lists do not fit `members`; [`Error::NotANumber`]; [`Error::FewReferences`] where a unit has fewer than two
+/// models with or without it.
+pub fn log_likelihood_ratios(
+    target: &[f64],
+    shadow: &[Vec<f64>],
+    members: &Membership,
+    variance: Variance,
+    knowledge: Knowledge,
+) -> Result<Vec<f64>, Error> {
+    members.fits(target, shadow, knowledge, 2)?;
+    let outs = Side::of(shadow, members, false, variance);
+    let units = target.iter().enumerate();
+    Ok(match knowledge {
+        Knowledge::Online => {
+            let ins = Side::of(shadow, members, true, variance);
+            units.map(|(unit, &phi)| ins.log_density(unit, phi) - outs.log_density(unit, phi)).collect()
+        }
+        Knowledge::Offline => units.map(|(unit, &phi)| outs.deviations(unit, phi)).collect(),
+    })
+}
+
+/// What is known of φ of every unit when it is in, or when it is out.
+struct Side(Vec<Known>);
+
+/// One unit's distribution: a location, a squared scale, and for Student's t its degrees of freedom.
+struct Known {
+    location: f64,
+    squared: f64,
+    freedom: Option<f64>,
+}
+
+impl Side {
+    /// Each unit has at least two values.
+    fn of(shadow: &[Vec<f64>], members: &Membership, side: bool, variance: Variance) -> Self {
+        let moments: Vec<Moments> = (0..members.units()).map(|unit| Moments::of(members.values(shadow, unit, side))).collect();
+        let total = |of: &dyn Fn(&Moments) -> f64| moments.iter().map(of).sum::<f64>();
+        // Of all values: the variance around each unit's mean, and the mean of means.
+        let pooled = total(&|m| m.squares) / total(&|m| m.n - 1.0);
+        let centre = total(&|m| m.mean) / moments.len() as f64;
+        let known: Box<dyn Fn(&Moments) -> Known> = match variance {
+            Variance::PerExample => Box::new(|m| Known::gaussian(m.mean, m.squares / (m.n - 1.0))),
+            Variance::Global => Box::new(move |m| Known::gaussian(m.mean, pooled)),
+            Variance::GlobalUncentred => {
+                let all = total(&|m| m.squares + m.n * (m.mean - centre).powi(2)) / total(&|m| m.n);
+                Box::new(move |m| Known::gaussian(m.mean, all))
+            }
+            Variance::StudentT => {
+                let prior = Prior::fitted(&moments, pooled, centre);
+                Box::new(move |m| prior.predictive(m))
+            }
+        };
+        Self(moments.iter().map(known).collect())
+    }
+
+    fn log_density(&self, unit: usize, phi: f64) -> f64 {
+        self.0[unit].log_density(phi)
+    }
+
+    fn deviations(&self, unit: usize, phi: f64) -> f64 {
+        self.0[unit].deviations(phi)
+    }
+}
+
+struct Moments {
+    n: f64,
+    mean: f64,
+    /// Sum of squares around the mean.
+    squares: f64,
+}
+
+impl Moments {
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let (sum, n) = values.clone().fold((0.0, 0.0), |(sum, n), v| (sum + v, n + 1.0));
+        let mean = sum / n;
+        Self { n, mean, squares: values.map(|v| (v - mean).powi(2)).sum() }
+    }
+}
+
+/// Normal-inverse-gamma: σ² ~ IG(a, b), and the unit's mean is around `centre` with variance σ²/κ.
+struct Prior {
+    a: f64,
+    b: f64,
+    kappa: f64,
+    centre: f64,
+}
+
+impl Prior {
+    /// By moments of all units.
+    fn fitted(moments: &[Moments], pooled: f64, centre: f64) -> Self {
+        let units = moments.len() as f64;
+        let pooled = pooled.max(SMALLEST);
+        // E s² = E σ² = b/(a − 1); E s⁴ = (1 + 2/ν) E σ⁴ with ν = n − 1; E σ⁴ / (E σ²)² = (a − 1)/(a − 2).
+        let fourth = |m: &Moments| (m.squares / (m.n - 1.0) / pooled).powi(2) / (1.0 + 2.0 / (m.n - 1.0));
+        let ratio = moments.iter().map(fourth).sum::<f64>() / units;
+        // A ratio near 1 says that all units have one variance (a without bound); one very large says nothing of it (a near 2).
+        let a = if ratio > 1.0 + 1e-3 { (2.0 * ratio - 1.0) / (ratio - 1.0) } else { 1e3 };
+        let spread = moments.iter().map(|m| (m.mean - centre).powi(2)).sum::<f64>() / (units - 1.0).max(1.0);
+        let between = spread - moments.iter().map(|m| pooled / m.n).sum::<f64>() / units;
+        let kappa = if between > 0.0 { pooled / between } else { 1e3 };
+        Self { a, b: pooled * (a - 1.0), kappa, centre }
+    }
+
+    /// What the next value of a unit with these values is: Student's t.
+    fn predictive(&self, m: &Moments) -> Known {
+        let (a, kappa) = (self.a + m.n / 2.0, self.kappa + m.n);
+        let b = self.b + 0.5 * m.squares + 0.5 * self.kappa * m.n / kappa * (m.mean - self.centre).powi(2);
+        let location = (self.kappa * self.centre + m.n * m.mean) / kappa;
+        Known { location, squared: (b * (kappa + 1.0) / (a * kappa)).max(SMALLEST), freedom: Some(2.0 * a) }
+    }
+}
+
+/// Shadows that agree to the last bit would give a density without bound.
+const SMALLEST: f64 = 1e-12;
+
+impl Known {
+    fn gaussian(location: f64, variance: f64) -> Self {
+        Self { location, squared: variance.max(SMALLEST), freedom: None }
+    }
+
+    /// Up to the constant ½ ln 2π.
+    fn log_density(&self, phi: f64) -> f64 {
+        let z2 = (phi - self.location).powi(2) / self.squared;
+        let tail = match self.freedom {
+            None => -0.5 * z2,
+            Some(f) => libm::lgamma((f + 1.0) / 2.0) - libm::lgamma(f / 2.0) - 0.5 * (f / 2.0).ln() - (f + 1.0) / 2.0 * (z2 / f).ln_1p(),
+        };
+        tail - 0.5 * self.squared.ln()
+    }
+
+    fn deviations(&self, phi: f64) -> f64 {
+        let z = (phi - self.location) / self.squared.sqrt();
+        match self.freedom {
+            None => z,
+            // Wallace (1959): near the normal quantile of the distribution function, and monotone in z.
+            Some(f) => z.signum() * ((8.0 * f + 1.0) / (8.0 * f + 3.0)) * (f * (z * z / f).ln_1p()).sqrt(),
         }
     }
-    let half = shadows as f64 / 2.0;
-    // Sums of squares around the unit's mean, for in and out.
-    let of_unit = |unit: usize| {
-        [true, false].map(|side| {
-            let values = || (0..shadows).filter(move |&s| members.is_in(s, unit) == side).map(move |s| shadow[s][unit]);
-            let mean = values().sum::<f64>() / half;
-            (mean, values().map(|v| (v - mean).powi(2)).sum::<f64>())
-        })
-    };
-    let moments: Vec<[(f64, f64); 2]> = (0..units).map(of_unit).collect();
-    let pooled = [0, 1].map(|side| moments.iter().map(|m| m[side].1).sum::<f64>() / (units as f64 * (half - 1.0)));
-    let scored = target.iter().zip(&moments).map(|(&phi, moments)| {
-        let log_density = |side: usize| {
-            let (mean, squares) = moments[side];
-            let variance = match variance {
-                Variance::PerExample => squares / (half - 1.0),
-                Variance::Global => pooled[side],
-            };
-            // Shadows that agree to the last bit would give a density without bound.
-            let variance = variance.max(1e-12);
-            -0.5 * (variance.ln() + (phi - mean).powi(2) / variance)
-        };
-        log_density(0) - log_density(1)
-    });
-    Ok(scored.collect())
 }
 
 #[cfg(test)]
@@ -95,9 +226,34 @@ mod tests {
         let shadow: Vec<Vec<f64>> =
             (0..4).map(|s| vec![if members.is_in(s, 0) { ins.pop().unwrap() } else { outs.pop().unwrap() }]).collect();
         for variance in [Variance::PerExample, Variance::Global] {
-            let found = log_likelihood_ratios(&[2.0], &shadow, &members, variance).unwrap()[0];
+            let found = log_likelihood_ratios(&[2.0], &shadow, &members, variance, Knowledge::Online).unwrap()[0];
             assert!((found - 1.0).abs() < 1e-12, "{variance:?}: {found}");
+            let offline = log_likelihood_ratios(&[2.0], &shadow, &members, variance, Knowledge::Offline).unwrap()[0];
+            assert!((offline - 2.0_f64.sqrt()).abs() < 1e-12, "{variance:?}: {offline}");
         }
+    }
+
+    /// Student's t is the mixture of Gaussians that its prior says: the posterior predictive by a sum over variances and means.
+    #[test]
+    fn student_t_is_the_predictive_of_its_prior() {
+        let (a, b, kappa, centre) = (3.0, 2.0, 0.5, 1.0);
+        let (values, phi) = ([0.3, 1.4, -0.2, 0.9], 2.0);
+        let (mut joint, mut evidence) = (0.0, 0.0);
+        // On a grid fine enough for 1e-3: precision t from its gamma prior, the mean from its normal one.
+        for i in 1..1200 {
+            let t = f64::from(i) * 0.005;
+            let (sd, prior_t) = ((1.0 / t).sqrt(), t.powf(a - 1.0) * (-b * t).exp());
+            for j in 0..400 {
+                let m = -4.0 + f64::from(j) * 0.025;
+                let normal = |x: f64, m: f64, sd: f64| (-0.5 * ((x - m) / sd).powi(2)).exp() / sd;
+                let weight = prior_t * normal(m, centre, sd / f64::sqrt(kappa)) * values.iter().map(|&v| normal(v, m, sd)).product::<f64>();
+                evidence += weight;
+                joint += weight * normal(phi, m, sd) / (2.0 * std::f64::consts::PI).sqrt();
+            }
+        }
+        let known = Prior { a, b, kappa, centre }.predictive(&Moments::of(values.into_iter()));
+        let found = known.log_density(phi) - 0.5 * (2.0 * std::f64::consts::PI).ln();
+        assert!((found - (joint / evidence).ln()).abs() < 2e-3, "{found} {}", (joint / evidence).ln());
     }
 
     /// φ = difficulty of the unit + 1 if in + noise: LiRA takes the difficulty off, the raw score cannot. At noise 0.5 and known means and
@@ -117,18 +273,50 @@ mod tests {
             let side = |parity| scores.iter().enumerate().filter(|(u, _)| u % 2 == parity).map(|(_, s)| *s).collect();
             MemberScores::new(side(0), side(1)).unwrap().auc()
         };
-        let [global, own] =
-            [Variance::Global, Variance::PerExample].map(|v| auc(&log_likelihood_ratios(&target, &shadow, &members, v).unwrap()));
+        let by = |v, k| auc(&log_likelihood_ratios(&target, &shadow, &members, v, k).unwrap());
+        let [global, own, uncentred, t] = [Variance::Global, Variance::PerExample, Variance::GlobalUncentred, Variance::StudentT]
+            .map(|v| by(v, Knowledge::Online));
         assert!(auc(&target) < 0.62, "raw {}", auc(&target));
         assert!(global > 0.88 && global < 0.93, "global {global}");
         assert!(own > 0.8 && own < global, "per example {own}, global {global}");
+        // With one variance for both sides the ratio is linear in φ − (μ_in + μ_out)/2, whatever the variance is.
+        assert!((uncentred - global).abs() < 0.01, "uncentred {uncentred}, global {global}");
+        assert!(t > own && (t - global).abs() < 0.02, "Student's t {t}, global {global}");
+        for v in [Variance::Global, Variance::PerExample, Variance::StudentT] {
+            let offline = by(v, Knowledge::Offline);
+            assert!(offline > 0.75 && offline < global, "{v:?} offline {offline}");
+        }
+    }
+
+    /// Two kinds of units, steady and unsteady: a prior fitted to the units tells them apart with few shadow models, where one pooled variance
+    /// cannot and each unit's own is too rough.
+    #[test]
+    fn student_t_is_the_best_of_few_shadow_models() {
+        let mut rng = testing::rng(6);
+        let (units, shadows) = (3000, 8);
+        let members = balanced_matrix(units, shadows, 1).unwrap();
+        let spread: Vec<f64> = (0..units).map(|u| if u / 2 % 2 == 0 { 0.3 } else { 3.0 }).collect();
+        let mut phi = |is_in: &dyn Fn(usize) -> bool| -> Vec<f64> {
+            (0..units).map(|u| f64::from(u8::from(is_in(u))) + spread[u] * testing::normal(&mut rng)).collect()
+        };
+        let shadow: Vec<Vec<f64>> = (0..shadows).map(|s| phi(&|u| members.is_in(s, u))).collect();
+        let target = phi(&|u| u % 2 == 0);
+        let tpr = |v| {
+            let scores = log_likelihood_ratios(&target, &shadow, &members, v, Knowledge::Online).unwrap();
+            let side = |parity| scores.iter().enumerate().filter(|(u, _)| u % 2 == parity).map(|(_, s)| *s).collect();
+            let sides = MemberScores::new(side(0), side(1)).unwrap();
+            let threshold = sides.threshold_at(0.05);
+            sides.true_positives(threshold) as f64 / (units / 2) as f64
+        };
+        let [t, own, global] = [Variance::StudentT, Variance::PerExample, Variance::Global].map(tpr);
+        assert!(t > 1.1 * own && t > 1.1 * global, "t {t}, own {own}, global {global}");
     }
 
     #[test]
     fn lists_that_do_not_fit_are_refused() {
         let members = balanced_matrix(2, 4, 0).unwrap();
         let shadow = vec![vec![0.0, 0.0]; 4];
-        let run = |t: &[f64], s: &[Vec<f64>]| log_likelihood_ratios(t, s, &members, Variance::Global);
+        let run = |t: &[f64], s: &[Vec<f64>]| log_likelihood_ratios(t, s, &members, Variance::Global, Knowledge::Online);
         assert!(run(&[0.0, 0.0], &shadow).unwrap().iter().all(|v| *v == 0.0));
         assert!(matches!(run(&[0.0], &shadow), Err(Error::Length { .. })));
         assert!(matches!(run(&[0.0, 0.0], &shadow[..3]), Err(Error::Length { .. })));

@@ -1,14 +1,11 @@
 //! Membership inference by unit: a unit's score is the mean over its rows of what the model says about them.
 
-use crate::{Error, Scores, Target};
+use crate::{Error, Scores, Target, signal};
 use reticent_data::{PermittedTable, SubjectId, Units, encode};
 use std::num::NonZeroUsize;
 
 /// The confidence above which the attack of [`confidence`] calls a unit a member.
 pub const CONFIDENCE_THRESHOLD: f64 = 0.7;
-
-/// Smallest probability that a logarithm is taken of: about the smallest single-precision number.
-const FLOOR: f64 = 1e-38;
 
 /// Encoded rows by unit: what the attacker knows about the units in question, their labels included.
 pub struct KnownRows {
@@ -66,37 +63,38 @@ impl KnownRows {
         };
         Ok((0..self.units.len()).map(of).collect())
     }
-
-    fn scores(&self, target: &dyn Target, of_row: fn(&[f64], usize) -> f64) -> Result<Scores<SubjectId>, Error> {
-        Scores::new(self.units.ids().to_vec(), self.means(target, of_row)?)
-    }
 }
 
-/// The probability of the true class, p_y (Yeom et al. 2018; as a decision at [`CONFIDENCE_THRESHOLD`], the simplest attack of all).
+/// The probability of the true class (as a decision at [`CONFIDENCE_THRESHOLD`], the simplest attack of all).
 ///
 /// # Errors
 /// [`Error::Target`], [`Error::NotANumber`].
 pub fn confidence(rows: &KnownRows, target: &dyn Target) -> Result<Scores<SubjectId>, Error> {
-    rows.scores(target, |p, y| p[y])
+    by_signal(rows, target, signal::confidence)
 }
 
-/// Minus the loss, ln p_y (Yeom et al. 2018).
+/// Minus the loss.
 ///
 /// # Errors
 /// As [`confidence`].
 pub fn loss(rows: &KnownRows, target: &dyn Target) -> Result<Scores<SubjectId>, Error> {
-    rows.scores(target, |p, y| p[y].max(FLOOR).ln())
+    by_signal(rows, target, signal::loss)
 }
 
-/// The logit-scaled confidence φ = ln p_y − ln Σ_{y'≠y} p_y' (Carlini et al. 2022, section IV-C), the input of LiRA, for each unit.
+/// The mean over each unit's rows of one of the [signals](crate::signal).
+///
+/// # Errors
+/// As [`confidence`].
+pub fn by_signal(rows: &KnownRows, target: &dyn Target, signal: fn(&[f64], usize) -> f64) -> Result<Scores<SubjectId>, Error> {
+    Scores::new(rows.units.ids().to_vec(), rows.means(target, signal)?)
+}
+
+/// The logit-scaled confidence φ of each unit, the input of LiRA.
 ///
 /// # Errors
 /// As [`confidence`].
 pub fn phi(rows: &KnownRows, target: &dyn Target) -> Result<Vec<f64>, Error> {
-    let found = rows.means(target, |p, y| {
-        let others: f64 = p.iter().enumerate().filter(|(class, _)| *class != y).map(|(_, p)| p).sum();
-        p[y].max(FLOOR).ln() - others.max(FLOOR).ln()
-    })?;
+    let found = rows.means(target, signal::phi)?;
     match found.iter().position(|v| v.is_nan()) {
         Some(index) => Err(Error::NotANumber { index }),
         None => Ok(found),

@@ -33,94 +33,141 @@ pub struct ScoresFile {
 /// # Errors
 /// [`Error::File`] names lines, never what stands in them; [`Error::OneSided`] where one side is missing.
 pub fn read(source: impl Read) -> Result<ScoresFile, Error> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-    let whole = |kind| Error::File { problems: vec![FileProblem { line: 0, kind }], total: 1 };
-    let header = reader
-        .byte_headers()
-        .map_err(|_| Error::File { problems: vec![FileProblem { line: 1, kind: FileProblemKind::Malformed }], total: 1 })?
-        .clone();
-    let named = |name: &str| {
-        // A byte order mark is no part of a name.
-        let is = |field: &[u8]| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field).eq_ignore_ascii_case(name.as_bytes());
-        header.iter().enumerate().filter(move |(_, f)| is(f)).map(|(i, _)| i).collect::<Vec<usize>>()
-    };
-    let one = |name: &'static str| match named(name)[..] {
-        [] => Err(whole(FileProblemKind::NoColumn(name))),
-        [at] => Ok(at),
-        _ => Err(whole(FileProblemKind::TwoColumns(name))),
-    };
-    let (score_at, member_at) = (one("score")?, one("member")?);
-    let unit_at = match (named("unit").len(), named("id").len()) {
-        (0, 0) => None,
-        (0, _) => Some(one("id")?),
-        _ => Some(one("unit")?),
-    };
-
-    let (mut problems, mut total, mut lines) = (vec![], 0, 0);
+    let (mut lines, columns) = Lines::open(source)?;
+    let (score_at, member_at, unit_at) = (columns.one("score")?, columns.one("member")?, columns.unit()?);
     let mut units: BTreeMap<Vec<u8>, (bool, f64, u64)> = BTreeMap::new();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        let line = reader.position().line();
-        let mut wrong = |line, kind| {
-            total += 1;
-            if problems.len() < LISTED {
-                problems.push(FileProblem { line, kind });
-            }
-        };
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {}
-            Err(error) => {
-                wrong(error.position().map_or(line, csv::Position::line), FileProblemKind::Malformed);
-                // An unreadable source gives the same error for ever; a wrong number of fields does not.
-                if matches!(error.kind(), csv::ErrorKind::Io(_)) {
-                    break;
-                }
-                continue;
-            }
-        }
-        let line = record.position().map_or(line, csv::Position::line);
-        lines += 1;
-        if lines > MOST_LINES {
-            wrong(line, FileProblemKind::TooLong);
-            break;
-        }
+    while let Some((line, record)) = lines.next_record() {
         let score = number(&record[score_at]);
         let member = truth(&record[member_at]);
         if score.is_none() {
-            wrong(line, FileProblemKind::Score);
+            lines.wrong(line, FileProblemKind::Score);
         }
         if member.is_none() {
-            wrong(line, FileProblemKind::Member);
+            lines.wrong(line, FileProblemKind::Member);
         }
         let (Some(score), Some(member)) = (score, member) else { continue };
-        let key = unit_at.map_or_else(|| lines.to_be_bytes().to_vec(), |at| record[at].to_vec());
+        let key = unit_at.map_or_else(|| line.to_be_bytes().to_vec(), |at| record[at].to_vec());
         let unit = units.entry(key).or_insert((member, 0.0, 0));
         if unit.0 != member {
-            wrong(line, FileProblemKind::BothSides);
+            lines.wrong(line, FileProblemKind::BothSides);
             continue;
         }
         unit.2 += 1;
         // A running mean: a sum of finite scores might not be finite.
         unit.1 += (score - unit.1) / unit.2 as f64;
     }
-    if total > 0 {
-        return Err(Error::File { problems, total });
-    }
-    if lines == 0 {
-        return Err(whole(FileProblemKind::Empty));
-    }
+    let lines = lines.finish()?;
     let side = |which| units.values().filter(|u| u.0 == which).map(|u| u.1).collect();
     Ok(ScoresFile { scores: MemberScores::new(side(true), side(false))?, lines, by_unit: unit_at.is_some() })
 }
 
-fn number(field: &[u8]) -> Option<f64> {
+/// The lines of a CSV file, and what is wrong with them.
+pub(crate) struct Lines<R> {
+    reader: csv::Reader<R>,
+    problems: Vec<FileProblem>,
+    total: usize,
+    read: u64,
+}
+
+impl<R: Read> Lines<R> {
+    pub(crate) fn open(source: R) -> Result<(Self, Columns), Error> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
+        let header = reader
+            .byte_headers()
+            .map_err(|_| Error::File { problems: vec![FileProblem { line: 1, kind: FileProblemKind::Malformed }], total: 1 })?
+            .clone();
+        Ok((Self { reader, problems: vec![], total: 0, read: 0 }, Columns(header)))
+    }
+
+    /// Notes a problem.
+    pub(crate) fn wrong(&mut self, line: u64, kind: FileProblemKind) {
+        self.total += 1;
+        if self.problems.len() < LISTED {
+            self.problems.push(FileProblem { line, kind });
+        }
+    }
+
+    /// The next line that has the header's number of fields, with its number.
+    pub(crate) fn next_record(&mut self) -> Option<(u64, csv::ByteRecord)> {
+        let mut record = csv::ByteRecord::new();
+        loop {
+            let line = self.reader.position().line();
+            match self.reader.read_byte_record(&mut record) {
+                Ok(false) => return None,
+                Ok(true) => {}
+                Err(error) => {
+                    self.wrong(error.position().map_or(line, csv::Position::line), FileProblemKind::Malformed);
+                    // An unreadable source gives the same error for ever; a wrong number of fields does not.
+                    if matches!(error.kind(), csv::ErrorKind::Io(_)) {
+                        return None;
+                    }
+                    continue;
+                }
+            }
+            let line = record.position().map_or(line, csv::Position::line);
+            self.read += 1;
+            if self.read > MOST_LINES {
+                self.wrong(line, FileProblemKind::TooLong);
+                return None;
+            }
+            return Some((line, record));
+        }
+    }
+
+    /// The number of lines read, or every problem.
+    pub(crate) fn finish(self) -> Result<u64, Error> {
+        match (self.total, self.read) {
+            (0, 0) => Err(Error::File { problems: vec![FileProblem { line: 0, kind: FileProblemKind::Empty }], total: 1 }),
+            (0, read) => Ok(read),
+            (total, _) => Err(Error::File { problems: self.problems, total }),
+        }
+    }
+}
+
+/// The header of a file.
+pub(crate) struct Columns(csv::ByteRecord);
+
+impl Columns {
+    fn named(&self, name: &str) -> Vec<usize> {
+        // A byte order mark is no part of a name.
+        let is = |field: &[u8]| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field).eq_ignore_ascii_case(name.as_bytes());
+        self.0.iter().enumerate().filter(|(_, f)| is(f)).map(|(i, _)| i).collect()
+    }
+
+    pub(crate) fn whole(&self, kind: FileProblemKind) -> Error {
+        Error::File { problems: vec![FileProblem { line: 0, kind }], total: 1 }
+    }
+
+    /// Where the column is, if it is there.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<usize>, Error> {
+        match self.named(name)[..] {
+            [] => Ok(None),
+            [at] => Ok(Some(at)),
+            _ => Err(self.whole(FileProblemKind::TwoColumns(name.to_owned()))),
+        }
+    }
+
+    /// Where the column is.
+    pub(crate) fn one(&self, name: &'static str) -> Result<usize, Error> {
+        self.find(name)?.ok_or_else(|| self.whole(FileProblemKind::NoColumn(name)))
+    }
+
+    /// `unit`, or `id` where there is none.
+    pub(crate) fn unit(&self) -> Result<Option<usize>, Error> {
+        Ok(match self.find("unit")? {
+            Some(at) => Some(at),
+            None => self.find("id")?,
+        })
+    }
+}
+
+pub(crate) fn number(field: &[u8]) -> Option<f64> {
     let value: f64 = std::str::from_utf8(field).ok()?.parse().ok()?;
     // Half of the largest number, so that a difference of two scores is finite.
     (value.is_finite() && value.abs() <= f64::MAX / 2.0).then_some(value)
 }
 
-fn truth(field: &[u8]) -> Option<bool> {
+pub(crate) fn truth(field: &[u8]) -> Option<bool> {
     match field.to_ascii_lowercase().as_slice() {
         b"1" | b"true" => Some(true),
         b"0" | b"false" => Some(false),

@@ -1,5 +1,6 @@
 //! Shadow models: the same recipe on random halves of a pool, so that each unit is in exactly half of them.
 
+use crate::lira::Knowledge;
 use crate::membership::{KnownRows, phi};
 use crate::{Error, Target};
 use rand::{RngExt, SeedableRng};
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// The largest number of shadow models.
 pub const MOST_SHADOWS: usize = 4096;
 
-/// Which unit is in which shadow model. Each unit is in exactly half of them.
+/// Which unit is in which shadow model. By [`balanced_matrix`] each unit is in exactly half of them.
 #[derive(Clone)]
 pub struct Membership {
     shadows: usize,
@@ -21,6 +22,18 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// As it is on record of models that are there already: `is_in[model][unit]`.
+    ///
+    /// # Errors
+    /// [`Error::Length`] where models have different numbers of units.
+    pub fn recorded(is_in: &[Vec<bool>]) -> Result<Self, Error> {
+        let units = is_in.first().map_or(0, Vec::len);
+        if let Some(odd) = is_in.iter().find(|m| m.len() != units) {
+            return Err(Error::Length { what: "units", found: odd.len(), expected: units });
+        }
+        Ok(Self { shadows: is_in.len(), units, is_in: is_in.concat() })
+    }
+
     /// Number of shadow models.
     #[must_use]
     pub fn shadows(&self) -> usize {
@@ -31,6 +44,32 @@ impl Membership {
     #[must_use]
     pub fn units(&self) -> usize {
         self.units
+    }
+
+    /// The values under the models that have the unit in, or out.
+    pub(crate) fn values<'a>(&'a self, shadow: &'a [Vec<f64>], unit: usize, side: bool) -> impl Iterator<Item = f64> + Clone + 'a {
+        (0..self.shadows).filter(move |&s| self.is_in(s, unit) == side).map(move |s| shadow[s][unit])
+    }
+
+    /// Whether the values of a target and of shadow models are one for each unit and model, and `least` models have each unit out, and
+    /// in where those are needed too.
+    pub(crate) fn fits(&self, target: &[f64], shadow: &[Vec<f64>], knowledge: Knowledge, least: usize) -> Result<(), Error> {
+        let length = |what, found, expected| if found == expected { Ok(()) } else { Err(Error::Length { what, found, expected }) };
+        length("shadow models", shadow.len(), self.shadows)?;
+        for scores in std::iter::once(target).chain(shadow.iter().map(Vec::as_slice)) {
+            length("units", scores.len(), self.units)?;
+            if let Some(index) = scores.iter().position(|s| !s.is_finite()) {
+                return Err(Error::NotANumber { index });
+            }
+        }
+        for side in [false, true] {
+            let few = |&unit: &usize| (0..self.shadows).filter(|&s| self.is_in(s, unit) == side).count() < least;
+            let units = if side && knowledge == Knowledge::Offline { 0 } else { (0..self.units).filter(few).count() };
+            if units > 0 {
+                return Err(Error::FewReferences { units, least, side: if side { "with" } else { "without" } });
+            }
+        }
+        Ok(())
     }
 
     /// Whether the shadow model learns from the unit.

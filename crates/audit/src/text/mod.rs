@@ -1,5 +1,8 @@
-//! Models of text: how far planted secrets are exposed, and what they say when asked for the rest of a line.
+//! Models of text: how far planted secrets are exposed, what they say when asked for the rest of a line, which texts they know, and which texts are
+//! there more than once.
 
+pub mod duplicates;
 pub mod exposure;
 pub mod extraction;
 pub mod redact;
+pub mod score;

@@ -1,7 +1,7 @@
 //! From rows to a finding.
 
 use reticent_accounting::{Delta, Epsilon};
-use reticent_audit::lira::{Variance, log_likelihood_ratios};
+use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
 use reticent_audit::membership::{KnownRows, confidence, loss, phi};
 use reticent_audit::shadow::{balanced_matrix, shadow_phi};
 use reticent_audit::{Attack, Error, Finding, Measured, MemberScores, Scores, Stated, Target, Verdict, controls};
@@ -76,7 +76,7 @@ fn a_model_that_memorises_is_found_out_and_a_constant_one_is_not() {
         }
     }
     let sides = |scores: &Scores<SubjectId>| scores.sides(|id| Some(members.contains(id))).unwrap();
-    let ratios = log_likelihood_ratios(&phi(&known, &*target).unwrap(), &shadow, &matrix, Variance::Global).unwrap();
+    let ratios = log_likelihood_ratios(&phi(&known, &*target).unwrap(), &shadow, &matrix, Variance::Global, Knowledge::Online).unwrap();
     let lira = sides(&Scores::new(known.ids().to_vec(), ratios).unwrap());
     assert_eq!(lira.auc(), 1.0);
     assert_eq!(sides(&confidence(&known, &*target).unwrap()).decision(0.7).balanced_accuracy, 1.0);

@@ -4,7 +4,7 @@ mod canary;
 mod recipe;
 mod show;
 
-pub(crate) use show::{finding_json, finding_text, json, numbers, text};
+pub(crate) use show::{attacks_text, bounds, finding_json, finding_text, json, numbers, text};
 
 use crate::failure::Failure;
 use crate::output::Progress;
@@ -12,7 +12,7 @@ use crate::verbs::train::ModelManifest;
 use canary::Canaries;
 use recipe::Recipe;
 use reticent_accounting::{Delta, Epsilon};
-use reticent_audit::lira::{Variance, log_likelihood_ratios};
+use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
 use reticent_audit::membership::{CONFIDENCE_THRESHOLD, KnownRows, confidence, loss, phi};
 use reticent_audit::shadow::{balanced_matrix, shadow_phi};
 use reticent_audit::{Attack, Error, Finding, MemberScores, Scores, Stated, controls};
@@ -111,7 +111,7 @@ fn attack(
     let mut first = None;
     for (members, target) in &recipe.targets {
         let is_member = |id: &SubjectId| Some(members.contains(id));
-        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, Variance::Global)?;
+        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, Variance::Global, Knowledge::Online)?;
         let ratios = Scores::new(known.ids().to_vec(), ratios)?;
         let all = [confidence(&known, &**target)?.sides(is_member)?, loss(&known, &**target)?.sides(is_member)?, ratios.sides(is_member)?];
         for (to, sides) in pooled.iter_mut().zip(all.into_iter().chain([flat.sides(is_member)?])) {

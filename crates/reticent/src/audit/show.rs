@@ -30,13 +30,7 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
             thousands(target.findings[0].members as u64),
             thousands(target.findings[0].non_members as u64)
         );
-        text += &format!("  {:<11} {:<24} {}\n", "attack", "AUC (95%)", "TPR at 1% FPR (95%)");
-        for finding in &target.findings {
-            text += &format!("  {:<11} {:<24} {}{}\n", finding.attack.name, area(finding), rate(finding, 0.01), allowed(finding));
-            if let Verdict::Invalid { why } = &finding.verdict {
-                text += &format!("              INVALID: {why}\n");
-            }
-        }
+        text += &attacks_text(&target.findings);
     }
     if let Some(finding) = &audit.canaries {
         text += &format!("\nlower bound on ε, from {} planted canaries in another run of the same plan\n", thousands(audit.planted as u64));
@@ -49,6 +43,19 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
         text += &format!("not tested: {gap}\n");
     }
     text + "These are exact values of private rows: no ε covers them.\n"
+}
+
+/// A table of attacks on one model.
+pub(crate) fn attacks_text(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|f| f.attack.name.len()).max().unwrap_or(0).max(11);
+    let mut text = format!("  {:<width$} {:<24} {}\n", "attack", "AUC (95%)", "TPR at 1% FPR (95%)");
+    for finding in findings {
+        text += &format!("  {:<width$} {:<24} {}{}\n", finding.attack.name, area(finding), rate(finding, 0.01), allowed(finding));
+        if let Verdict::Invalid { why } = &finding.verdict {
+            text += &format!("              INVALID: {why}\n");
+        }
+    }
+    text
 }
 
 /// One finding for a person: an audit of a file of scores.
@@ -69,7 +76,7 @@ pub(crate) fn finding_text(finding: &Finding, unit: &str) -> String {
     text
 }
 
-fn bounds(finding: &Finding) -> String {
+pub(crate) fn bounds(finding: &Finding) -> String {
     let mut text = String::new();
     if let Some(bound) = &finding.lower_bound {
         text += &format!("  measured   {}\n", lower(bound));
@@ -118,6 +125,13 @@ fn lower(bound: &LowerBound) -> String {
         Method::ClopperPearson { true_positives, members, false_positives, non_members } => {
             format!("independent runs, {true_positives} of {members} members and {false_positives} of {non_members} others called members")
         }
+        Method::OneRunGaussian { guesses, right, mu, .. } => {
+            format!("one run, {right} of {guesses} guesses right, taken for a Gaussian: μ ≥ {}", down(*mu))
+        }
+        Method::Gaussian { true_positives, members, false_positives, non_members, mu } => format!(
+            "independent runs, {true_positives} of {members} members and {false_positives} of {non_members} others called members, taken for a Gaussian: μ ≥ {}",
+            down(*mu)
+        ),
     };
     format!("ε ≥ {} at δ = {:e}, {:.0}% confidence ({how})", down(bound.epsilon()), bound.delta(), bound.confidence() * 100.0)
 }

@@ -1,6 +1,6 @@
 //! `audit`: measure what a model leaks, by attacks.
 
-use crate::audit::{self, ALPHA, Audit};
+use crate::audit::{self, Audit};
 use crate::cli::Common;
 use crate::data_version::load_latest;
 use crate::evidence;
@@ -11,13 +11,10 @@ use crate::verbs::choose_model;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
-use reticent_accounting::{Delta, Epsilon};
 use reticent_audit::roc::TprAt;
-use reticent_audit::{Attack, Error, Finding, LowerBound, Measured, Stated, Threshold, ceiling, controls, scores_file};
 use reticent_govern::Event;
 use reticent_proof::Use;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct AuditVerb {
@@ -46,40 +43,15 @@ enum Verb {
     },
     /// Plant secrets in messages, train small language models on them, and ask for the secrets
     Text(crate::verbs::audit_text::AuditText),
-    /// Analyse scores that any tool wrote: no workspace needed
-    #[command(
-        after_help = "The CSV file has columns `score` (higher: more likely a member) and `member` (0, 1, true, false), perhaps `unit` or `id`: the score of a unit\nis the mean over its lines. A lower bound on ε rests on how membership was drawn: say it with --design.\nExample: reticent audit scores scores.csv --epsilon 2 --delta 1e-5"
-    )]
-    Scores {
-        /// CSV file with the scores
-        file: PathBuf,
-        /// The stated upper bound to hold the scores against
-        #[arg(long)]
-        epsilon: Option<f64>,
-        /// Its δ
-        #[arg(long, default_value = "1e-5")]
-        delta: f64,
-        /// Whose scores these are: of one model, each unit in or out by its own fair coin; or each from a run of its own
-        #[arg(long, value_enum, default_value_t = Design::OneRun)]
-        design: Design,
-        /// Seed of the controls and of ties
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-    },
-}
-
-/// How membership was drawn.
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Design {
-    OneRun,
-    IndependentRuns,
+    /// Analyse scores or answers that any tool wrote: no workspace needed
+    Scores(crate::verbs::audit_scores::AuditScores),
 }
 
 impl AuditVerb {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         match &self.verb {
             Verb::Model { model, subject, shadows, seed } => of_model(common, model.as_deref(), subject.as_deref(), *shadows, *seed),
-            Verb::Scores { file, epsilon, delta, design, seed } => of_scores(file, *epsilon, *delta, *design, *seed),
+            Verb::Scores(verb) => verb.run(),
             Verb::Text(verb) => verb.run(common),
         }
     }
@@ -169,57 +141,4 @@ fn one_unit(
     );
     let facts = json!({ "known": true, "scored": true, "called_member": called, "tpr": decision.tpr, "fpr": decision.fpr, "proof": false });
     Ok((told, facts))
-}
-
-fn of_scores(file: &std::path::Path, epsilon: Option<f64>, delta: f64, design: Design, seed: u64) -> Result<Answer, Failure> {
-    let delta = Delta::new(delta)?;
-    let stated = match epsilon {
-        Some(epsilon) => Some(Stated { epsilon: Epsilon::new(epsilon)?, delta, event: None }),
-        None => None,
-    };
-    let open = std::fs::File::open(file).map_err(|e| crate::disk::io("read", file, &e))?;
-    let read = scores_file::read(std::io::BufReader::new(open))?;
-    let scores = &read.scores;
-    let (members, others) = (scores.members(), scores.non_members());
-    let mut gaps = vec!["whether members differ by themselves: the file holds no inputs for a blind baseline".to_owned()];
-    let lower = match design {
-        Design::OneRun => {
-            let all = members + others;
-            let guesses: Vec<usize> = [all / 10, all].into_iter().filter(|&g| g > 0).collect();
-            match LowerBound::one_run(scores, delta, ALPHA, &guesses, seed) {
-                Ok(bound) => Some(Measured { bound, ceiling: ceiling::one_run(all, ALPHA / guesses.len() as f64)?, power: None }),
-                Err(error @ Error::NotFairCoins { .. }) => {
-                    gaps.push(format!("a lower bound on ε: {error}"));
-                    None
-                }
-                Err(other) => return Err(other.into()),
-            }
-        }
-        Design::IndependentRuns if members > 1 && others > 1 => {
-            let bound = LowerBound::clopper_pearson(scores, delta, ALPHA, &Threshold::Split { seed })?;
-            Some(Measured { bound, ceiling: ceiling::clopper_pearson(members.div_ceil(2), others.div_ceil(2), ALPHA)?, power: None })
-        }
-        Design::IndependentRuns => {
-            gaps.push("a lower bound on ε: two units on each side are needed to choose a threshold on one half".into());
-            None
-        }
-    };
-    let (variant, assumes) = match design {
-        Design::OneRun => ("scores of one model", "each unit was in or out by its own fair coin"),
-        Design::IndependentRuns => ("scores of independent runs", "each score is from a run of its own"),
-    };
-    gaps.push(format!("what a lower bound assumes: {assumes}"));
-    let unit = if read.by_unit { "unit" } else { "line" };
-    let attack = Attack {
-        name: "scores from a file".into(),
-        variant: variant.into(),
-        threat_model: "whatever the tool that made the scores had".into(),
-        unit: unit.into(),
-        seed,
-    };
-    let checks = vec![controls::random_membership(scores, seed)?];
-    let finding = Finding::new(attack, scores, checks, None, lower, stated.as_ref(), gaps)?;
-    let json = json!({ "lines": read.lines, "finding": audit::finding_json(&finding), "controls": finding.controls,
-        "audit": { "epsilon_lower": finding.lower_bound.as_ref().map(LowerBound::epsilon), "epsilon_upper": finding.epsilon_upper, "epsilon_ceiling": finding.epsilon_ceiling } });
-    Ok(Answer::new(audit::finding_text(&finding, unit), json))
 }

@@ -1,5 +1,7 @@
 //! Measured lower bounds on ε. A [`LowerBound`] is made only here, by constructors that fix how many looks at the scores it allows for.
 
+mod gaussian;
+
 use crate::binomial::{at_least, masses};
 use crate::{Error, MemberScores, interval};
 use rand::{RngExt, SeedableRng};
@@ -43,6 +45,32 @@ pub enum Method {
         guesses: usize,
         /// Guesses that were right.
         right: usize,
+    },
+    /// Mahloujifar, Melis and Chaudhuri (2024), Algorithm 3, against Gaussian trade-off curves. Assumes one run, each canary in or out by its own
+    /// fair coin, and a mechanism whose trade-off curve is a Gaussian's.
+    OneRunGaussian {
+        /// Canaries, whether guessed or not.
+        canaries: usize,
+        /// Guesses made.
+        guesses: usize,
+        /// Guesses that were right.
+        right: usize,
+        /// Every μ below this is contradicted.
+        mu: f64,
+    },
+    /// Clopper–Pearson bounds of both error rates, read as those of two Gaussians at distance μ (Nasr et al. 2023). Assumes independent trials
+    /// and a mechanism whose trade-off curve is a Gaussian's.
+    Gaussian {
+        /// Members called members.
+        true_positives: usize,
+        /// Members.
+        members: usize,
+        /// Non-members called members.
+        false_positives: usize,
+        /// Non-members.
+        non_members: usize,
+        /// Every μ below this is contradicted.
+        mu: f64,
     },
 }
 
@@ -100,8 +128,17 @@ impl LowerBound {
     /// # Errors
     /// [`Error::OutOfRange`] for `alpha` outside (0, 1) or no threshold; [`Error::OneSided`] where a half is left without a side.
     pub fn clopper_pearson(scores: &MemberScores, delta: Delta, alpha: f64, threshold: &Threshold) -> Result<Self, Error> {
+        Self::best_of_thresholds(scores, alpha, threshold, |scores, threshold, alpha| Self::at_threshold(scores, delta, alpha, threshold))
+    }
+
+    /// The bound at a threshold that is fixed, the best of several, or chosen on one half; `at` gets scores, threshold and level.
+    fn best_of_thresholds(
+        scores: &MemberScores,
+        alpha: f64,
+        threshold: &Threshold,
+        at: impl Fn(&MemberScores, f64, f64) -> Result<Self, Error>,
+    ) -> Result<Self, Error> {
         check_alpha(alpha)?;
-        let at = |scores: &MemberScores, threshold, alpha| Self::at_threshold(scores, delta, alpha, threshold);
         let (mut bound, plan) = match threshold {
             Threshold::Fixed(threshold) => (at(scores, *threshold, alpha)?, Multiplicity::Fixed),
             Threshold::BestOf(thresholds) => {
@@ -159,25 +196,8 @@ impl LowerBound {
     /// # Errors
     /// [`Error::OutOfRange`] for no guesses, more guesses than canaries, more right ones than guesses, or `alpha` outside (0, 1).
     pub fn one_run_counts(canaries: usize, guesses: usize, right: usize, delta: Delta, alpha: f64) -> Result<Self, Error> {
-        check_alpha(alpha)?;
-        if guesses == 0 || guesses > canaries {
-            return Err(Error::OutOfRange { quantity: "guesses", value: guesses as f64, range: "from 1 to the number of canaries" });
-        }
-        if right > guesses {
-            return Err(Error::OutOfRange { quantity: "right guesses", value: right as f64, range: "at most the number of guesses" });
-        }
-        let rejected = |epsilon: f64| one_run_p_value(canaries, guesses, right, epsilon, delta.get()) <= alpha;
-        let (mut low, mut high) = (0.0, 50.0);
-        if rejected(low) {
-            for _ in 0..60 {
-                let middle = 0.5 * (low + high);
-                if rejected(middle) {
-                    low = middle;
-                } else {
-                    high = middle;
-                }
-            }
-        }
+        check_counts(canaries, guesses, right, alpha)?;
+        let low = largest_rejected(50.0, |epsilon| one_run_p_value(canaries, guesses, right, epsilon, delta.get()) <= alpha);
         let method = Method::OneRun { canaries, guesses, right };
         Ok(Self { epsilon: low, delta: delta.get(), confidence: 1.0 - alpha, method, plan: Multiplicity::Fixed })
     }
@@ -189,6 +209,19 @@ impl LowerBound {
     /// [`Error::NotFairCoins`] where so many or few members have probability below 1e-4 under fair coins;
     /// as [`LowerBound::one_run_counts`] for each number of guesses.
     pub fn one_run(scores: &MemberScores, delta: Delta, alpha: f64, guesses: &[usize], seed: u64) -> Result<Self, Error> {
+        Self::best_of_guesses(scores, alpha, guesses, seed, |canaries, guesses, right, alpha| {
+            Self::one_run_counts(canaries, guesses, right, delta, alpha)
+        })
+    }
+
+    /// The best bound over several numbers of guesses, each at its share of `alpha`; `of_counts` gets canaries, guesses, right ones and that share.
+    fn best_of_guesses(
+        scores: &MemberScores,
+        alpha: f64,
+        guesses: &[usize],
+        seed: u64,
+        of_counts: impl Fn(usize, usize, usize, f64) -> Result<Self, Error>,
+    ) -> Result<Self, Error> {
         check_alpha(alpha)?;
         let (members, canaries) = (scores.members(), scores.members() + scores.non_members());
         if at_least(canaries, 0.5, members.max(canaries - members)) < 0.5e-4 {
@@ -209,7 +242,7 @@ impl LowerBound {
             }
             let out = guesses / 2;
             let right = all[..out].iter().filter(|c| !c.2).count() + all[canaries - (guesses - out)..].iter().filter(|c| c.2).count();
-            let bound = Self::one_run_counts(canaries, guesses, right, delta, alpha / tests as f64)?;
+            let bound = of_counts(canaries, guesses, right, alpha / tests as f64)?;
             if best.as_ref().is_none_or(|b| bound.epsilon > b.epsilon) {
                 best = Some(bound);
             }
@@ -298,6 +331,33 @@ pub fn one_run_p_value(canaries: usize, guesses: usize, right: usize, epsilon: f
         worst = worst.max(below / i as f64);
     }
     (beta + 2.0 * canaries as f64 * delta * worst).min(1.0)
+}
+
+/// The end of the values from 0 on that a test rejects, 0 where it rejects none: by bisection, from below.
+fn largest_rejected(most: f64, rejected: impl Fn(f64) -> bool) -> f64 {
+    let (mut low, mut high) = (0.0, most);
+    if rejected(low) {
+        for _ in 0..60 {
+            let middle = 0.5 * (low + high);
+            if rejected(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+    }
+    low
+}
+
+fn check_counts(canaries: usize, guesses: usize, right: usize, alpha: f64) -> Result<(), Error> {
+    check_alpha(alpha)?;
+    if guesses == 0 || guesses > canaries {
+        return Err(Error::OutOfRange { quantity: "guesses", value: guesses as f64, range: "from 1 to the number of canaries" });
+    }
+    if right > guesses {
+        return Err(Error::OutOfRange { quantity: "right guesses", value: right as f64, range: "at most the number of guesses" });
+    }
+    Ok(())
 }
 
 fn check_alpha(alpha: f64) -> Result<(), Error> {
@@ -398,7 +458,7 @@ mod tests {
     }
 
     type Maker = fn(&MemberScores, u64) -> Result<LowerBound, Error>;
-    const MAKERS: [(&str, Maker); 5] = [
+    const MAKERS: [(&str, Maker); 7] = [
         ("one run, fixed", |s, seed| LowerBound::one_run(s, Delta::new(0.0).unwrap(), 0.05, &[100], seed)),
         ("one run, best of 4", |s, seed| LowerBound::one_run(s, Delta::new(0.0).unwrap(), 0.05, &[10, 40, 100, 200], seed)),
         ("Clopper–Pearson, fixed", |s, _| LowerBound::clopper_pearson(s, Delta::new(0.0).unwrap(), 0.05, &Threshold::Fixed(0.75))),
@@ -407,6 +467,8 @@ mod tests {
             let thresholds = vec![0.1, 0.3, 0.75, 1.1, 1.4];
             LowerBound::clopper_pearson(s, Delta::new(0.0).unwrap(), 0.05, &Threshold::BestOf(thresholds))
         }),
+        ("one run against Gaussians", |s, seed| LowerBound::one_run_gaussian(s, Delta::new(1e-5).unwrap(), 0.05, &[100], seed)),
+        ("fit of a Gaussian, split", |s, seed| LowerBound::gaussian(s, Delta::new(1e-5).unwrap(), 0.05, &Threshold::Split { seed })),
     ];
 
     /// ε of the bound; a refusal claims nothing.
@@ -446,7 +508,8 @@ mod tests {
     #[test]
     fn known_epsilon() {
         for epsilon in [0.5, 2.0] {
-            for (name, make) in MAKERS {
+            // Randomised response has no Gaussian's curve: the last two assume one, and are tested on it in `gaussian`.
+            for (name, make) in &MAKERS[..5] {
                 let mut rng = testing::rng(19);
                 let bounds: Vec<f64> = (0..2000).map(|i| claimed(make(&flipped(&mut rng, 400, epsilon_to_q(epsilon)), i))).collect();
                 let over = bounds.iter().filter(|&&b| b > epsilon).count();

@@ -1,0 +1,320 @@
+//! Answers of any model, written by any tool: a CSV file with probabilities, labels and membership, and perhaps answers of reference models.
+
+use crate::error::{FileProblem, FileProblemKind};
+use crate::lira::{self, Knowledge, Variance};
+use crate::scores_file::{Columns, Lines, number, truth};
+use crate::shadow::Membership;
+use crate::{Error, MemberScores, reference, signal};
+use std::collections::BTreeMap;
+use std::io::Read;
+
+/// A file to begin with: two rows that [`read`] reads, above them nothing.
+pub const TEMPLATE: &str = "id,member,label,p_0,p_1,ref_0,in_0,ref_1,in_1,ref_2,in_2,ref_3,in_3
+row-1,1,0,0.91,0.09,0.84,1,0.61,0,0.80,1,0.64,0
+row-2,0,1,0.45,0.55,0.70,1,0.52,0,0.66,1,0.49,0
+";
+
+/// RMIA's γ, and `a` where only models without the unit are there.
+const GAMMA: f64 = 2.0;
+const OFFLINE_A: f64 = 0.33;
+
+/// The scores of one attack on the answers of a file.
+pub struct Attacked {
+    /// Its name in the field.
+    pub name: &'static str,
+    /// Which of its variants.
+    pub variant: String,
+    /// Both sides.
+    pub scores: MemberScores,
+}
+
+/// What a file of answers holds.
+pub struct Answers {
+    /// Lines read.
+    pub lines: u64,
+    /// Units; a line is a unit where no column `unit` or `id` puts lines together.
+    pub units: usize,
+    /// Whether such a column is there.
+    pub by_unit: bool,
+    /// Reference models.
+    pub references: usize,
+    member: Vec<bool>,
+    /// For each of [`SIGNALS`] the mean over a unit's lines.
+    signals: Vec<Vec<f64>>,
+    /// `[model][unit]`: φ and ln p_y under each reference model, and whether it was trained with the unit.
+    phi: Vec<Vec<f64>>,
+    log_p: Vec<Vec<f64>>,
+    is_in: Vec<Vec<bool>>,
+}
+
+type Signal = fn(&[f64], usize) -> f64;
+const SIGNALS: [(&str, &str, Signal); 6] = [
+    ("confidence", "probability of the true class", signal::confidence),
+    ("loss", "ln of the probability of the true class", signal::loss),
+    ("correctness", "1 where the true class is the most probable", signal::correctness),
+    ("entropy", "minus the entropy, without the label", signal::entropy),
+    ("modified entropy", "minus the modified entropy (Song and Mittal 2021)", signal::modified_entropy),
+    ("logit", "ln p_y − ln(1 − p_y)", signal::phi),
+];
+/// Places in [`SIGNALS`].
+const LOSS: usize = 1;
+const PHI: usize = 5;
+
+/// Whether a header is one of answers rather than of scores.
+#[must_use]
+pub fn is_header(line: &[u8]) -> bool {
+    let named = |name: &[u8]| line.split(|b| *b == b',').any(|f| f.trim_ascii().eq_ignore_ascii_case(name));
+    named(b"p_0") && named(b"label")
+}
+
+/// Reads a CSV file with a header: `member` (0, 1, true or false), `label` (0 to k), `p_0` to `p_k` (the model's probabilities, which add up to 1),
+/// perhaps `unit` or `id`, and for each reference model n `ref_n` (its probability of the true class) with `in_n` (whether it was trained with
+/// the row; without that column: none was). Other columns are ignored.
+///
+/// ```
+/// let answers = reticent_audit::answers_file::read(reticent_audit::answers_file::TEMPLATE.as_bytes())?;
+/// assert_eq!((answers.units, answers.references), (2, 4));
+/// let names: Vec<&str> = answers.attacks()?.iter().map(|a| a.name).collect();
+/// assert_eq!(names, ["confidence", "loss", "correctness", "entropy", "modified entropy", "calibrated loss", "RMIA", "BASE", "LiRA"]);
+/// # Ok::<(), reticent_audit::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::File`] names lines, never what stands in them; [`Error::OneSided`] where a side is missing.
+pub fn read(source: impl Read) -> Result<Answers, Error> {
+    let (mut lines, columns) = Lines::open(source)?;
+    let layout = Layout::of(&columns)?;
+    let mut units: BTreeMap<Vec<u8>, Unit> = BTreeMap::new();
+    while let Some((line, record)) = lines.next_record() {
+        let Some(member) = truth(&record[layout.member]) else {
+            lines.wrong(line, FileProblemKind::Member);
+            continue;
+        };
+        let label = std::str::from_utf8(&record[layout.label]).ok().and_then(|l| l.parse::<usize>().ok()).filter(|l| *l < layout.p.len());
+        let Some(label) = label else {
+            lines.wrong(line, FileProblemKind::Label);
+            continue;
+        };
+        let probability = |at: usize| number(&record[at]).filter(|p| (0.0..=1.0).contains(p));
+        let p: Option<Vec<f64>> = layout.p.iter().map(|&at| probability(at)).collect();
+        let Some(p) = p.filter(|p| (p.iter().sum::<f64>() - 1.0).abs() < 0.01) else {
+            lines.wrong(line, FileProblemKind::Probabilities);
+            continue;
+        };
+        let references: Option<Vec<(f64, bool)>> = layout
+            .references
+            .iter()
+            .map(|&(p, is_in)| Some((probability(p)?, is_in.map_or(Some(false), |at| truth(&record[at]))?)))
+            .collect();
+        let Some(references) = references else {
+            lines.wrong(line, FileProblemKind::Reference);
+            continue;
+        };
+        let key = layout.unit.map_or_else(|| line.to_be_bytes().to_vec(), |at| record[at].to_vec());
+        let is_in: Vec<bool> = references.iter().map(|r| r.1).collect();
+        let unit = units.entry(key).or_insert_with(|| Unit::new(member, is_in.clone()));
+        if unit.member != member || unit.is_in != is_in {
+            lines.wrong(line, FileProblemKind::BothSides);
+            continue;
+        }
+        let signals = SIGNALS.iter().map(|(_, _, signal)| signal(&p, label));
+        let of_references = references.iter().flat_map(|(p, _)| [signal::phi(&[*p, 1.0 - p], 0), signal::loss(&[*p], 0)]);
+        unit.add(&signals.chain(of_references).collect::<Vec<f64>>());
+    }
+    let read = lines.finish()?;
+    let units: Vec<Unit> = units.into_values().collect();
+    let members = units.iter().filter(|u| u.member).count();
+    if members == 0 || members == units.len() {
+        return Err(Error::OneSided { members, non_members: units.len() - members });
+    }
+    let column = |at: usize| units.iter().map(|u| u.means[at]).collect::<Vec<f64>>();
+    let models = 0..layout.references.len();
+    Ok(Answers {
+        lines: read,
+        units: units.len(),
+        by_unit: layout.unit.is_some(),
+        references: layout.references.len(),
+        member: units.iter().map(|u| u.member).collect(),
+        signals: (0..SIGNALS.len()).map(column).collect(),
+        phi: models.clone().map(|m| column(SIGNALS.len() + 2 * m)).collect(),
+        log_p: models.clone().map(|m| column(SIGNALS.len() + 2 * m + 1)).collect(),
+        is_in: models.map(|m| units.iter().map(|u| u.is_in[m]).collect()).collect(),
+    })
+}
+
+impl Answers {
+    /// Every attack for which the file holds enough: those on the answers alone, and with reference models also those that hold answers against
+    /// them, online where every unit has models trained with it, else offline. Fixed in advance: none is chosen by how well it does.
+    ///
+    /// # Errors
+    /// [`Error::FewReferences`] where reference models are there and some unit has none that was trained without it.
+    pub fn attacks(&self) -> Result<Vec<Attacked>, Error> {
+        let sides = |scores: &[f64]| {
+            let side = |which| scores.iter().zip(&self.member).filter(|(_, m)| **m == which).map(|(s, _)| *s).collect();
+            MemberScores::new(side(true), side(false))
+        };
+        let mut all = vec![];
+        for ((name, variant, _), scores) in SIGNALS[..PHI].iter().zip(&self.signals) {
+            all.push(Attacked { name, variant: (*variant).to_owned(), scores: sides(scores)? });
+        }
+        if self.references == 0 {
+            return Ok(all);
+        }
+        let members = Membership::recorded(&self.is_in)?;
+        let least = |side: bool| {
+            let count = |unit: usize| self.is_in.iter().filter(|m| m[unit] == side).count();
+            (0..self.units).map(count).min().unwrap_or(0)
+        };
+        let (ins, outs) = (least(true), least(false));
+        let knowledge = if ins >= 1 { Knowledge::Online } else { Knowledge::Offline };
+        let how = |k: Knowledge| if k == Knowledge::Online { "online" } else { "offline" };
+        let (loss, log_p) = (&self.signals[LOSS], &self.log_p);
+        let mut add = |name, variant: String, scores: Vec<f64>| -> Result<(), Error> {
+            all.push(Attacked { name, variant, scores: sides(&scores)? });
+            Ok(())
+        };
+        let out = reference::Calibration::Out;
+        add("calibrated loss", "ℓ − μ_out (Watson et al. 2022)".into(), reference::calibrated(loss, log_p, &members, out)?)?;
+        let a = if knowledge == Knowledge::Online { 1.0 } else { OFFLINE_A };
+        add(
+            "RMIA",
+            format!("{}, γ = {GAMMA}{}", how(knowledge), if knowledge == Knowledge::Offline { format!(", a = {a}") } else { String::new() }),
+            reference::rmia(loss, log_p, &members, GAMMA, a, knowledge)?,
+        )?;
+        add("BASE", how(knowledge).into(), reference::base(loss, log_p, &members, knowledge)?)?;
+        if outs >= 2 {
+            let knowledge = if ins >= 2 { Knowledge::Online } else { Knowledge::Offline };
+            let variance = Variance::for_shadows(self.references);
+            let words = variance.describe();
+            let variant = if knowledge == Knowledge::Online { words.to_owned() } else { words.replacen("online", "offline", 1) };
+            add("LiRA", variant, lira::log_likelihood_ratios(&self.signals[PHI], &self.phi, &members, variance, knowledge)?)?;
+        }
+        Ok(all)
+    }
+}
+
+struct Layout {
+    member: usize,
+    label: usize,
+    p: Vec<usize>,
+    unit: Option<usize>,
+    references: Vec<(usize, Option<usize>)>,
+}
+
+impl Layout {
+    fn of(columns: &Columns) -> Result<Self, Error> {
+        let numbered = |name: &str| -> Result<Vec<usize>, Error> {
+            let mut found = vec![];
+            while let Some(at) = columns.find(&format!("{name}_{}", found.len()))? {
+                found.push(at);
+            }
+            Ok(found)
+        };
+        let (p, answers) = (numbered("p")?, numbered("ref")?);
+        if p.len() < 2 {
+            return Err(columns.whole(FileProblemKind::NoColumn("p_1")));
+        }
+        let references = answers.iter().enumerate().map(|(n, &at)| Ok((at, columns.find(&format!("in_{n}"))?)));
+        Ok(Self {
+            member: columns.one("member")?,
+            label: columns.one("label")?,
+            p,
+            unit: columns.unit()?,
+            references: references.collect::<Result<_, Error>>()?,
+        })
+    }
+}
+
+struct Unit {
+    member: bool,
+    is_in: Vec<bool>,
+    lines: f64,
+    means: Vec<f64>,
+}
+
+impl Unit {
+    fn new(member: bool, is_in: Vec<bool>) -> Self {
+        Self { member, means: vec![0.0; SIGNALS.len() + 2 * is_in.len()], is_in, lines: 0.0 }
+    }
+
+    fn add(&mut self, values: &[f64]) {
+        self.lines += 1.0;
+        for (mean, value) in self.means.iter_mut().zip(values) {
+            *mean += (value - *mean) / self.lines;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn told(text: &str) -> String {
+        read(text.as_bytes()).err().map_or_else(|| "read".into(), |e| e.to_string())
+    }
+
+    #[test]
+    fn problems_are_told_by_line_and_never_by_value() {
+        for (text, expected) in [
+            ("id,member,label,p_0\na,1,0,1\n", "there is no column `p_1`"),
+            ("member,p_0,p_1\n1,1,0\n", "there is no column `label`"),
+            ("member,label,p_0,p_1\nsecret,0,1,0\n", "line 2: `member` is none of 0, 1, true, false"),
+            ("member,label,p_0,p_1\n1,2,1,0\n", "line 2: `label` is no class from 0 to the last of `p_…`"),
+            ("member,label,p_0,p_1\n1,0,.7,.7\n1,0,NaN,1\n", "line 2: `p_…` are no probabilities that add up to 1\nline 3: `p_…` are no probabilities that add up to 1"),
+            ("member,label,p_0,p_1,ref_0,in_0\n1,0,1,0,2,1\n", "line 2: a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false"),
+            ("member,label,p_0,p_1\n1,0,1,0\n", "1 members and 0 non-members: both are needed"),
+            (
+                "id,member,label,p_0,p_1,ref_0,in_0\na,1,0,1,0,.5,1\na,1,0,1,0,.5,0\n",
+                "line 3: the unit is a member here and a non-member on an earlier line, or the reverse",
+            ),
+        ] {
+            assert_eq!(told(text), expected, "{text}");
+        }
+    }
+
+    /// Answers of a target and of reference models in which a member's φ is higher by 1.5: every attack finds it, those with references
+    /// more than those without; and the same offline.
+    #[test]
+    fn attacks_with_references_find_more() {
+        let mut rng = testing::rng(51);
+        for online in [true, false] {
+            let mut text = String::from("member,label,p_0,p_1");
+            for n in 0..8 {
+                text += &format!(",ref_{n}{}", if online { format!(",in_{n}") } else { String::new() });
+            }
+            text.push('\n');
+            for row in 0..1500 {
+                let hard = 2.0 * testing::normal(&mut rng);
+                let mut p = |is_in: bool| 1.0 / (1.0 + (-(hard + 1.5 * f64::from(u8::from(is_in)) + 0.5 * testing::normal(&mut rng))).exp());
+                let member = row % 2 == 0;
+                let own = p(member);
+                text += &format!("{},0,{own},{}", u8::from(member), 1.0 - own);
+                let first = row / 2 % 2 == 0;
+                for n in 0..8 {
+                    let is_in = online && (n % 2 == 0) == first;
+                    text += &format!(",{}", p(is_in));
+                    if online {
+                        text += &format!(",{}", u8::from(is_in));
+                    }
+                }
+                text.push('\n');
+            }
+            let answers = read(text.as_bytes()).unwrap();
+            let auc: BTreeMap<&str, f64> = answers.attacks().unwrap().iter().map(|a| (a.name, a.scores.auc())).collect();
+            assert_eq!(auc.len(), 9);
+            for name in ["calibrated loss", "RMIA", "BASE", "LiRA"] {
+                assert!(auc[name] > auc["loss"] + 0.03, "online {online}: {auc:?}");
+            }
+            assert!(auc["loss"] > 0.6 && auc["correctness"] > 0.5, "{auc:?}");
+        }
+    }
+
+    #[test]
+    fn lines_of_a_unit_are_averaged() {
+        let text = "unit,member,label,p_0,p_1\na,1,0,.8,.2\na,1,1,.6,.4\nb,0,0,.5,.5\n";
+        let answers = read(text.as_bytes()).unwrap();
+        assert_eq!((answers.units, answers.lines, answers.by_unit), (2, 3, true));
+        assert!((answers.attacks().unwrap()[0].scores.members[0] - 0.6).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,201 @@
+//! `audit scores`: analyse scores or answers that any tool wrote. No workspace, no config.
+
+use crate::audit::{self, ALPHA};
+use crate::failure::Failure;
+use crate::output::{Answer, say, thousands};
+use clap::Args;
+use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::{
+    Attack, Error, Finding, LowerBound, Measured, MemberScores, Stated, Threshold, Verdict, answers_file, ceiling, controls, scores_file,
+};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+/// How to write the file, in the two most common libraries.
+const WRITERS: &str = "\
+scikit-learn: `X`, `y`, and `member` with 1 for each row that `model` was fitted on
+    import pandas as pd
+    p = model.predict_proba(X)
+    rows = pd.DataFrame({f\"p_{k}\": p[:, k] for k in range(p.shape[1])})
+    rows.insert(0, \"label\", y)
+    rows.insert(0, \"member\", member)
+    rows.to_csv(\"answers.csv\", index_label=\"id\")
+PyTorch: the same with
+    p = torch.softmax(model.eval()(X), dim=1).detach().double().numpy()
+reference models: for each of them ref_n = its probability of the true class, in_n = 1 where it was trained with the row
+";
+
+#[derive(Args)]
+#[command(
+    after_help = "Two kinds of CSV file, told apart by their header:\n\
+  scores     `member`, `score` (higher: more likely a member), perhaps `unit` or `id`\n\
+  answers    `member`, `label`, `p_0` to `p_k`, perhaps `unit` or `id`, and of reference models `ref_n` (probability of the true class)\n\
+             and `in_n` (trained with the row): the attacks are made here, LiRA, RMIA and BASE where there are reference models\n\
+`member` is 0, 1, true or false; what belongs to one unit is averaged over its lines. `--template` prints a file of answers, and how to write one\n\
+from scikit-learn and PyTorch. A lower bound on ε rests on how membership was drawn: say it with --design.\n\
+Example: reticent audit scores scores.csv --epsilon 2 --delta 1e-5"
+)]
+pub(crate) struct AuditScores {
+    /// CSV file with scores or answers
+    #[arg(required_unless_present = "template")]
+    file: Option<PathBuf>,
+    /// Print a file of answers to begin with
+    #[arg(long, conflicts_with = "file")]
+    template: bool,
+    /// The stated upper bound to hold the scores against
+    #[arg(long)]
+    epsilon: Option<f64>,
+    /// Its δ
+    #[arg(long, default_value = "1e-5")]
+    delta: f64,
+    /// Whose scores these are: of one model, each unit in or out by its own fair coin; or each from a run of its own
+    #[arg(long, value_enum, default_value_t = Design::OneRun)]
+    design: Design,
+    /// Seed of the controls and of ties
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// How membership was drawn.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Design {
+    OneRun,
+    IndependentRuns,
+}
+
+impl AuditScores {
+    pub(crate) fn run(&self) -> Result<Answer, Failure> {
+        let Some(file) = &self.file else {
+            say(WRITERS);
+            return Ok(Answer::new(answers_file::TEMPLATE.to_owned(), json!({ "template": answers_file::TEMPLATE, "writers": WRITERS })));
+        };
+        let open = std::fs::File::open(file).map_err(|e| crate::disk::io("read", file, &e))?;
+        let mut open = BufReader::new(open);
+        let head = open.fill_buf().map_err(|e| crate::disk::io("read", file, &e))?;
+        let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
+        if answers_file::is_header(line) { self.of_answers(open) } else { self.of_scores(open) }
+    }
+
+    fn of_scores(&self, open: impl BufRead) -> Result<Answer, Failure> {
+        let read = scores_file::read(open)?;
+        let unit = if read.by_unit { "unit" } else { "line" };
+        let (name, variant) = ("scores from a file", self.design.variant());
+        let finding = self.finding(name, variant, "whatever the tool that made the scores had", unit, &read.scores, ALPHA)?;
+        let json = json!({ "lines": read.lines, "finding": audit::finding_json(&finding), "controls": finding.controls,
+            "audit": { "epsilon_lower": finding.lower_bound.as_ref().map(LowerBound::epsilon), "epsilon_upper": finding.epsilon_upper, "epsilon_ceiling": finding.epsilon_ceiling } });
+        Ok(Answer::new(audit::finding_text(&finding, unit) + &what_to_bring(&[&finding]), json))
+    }
+
+    /// Every attack at its share of the level, so that the largest of their bounds keeps it.
+    fn of_answers(&self, open: impl BufRead) -> Result<Answer, Failure> {
+        let answers = answers_file::read(open)?;
+        let unit = if answers.by_unit { "unit" } else { "line" };
+        let attacks = answers.attacks()?;
+        let alpha = ALPHA / attacks.len() as f64;
+        let access = format!("probabilities of the model, labels; {} reference models", answers.references);
+        let findings: Vec<Finding> = attacks
+            .iter()
+            .map(|attack| self.finding(attack.name, &attack.variant, &access, unit, &attack.scores, alpha))
+            .collect::<Result<_, Failure>>()?;
+        let most = findings.iter().filter_map(|f| f.lower_bound.as_ref()).map(LowerBound::epsilon).fold(None, |most: Option<f64>, e| {
+            Some(most.map_or(e, |m| m.max(e)))
+        });
+        let all: Vec<Value> = findings.iter().map(audit::finding_json).collect();
+        let json = json!({ "lines": answers.lines, "units": answers.units, "references": answers.references, "findings": all,
+            "audit": { "epsilon_lower": most, "epsilon_upper": self.epsilon, "attacks": attacks.len(), "confidence": 1.0 - ALPHA } });
+        let first = &findings[0];
+        let mut text = format!(
+            "{} members, {} others, by {unit}; {} reference models\n\n",
+            thousands(first.members as u64),
+            thousands(first.non_members as u64),
+            answers.references
+        );
+        text += &audit::attacks_text(&findings);
+        text += &format!("\nlower bound on ε: each attack at its share of the level, {} of them, so that the largest holds\n", attacks.len());
+        let best = findings.iter().max_by(|a, b| {
+            let epsilon = |f: &Finding| f.lower_bound.as_ref().map_or(-1.0, LowerBound::epsilon);
+            epsilon(a).total_cmp(&epsilon(b))
+        });
+        if let Some(best) = best {
+            text += &format!("  by         {}\n{}", best.attack.name, audit::bounds(best));
+        }
+        for gap in &first.not_tested {
+            text += &format!("not tested: {gap}\n");
+        }
+        Ok(Answer::new(text + &what_to_bring(&findings.iter().collect::<Vec<_>>()), json))
+    }
+
+    fn finding(&self, name: &str, variant: &str, access: &str, unit: &str, scores: &MemberScores, alpha: f64) -> Result<Finding, Failure> {
+        let delta = Delta::new(self.delta)?;
+        let stated = match self.epsilon {
+            Some(epsilon) => Some(Stated { epsilon: Epsilon::new(epsilon)?, delta, event: None }),
+            None => None,
+        };
+        let mut gaps = vec!["whether members differ by themselves: the file holds no inputs for a blind baseline".to_owned()];
+        let lower = self.lower(scores, delta, alpha, &mut gaps)?;
+        gaps.push(format!("what a lower bound assumes: {}", self.design.assumes()));
+        let attack = Attack {
+            name: name.into(),
+            variant: variant.into(),
+            threat_model: access.into(),
+            unit: unit.into(),
+            seed: self.seed,
+        };
+        let checks = vec![controls::random_membership(scores, self.seed)?];
+        Ok(Finding::new(attack, scores, checks, None, lower, stated.as_ref(), gaps)?)
+    }
+
+    fn lower(&self, scores: &MemberScores, delta: Delta, alpha: f64, gaps: &mut Vec<String>) -> Result<Option<Measured>, Failure> {
+        let (members, others) = (scores.members(), scores.non_members());
+        match self.design {
+            Design::OneRun => {
+                let all = members + others;
+                let guesses: Vec<usize> = [all / 10, all].into_iter().filter(|&g| g > 0).collect();
+                match LowerBound::one_run(scores, delta, alpha, &guesses, self.seed) {
+                    Ok(bound) => Ok(Some(Measured { bound, ceiling: ceiling::one_run(all, alpha / guesses.len() as f64)?, power: None })),
+                    Err(error @ Error::NotFairCoins { .. }) => {
+                        gaps.push(format!("a lower bound on ε: {error}"));
+                        Ok(None)
+                    }
+                    Err(other) => Err(other.into()),
+                }
+            }
+            Design::IndependentRuns if members > 1 && others > 1 => {
+                let bound = LowerBound::clopper_pearson(scores, delta, alpha, &Threshold::Split { seed: self.seed })?;
+                let ceiling = ceiling::clopper_pearson(members.div_ceil(2), others.div_ceil(2), alpha)?;
+                Ok(Some(Measured { bound, ceiling, power: None }))
+            }
+            Design::IndependentRuns => {
+                gaps.push("a lower bound on ε: two units on each side are needed to choose a threshold on one half".into());
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl Design {
+    fn variant(self) -> &'static str {
+        match self {
+            Self::OneRun => "scores of one model",
+            Self::IndependentRuns => "scores of independent runs",
+        }
+    }
+
+    fn assumes(self) -> &'static str {
+        match self {
+            Self::OneRun => "each unit was in or out by its own fair coin",
+            Self::IndependentRuns => "each score is from a run of its own",
+        }
+    }
+}
+
+/// Where a control failed: which data would give a finding that holds.
+fn what_to_bring(findings: &[&Finding]) -> String {
+    if !findings.iter().any(|f| matches!(f.verdict, Verdict::Invalid { .. })) {
+        return String::new();
+    }
+    "what to bring for a finding that holds: members and others drawn from one source by a fair coin before training; one line for each row, \
+     or a column `unit` that puts the rows of a person together; and no order in the file that follows membership\n"
+        .into()
+}
