@@ -178,7 +178,11 @@ impl Answers {
         let a = if knowledge == Knowledge::Online { 1.0 } else { OFFLINE_A };
         add(
             "RMIA",
-            format!("{}, γ = {GAMMA}{}", how(knowledge), if knowledge == Knowledge::Offline { format!(", a = {a}") } else { String::new() }),
+            format!(
+                "{}, γ = {GAMMA}{}",
+                how(knowledge),
+                if knowledge == Knowledge::Offline { format!(", a = {a}") } else { String::new() }
+            ),
             reference::rmia(loss, log_p, &members, GAMMA, a, knowledge)?,
         )?;
         add("BASE", how(knowledge).into(), reference::base(loss, log_p, &members, knowledge)?)?;
@@ -261,8 +265,14 @@ mod tests {
             ("member,p_0,p_1\n1,1,0\n", "there is no column `label`"),
             ("member,label,p_0,p_1\nsecret,0,1,0\n", "line 2: `member` is none of 0, 1, true, false"),
             ("member,label,p_0,p_1\n1,2,1,0\n", "line 2: `label` is no class from 0 to the last of `p_…`"),
-            ("member,label,p_0,p_1\n1,0,.7,.7\n1,0,NaN,1\n", "line 2: `p_…` are no probabilities that add up to 1\nline 3: `p_…` are no probabilities that add up to 1"),
-            ("member,label,p_0,p_1,ref_0,in_0\n1,0,1,0,2,1\n", "line 2: a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false"),
+            (
+                "member,label,p_0,p_1\n1,0,.7,.7\n1,0,NaN,1\n",
+                "line 2: `p_…` are no probabilities that add up to 1\nline 3: `p_…` are no probabilities that add up to 1",
+            ),
+            (
+                "member,label,p_0,p_1,ref_0,in_0\n1,0,1,0,2,1\n",
+                "line 2: a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false",
+            ),
             ("member,label,p_0,p_1\n1,0,1,0\n", "1 members and 0 non-members: both are needed"),
             (
                 "id,member,label,p_0,p_1,ref_0,in_0\na,1,0,1,0,.5,1\na,1,0,1,0,.5,0\n",
@@ -286,7 +296,8 @@ mod tests {
             text.push('\n');
             for row in 0..1500 {
                 let hard = 2.0 * testing::normal(&mut rng);
-                let mut p = |is_in: bool| 1.0 / (1.0 + (-(hard + 1.5 * f64::from(u8::from(is_in)) + 0.5 * testing::normal(&mut rng))).exp());
+                let mut p =
+                    |is_in: bool| 1.0 / (1.0 + (-(hard + 1.5 * f64::from(u8::from(is_in)) + 0.5 * testing::normal(&mut rng))).exp());
                 let member = row % 2 == 0;
                 let own = p(member);
                 text += &format!("{},0,{own},{}", u8::from(member), 1.0 - own);

@@ -77,11 +77,8 @@ pub(crate) fn normal_quantile(p: f64) -> f64 {
         return q * horner(&MIDDLE[0], r) / horner(&MIDDLE[1], r);
     }
     let r = (-(if q < 0.0 { p } else { 1.0 - p }).ln()).sqrt();
-    let z = if r <= 5.0 {
-        horner(&TAIL[0], r - 1.6) / horner(&TAIL[1], r - 1.6)
-    } else {
-        horner(&FAR[0], r - 5.0) / horner(&FAR[1], r - 5.0)
-    };
+    let z =
+        if r <= 5.0 { horner(&TAIL[0], r - 1.6) / horner(&TAIL[1], r - 1.6) } else { horner(&FAR[0], r - 5.0) / horner(&FAR[1], r - 5.0) };
     z.copysign(q)
 }
 

@@ -274,8 +274,8 @@ mod tests {
             MemberScores::new(side(0), side(1)).unwrap().auc()
         };
         let by = |v, k| auc(&log_likelihood_ratios(&target, &shadow, &members, v, k).unwrap());
-        let [global, own, uncentred, t] = [Variance::Global, Variance::PerExample, Variance::GlobalUncentred, Variance::StudentT]
-            .map(|v| by(v, Knowledge::Online));
+        let [global, own, uncentred, t] =
+            [Variance::Global, Variance::PerExample, Variance::GlobalUncentred, Variance::StudentT].map(|v| by(v, Knowledge::Online));
         assert!(auc(&target) < 0.62, "raw {}", auc(&target));
         assert!(global > 0.88 && global < 0.93, "global {global}");
         assert!(own > 0.8 && own < global, "per example {own}, global {global}");

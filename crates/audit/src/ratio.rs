@@ -35,7 +35,11 @@ pub fn lower_limit(formula: Formula, members: (usize, usize), non_members: (usiz
     let least = usize::from(formula != Formula::AdjustedLog);
     for (count, total) in [members, non_members] {
         if count < least || count > total || total == 0 {
-            return Err(Error::OutOfRange { quantity: "a count", value: count as f64, range: "from 1 to its total (from 0 for AdjustedLog)" });
+            return Err(Error::OutOfRange {
+                quantity: "a count",
+                value: count as f64,
+                range: "from 1 to its total (from 0 for AdjustedLog)",
+            });
         }
     }
     let z = normal_quantile(1.0 - alpha);

@@ -104,9 +104,27 @@ mod tests {
         fn next(&self, context: &[u8]) -> Vec<f64> {
             let certain = context.last() == Some(&b'b');
             let p = |byte: u8| match byte {
-                b'a' => if certain { 1.0 } else { 0.5 },
-                b'b' => if certain { 0.0 } else { 0.25 },
-                _ => if certain { 0.0 } else { 0.25 / 254.0 },
+                b'a' => {
+                    if certain {
+                        1.0
+                    } else {
+                        0.5
+                    }
+                }
+                b'b' => {
+                    if certain {
+                        0.0
+                    } else {
+                        0.25
+                    }
+                }
+                _ => {
+                    if certain {
+                        0.0
+                    } else {
+                        0.25 / 254.0
+                    }
+                }
             };
             (0..=255).map(|byte| f64::ln(p(byte))).collect()
         }

@@ -229,7 +229,7 @@ pub(crate) fn digest(value: &impl Serialize) -> String {
     // Straight into the hash: the facts of a million units are hundreds of megabytes of text.
     let mut hash = std::io::BufWriter::with_capacity(1 << 16, Sha256::new());
     serde_json::to_writer(&mut hash, value).expect("plain data has JSON, and a hash takes all of it");
-    let hash = hash.into_inner().ok().expect("a hash takes all of it");
+    let hash = hash.into_inner().expect("a hash takes all of it");
     hex::encode(hash.finalize())
 }
 

@@ -27,15 +27,13 @@ reference models: for each of them ref_n = its probability of the true class, in
 ";
 
 #[derive(Args)]
-#[command(
-    after_help = "Two kinds of CSV file, told apart by their header:\n\
+#[command(after_help = "Two kinds of CSV file, told apart by their header:\n\
   scores     `member`, `score` (higher: more likely a member), perhaps `unit` or `id`\n\
   answers    `member`, `label`, `p_0` to `p_k`, perhaps `unit` or `id`, and of reference models `ref_n` (probability of the true class)\n\
              and `in_n` (trained with the row): the attacks are made here, LiRA, RMIA and BASE where there are reference models\n\
 `member` is 0, 1, true or false; what belongs to one unit is averaged over its lines. `--template` prints a file of answers, and how to write one\n\
 from scikit-learn and PyTorch. A lower bound on ε rests on how membership was drawn: say it with --design.\n\
-Example: reticent audit scores scores.csv --epsilon 2 --delta 1e-5"
-)]
+Example: reticent audit scores scores.csv --epsilon 2 --delta 1e-5")]
 pub(crate) struct AuditScores {
     /// CSV file with scores or answers
     #[arg(required_unless_present = "template")]
@@ -98,9 +96,11 @@ impl AuditScores {
             .iter()
             .map(|attack| self.finding(attack.name, &attack.variant, &access, unit, &attack.scores, alpha))
             .collect::<Result<_, Failure>>()?;
-        let most = findings.iter().filter_map(|f| f.lower_bound.as_ref()).map(LowerBound::epsilon).fold(None, |most: Option<f64>, e| {
-            Some(most.map_or(e, |m| m.max(e)))
-        });
+        let most = findings
+            .iter()
+            .filter_map(|f| f.lower_bound.as_ref())
+            .map(LowerBound::epsilon)
+            .fold(None, |most: Option<f64>, e| Some(most.map_or(e, |m| m.max(e))));
         let all: Vec<Value> = findings.iter().map(audit::finding_json).collect();
         let json = json!({ "lines": answers.lines, "units": answers.units, "references": answers.references, "findings": all,
             "audit": { "epsilon_lower": most, "epsilon_upper": self.epsilon, "attacks": attacks.len(), "confidence": 1.0 - ALPHA } });
@@ -112,7 +112,8 @@ impl AuditScores {
             answers.references
         );
         text += &audit::attacks_text(&findings);
-        text += &format!("\nlower bound on ε: each attack at its share of the level, {} of them, so that the largest holds\n", attacks.len());
+        text +=
+            &format!("\nlower bound on ε: each attack at its share of the level, {} of them, so that the largest holds\n", attacks.len());
         let best = findings.iter().max_by(|a, b| {
             let epsilon = |f: &Finding| f.lower_bound.as_ref().map_or(-1.0, LowerBound::epsilon);
             epsilon(a).total_cmp(&epsilon(b))
@@ -135,13 +136,7 @@ impl AuditScores {
         let mut gaps = vec!["whether members differ by themselves: the file holds no inputs for a blind baseline".to_owned()];
         let lower = self.lower(scores, delta, alpha, &mut gaps)?;
         gaps.push(format!("what a lower bound assumes: {}", self.design.assumes()));
-        let attack = Attack {
-            name: name.into(),
-            variant: variant.into(),
-            threat_model: access.into(),
-            unit: unit.into(),
-            seed: self.seed,
-        };
+        let attack = Attack { name: name.into(), variant: variant.into(), threat_model: access.into(), unit: unit.into(), seed: self.seed };
         let checks = vec![controls::random_membership(scores, self.seed)?];
         Ok(Finding::new(attack, scores, checks, None, lower, stated.as_ref(), gaps)?)
     }

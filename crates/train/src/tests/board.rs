@@ -94,7 +94,8 @@ fn pitfall_02_the_number_of_units_is_in_nothing_released() {
     let run = |count| {
         let first = Permitted::new(First(&rows, count), Permit::public("drawn for this test")).unwrap();
         let (key, binding) = (key(), binding());
-        let model = run_private(&plan, first, fresh(&plan, 3, 2).unwrap(), (&key, &binding), Performance::default(), None, &mut |_| ()).unwrap();
+        let model =
+            run_private(&plan, first, fresh(&plan, 3, 2).unwrap(), (&key, &binding), Performance::default(), None, &mut |_| ()).unwrap();
         save_weights(&model, HashMap::new()).unwrap()
     };
     assert!(run(31) == run(30), "one unit more, never drawn, changed the weights");
