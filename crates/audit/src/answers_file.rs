@@ -1,6 +1,6 @@
 //! Answers of any model, written by any tool: a CSV file with probabilities, labels and membership, and perhaps answers of reference models.
 
-use crate::error::{FileProblem, FileProblemKind};
+use crate::error::FileProblemKind;
 use crate::lira::{self, Knowledge, Variance};
 use crate::scores_file::{Columns, Lines, number, truth};
 use crate::shadow::Membership;

@@ -144,7 +144,7 @@ impl fmt::Display for FileProblem {
         if self.line > 0 {
             write!(f, "line {}: ", self.line)?;
         }
-        match self.kind {
+        match &self.kind {
             FileProblemKind::NoColumn(name) => write!(f, "there is no column `{name}`"),
             FileProblemKind::TwoColumns(name) => write!(f, "there are two columns `{name}`"),
             FileProblemKind::Malformed => f.write_str("the line cannot be read, or has another number of fields than the header"),
