@@ -7,6 +7,8 @@
 //! and what trains a model with layers of its own.
 
 mod contribution;
+mod one_use;
+mod outer;
 mod parameters;
 
 pub(crate) use contribution::{Contribution, Form, Rows, read};

@@ -5,8 +5,10 @@
 //! of a unit together.
 
 pub mod attention;
+mod attention_kernel;
 pub mod conv;
 mod embedding;
+mod gelu;
 mod linear;
 mod norm;
 mod recurrent;
@@ -14,6 +16,7 @@ pub mod transformer;
 mod without_parameters;
 
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use gelu::gelu;
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
 pub use norm::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use recurrent::{

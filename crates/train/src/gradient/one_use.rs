@@ -1,0 +1,144 @@
+//! A parameter that a step used once, on the processor, in `f32`: norms and sums on slices, without a tensor of the size of the batch in `f64`.
+
+use super::contribution::{Form, Rows};
+use super::outer::{Matrix, Outer};
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{DType, Int, Tensor};
+use rayon::prelude::*;
+
+/// What one use gives each unit.
+pub(super) struct OneUse {
+    units: usize,
+    form: Used,
+}
+
+enum Used {
+    Outer {
+        a: Held,
+        g: Held,
+    },
+    /// Row `ids[t]` of the parameter takes row t of g.
+    Ids {
+        ids: Vec<usize>,
+        g: Held,
+    },
+    /// The gradient of each row of the batch.
+    Whole(Held),
+}
+
+impl OneUse {
+    /// `None` where tensors, not slices, are needed: another device, another precision, groups.
+    pub(super) fn new(form: &Form, units: usize) -> Option<Self> {
+        let form = match form {
+            Form::Outer { rows, cols } => {
+                let g = Held::new(cols)?;
+                match rows {
+                    Rows::Dense(rows) => Used::Outer { a: Held::new(rows)?, g },
+                    Rows::Ids(ids, of) => Used::Ids { ids: read(ids, *of)?, g },
+                }
+            }
+            Form::Whole(t) => Used::Whole(Held::new(&t.clone().unsqueeze_dims(&[1, 1]))?),
+        };
+        Some(Self { units, form })
+    }
+
+    /// The squared norm of each unit's part.
+    pub(super) fn squared_norms(&self) -> Vec<f64> {
+        match &self.form {
+            Used::Outer { a, g } => self.outer(a, g).squared_norms(),
+            Used::Ids { ids, g } => {
+                let (g, each) = (g.matrix(), ids.len() / self.units);
+                let of_unit = |unit: usize| {
+                    let mut places: Vec<(usize, usize)> = (unit * each..(unit + 1) * each).map(|t| (ids[t], t)).collect();
+                    places.sort_unstable();
+                    let of_one = |same: &[(usize, usize)]| square(same.iter().map(|&(_, t)| g.row(t)));
+                    places.chunk_by(|a, b| a.0 == b.0).map(of_one).sum()
+                };
+                (0..self.units).into_par_iter().map(of_unit).collect()
+            }
+            Used::Whole(own) => {
+                let (own, each) = (own.matrix(), own.rows / self.units);
+                (0..self.units).map(|unit| square((unit * each..(unit + 1) * each).map(|row| own.row(row)))).collect()
+            }
+        }
+    }
+
+    /// Sum over units of factor × gradient, `parameter` values. A unit of factor 0 has no part in it.
+    pub(super) fn sum(&self, factors: &[f64], parameter: usize) -> Vec<f64> {
+        match &self.form {
+            Used::Outer { a, g } => self.outer(a, g).sum(factors),
+            Used::Ids { ids, g } => {
+                let (g, each) = (g.matrix(), ids.len() / self.units);
+                let mut sum = vec![0.0; parameter];
+                for (t, &id) in ids.iter().enumerate() {
+                    let row = g.row(t);
+                    add(&mut sum[id * row.len()..][..row.len()], factors[t / each], row);
+                }
+                sum
+            }
+            Used::Whole(own) => {
+                let (own, each) = (own.matrix(), own.rows / self.units);
+                let mut sum = vec![0.0; parameter];
+                (0..self.units * each).for_each(|row| add(&mut sum, factors[row / each], own.row(row)));
+                sum
+            }
+        }
+    }
+
+    fn outer<'a>(&self, a: &'a Held, g: &'a Held) -> Outer<'a> {
+        Outer::new(a.matrix(), g.matrix(), self.units, a.rows / self.units)
+    }
+}
+
+/// The square of the sum of these rows, in `f64`.
+fn square<'a>(mut rows: impl Iterator<Item = &'a [f32]>) -> f64 {
+    let first = rows.next().unwrap_or_default();
+    let Some(second) = rows.next() else { return super::outer::dot(first, first) };
+    let mut sum: Vec<f64> = first.iter().zip(second).map(|(&a, &b)| f64::from(a) + f64::from(b)).collect();
+    rows.for_each(|row| add(&mut sum, 1.0, row));
+    sum.iter().map(|x| x * x).sum()
+}
+
+fn add(sum: &mut [f64], factor: f64, row: &[f32]) {
+    if factor > 0.0 {
+        sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += factor * f64::from(x));
+    }
+}
+
+/// The symbols of a batch, in order, all below `of`.
+fn read(ids: &Tensor<2, Int>, of: usize) -> Option<Vec<usize>> {
+    let known = |id: i64| usize::try_from(id).ok().filter(|&id| id < of);
+    ids.to_data().iter::<i64>().map(known).collect()
+}
+
+/// A tensor `[batch, 1, positions, width]` as rows at a fixed distance.
+struct Held {
+    tensor: FlexTensor,
+    rows: usize,
+    width: usize,
+    stride: usize,
+}
+
+impl Held {
+    fn new(t: &Tensor<4>) -> Option<Self> {
+        let [batch, groups, positions, width] = t.dims();
+        if groups != 1 || batch * positions * width == 0 || t.dtype() != DType::F32 {
+            return None;
+        }
+        let tensor = t.clone().try_into_primitive::<Flex>().ok()?;
+        let strides = tensor.layout().strides();
+        let between = if positions > 1 { strides[2] } else { strides[0] };
+        let is_even = (batch == 1 || positions == 1 || strides[0] == strides[2] * positions as isize) && (width == 1 || strides[3] == 1);
+        let stride = usize::try_from(between).ok().filter(|&stride| is_even && stride >= width);
+        let (tensor, stride) = match stride {
+            Some(stride) => (tensor, stride),
+            None => (tensor.to_contiguous(), width),
+        };
+        Some(Self { tensor, rows: batch * positions, width, stride })
+    }
+
+    fn matrix(&self) -> Matrix<'_> {
+        Matrix::new(&self.tensor.storage()[self.tensor.layout().start_offset()..], self.stride, self.width)
+    }
+}

@@ -1,0 +1,255 @@
+//! Sums of outer products, on slices: the gradient of a unit, its norm, and the clipped sum over units.
+//!
+//! `G[i, j] = Σ_t a[t, i] g[t, j]` over the positions of a unit. G is computed in `f32`, a tile at a time, and squared or added to the sum as it
+//! comes: twice, always with the same bits, so that what is summed in `f64` is exactly what was measured, however the `f32` arithmetic rounded
+//! it and however its terms cancel. With one position a product of two `f32` is exact in `f64`, and all units are summed in one product. No sum of different units is ever taken in `f32`: its rounding depends on who else is in it, and over thousands of units exceeds
+//! the slack of a clip factor.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod plain;
+
+use crate::instructions::Instructions;
+use rayon::prelude::*;
+
+/// Rows of `f32` at a fixed distance.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    values: &'a [f32],
+    stride: usize,
+    width: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Row t is `values[t · stride ..][.. width]`.
+    pub(super) fn new(values: &'a [f32], stride: usize, width: usize) -> Self {
+        assert!(width > 0 && stride >= width, "rows do not overlap");
+        Self { values, stride, width }
+    }
+
+    pub(super) fn row(&self, t: usize) -> &'a [f32] {
+        &self.values[t * self.stride..][..self.width]
+    }
+
+    fn from_row(&self, t: usize) -> Self {
+        Self { values: &self.values[t * self.stride..], ..*self }
+    }
+
+    /// Of these columns.
+    fn columns(&self, from: usize, width: usize) -> Self {
+        Self { values: &self.values[from..], width, ..*self }
+    }
+
+    /// Whether there are so many rows.
+    fn has(&self, rows: usize) -> bool {
+        rows == 0 || (rows - 1) * self.stride + self.width <= self.values.len()
+    }
+}
+
+/// Rows and columns of a tile: what fits the registers of AVX-512.
+const TILE: (usize, usize) = (12, 32);
+
+/// The factors of all units: `positions` rows for each of `units`.
+#[derive(Clone, Copy)]
+pub(super) struct Outer<'a> {
+    a: Matrix<'a>,
+    g: Matrix<'a>,
+    units: usize,
+    positions: usize,
+}
+
+impl<'a> Outer<'a> {
+    pub(super) fn new(a: Matrix<'a>, g: Matrix<'a>, units: usize, positions: usize) -> Self {
+        assert!(positions > 0 && a.has(units * positions) && g.has(units * positions), "every position has a row");
+        Self { a, g, units, positions }
+    }
+
+    /// ‖G‖² of each unit.
+    pub(super) fn squared_norms(&self) -> Vec<f64> {
+        self.squared_norms_with(Instructions::detect())
+    }
+
+    fn squared_norms_with(&self, instructions: Instructions) -> Vec<f64> {
+        (0..self.units)
+            .into_par_iter()
+            .map(|unit| {
+                let (a, g) = self.of(unit);
+                if self.positions == 1 {
+                    return dot(a.row(0), a.row(0)) * dot(g.row(0), g.row(0));
+                }
+                match instructions {
+                    Instructions::Plain => plain::squared_norm(a, g, self.positions),
+                    #[cfg(target_arch = "x86_64")]
+                    Instructions::Avx512(found) => avx512::squared_norm(found, a, g, self.positions),
+                }
+            })
+            .collect()
+    }
+
+    /// Σ factor · G, `[width of a, width of g]`. A unit of factor 0 has no part in it, whatever its gradient is.
+    pub(super) fn sum(&self, factors: &[f64]) -> Vec<f64> {
+        self.sum_with(factors, Instructions::detect())
+    }
+
+    fn sum_with(&self, factors: &[f64], instructions: Instructions) -> Vec<f64> {
+        assert_eq!(factors.len(), self.units, "one factor a unit");
+        let mut sum = vec![0.0; self.a.width * self.g.width];
+        // Each thread has rows of its own, whole tiles of them.
+        let rows = self.a.width.div_ceil(rayon::current_num_threads()).next_multiple_of(TILE.0);
+        sum.par_chunks_mut(rows * self.g.width).enumerate().for_each(|(at, part)| {
+            let a = self.a.columns(at * rows, part.len() / self.g.width);
+            Self { a, ..*self }.add(factors, part, instructions);
+        });
+        sum
+    }
+
+    fn add(&self, factors: &[f64], sum: &mut [f64], instructions: Instructions) {
+        if self.positions == 1 {
+            return match instructions {
+                Instructions::Plain => plain::add_all(self, factors, sum),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512(found) => avx512::add_all(found, self, factors, sum),
+            };
+        }
+        // Columns that keep their part of the sum in the cache while all units pass.
+        const AT_ONCE: usize = 128;
+        for from in (0..self.g.width).step_by(AT_ONCE) {
+            let width = AT_ONCE.min(self.g.width - from);
+            for (unit, &factor) in factors.iter().enumerate().filter(|(_, factor)| **factor > 0.0) {
+                let (a, g) = self.of(unit);
+                let to = Sum { values: &mut sum[from..], stride: self.g.width };
+                let g = g.columns(from, width);
+                match instructions {
+                    Instructions::Plain => plain::add(a, g, self.positions, factor, to),
+                    #[cfg(target_arch = "x86_64")]
+                    Instructions::Avx512(found) => avx512::add(found, a, g, self.positions, factor, to),
+                }
+            }
+        }
+    }
+
+    fn of(&self, unit: usize) -> (Matrix<'a>, Matrix<'a>) {
+        (self.a.from_row(unit * self.positions), self.g.from_row(unit * self.positions))
+    }
+}
+
+/// Where tiles are added: row i is `values[i · stride ..]`.
+struct Sum<'a> {
+    values: &'a mut [f64],
+    stride: usize,
+}
+
+/// In `f64`, eight partial sums.
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0; 8];
+    let (a_parts, b_parts) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f64 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    for (a, b) in a_parts.zip(b_parts) {
+        for (sum, (&a, &b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += f64::from(a) * f64::from(b);
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+/// A tile of G, zero beyond its edge.
+type Tile = [[f32; TILE.1]; TILE.0];
+
+/// Adds Σ x² over these rows of a tile to `lanes`.
+#[inline(always)]
+fn square(tile: &Tile, rows: usize, lanes: &mut [f64; TILE.1]) {
+    for row in &tile[..rows] {
+        for (lane, &x) in lanes.iter_mut().zip(row) {
+            *lane += f64::from(x) * f64::from(x);
+        }
+    }
+}
+
+/// Adds factor · tile to these rows and columns of the sum.
+#[inline(always)]
+fn place(tile: &Tile, (i, rows): (usize, usize), (j, columns): (usize, usize), factor: f64, sum: &mut Sum<'_>) {
+    for (row, values) in tile[..rows].iter().enumerate() {
+        let to = &mut sum.values[(i + row) * sum.stride + j..][..columns];
+        for (to, &x) in to.iter_mut().zip(values) {
+            *to += factor * f64::from(x);
+        }
+    }
+}
+
+/// Goes through the tiles of a `rows × columns` matrix: where each begins, and its size.
+#[inline(always)]
+fn tiles(rows: usize, columns: usize, mut visit: impl FnMut((usize, usize), (usize, usize))) {
+    for j in (0..columns).step_by(TILE.1) {
+        for i in (0..rows).step_by(TILE.0) {
+            visit((i, TILE.0.min(rows - i)), (j, TILE.1.min(columns - j)));
+        }
+    }
+}
+
+/// How many rows of `f64` copies are made at once, and the sizes of what is computed from them at once.
+const DEPTH: usize = 256;
+const PANEL: (usize, usize) = (12, 16);
+
+/// Copies of the factors in `f64`, by panels of a few columns, so that a panel lies together; `g` is scaled. Zero beyond the edges and for units of
+/// factor 0.
+#[derive(Default)]
+struct Panels {
+    a: Vec<f64>,
+    g: Vec<f64>,
+}
+
+impl Panels {
+    /// Rows from `t` on, at most [`DEPTH`]; how many they are.
+    #[inline(always)]
+    fn fill(&mut self, outer: &Outer<'_>, factors: &[f64], t: usize) -> usize {
+        let depth = DEPTH.min(outer.units - t);
+        let (a_panels, g_panels) = (outer.a.width.div_ceil(PANEL.0), outer.g.width.div_ceil(PANEL.1));
+        self.a.clear();
+        self.a.resize(a_panels * PANEL.0 * depth, 0.0);
+        self.g.clear();
+        self.g.resize(g_panels * PANEL.1 * depth, 0.0);
+        for k in 0..depth {
+            let factor = factors[t + k];
+            if factor <= 0.0 {
+                continue;
+            }
+            for (panel, part) in outer.a.row(t + k).chunks(PANEL.0).enumerate() {
+                let to = &mut self.a[(panel * depth + k) * PANEL.0..][..PANEL.0];
+                to.iter_mut().zip(part).for_each(|(to, &a)| *to = f64::from(a));
+            }
+            for (panel, part) in outer.g.row(t + k).chunks(PANEL.1).enumerate() {
+                let to = &mut self.g[(panel * depth + k) * PANEL.1..][..PANEL.1];
+                to.iter_mut().zip(part).for_each(|(to, &g)| *to = factor * f64::from(g));
+            }
+        }
+        depth
+    }
+}
+
+/// A block of the sum, `PANEL` in size.
+type Block = [[f64; PANEL.1]; PANEL.0];
+
+/// All units of one position at once in `f64`, with `product` for the block of two panels.
+#[inline(always)]
+fn add_panels(outer: &Outer<'_>, factors: &[f64], sum: &mut [f64], mut product: impl FnMut(&[f64], &[f64], &mut Block)) {
+    let (m, n) = (outer.a.width, outer.g.width);
+    let mut panels = Panels::default();
+    let mut t = 0;
+    while t < outer.units {
+        let depth = panels.fill(outer, factors, t);
+        for (j, g) in panels.g.chunks_exact(depth * PANEL.1).enumerate().map(|(at, g)| (at * PANEL.1, g)) {
+            for (i, a) in panels.a.chunks_exact(depth * PANEL.0).enumerate().map(|(at, a)| (at * PANEL.0, a)) {
+                let mut block: Block = [[0.0; PANEL.1]; PANEL.0];
+                product(a, g, &mut block);
+                for (row, values) in block[..PANEL.0.min(m - i)].iter().enumerate() {
+                    let to = &mut sum[(i + row) * n + j..][..PANEL.1.min(n - j)];
+                    to.iter_mut().zip(values).for_each(|(to, x)| *to += x);
+                }
+            }
+        }
+        t += depth;
+    }
+}
+
+#[cfg(test)]
+mod tests;
