@@ -163,7 +163,7 @@ impl Gathered {
     }
 
     /// The same on any device: what the kernels are tested against.
-    fn of_tensors(forms: Vec<Form>, units: usize, parameter: usize) -> Self {
+    pub(super) fn of_tensors(forms: Vec<Form>, units: usize, parameter: usize) -> Self {
         let mut factors = vec![];
         let mut whole: Option<Tensor<2>> = None;
         for form in forms {

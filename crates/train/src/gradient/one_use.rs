@@ -94,7 +94,7 @@ impl OneUse {
 /// The square of the sum of these rows, in `f64`.
 fn square<'a>(mut rows: impl Iterator<Item = &'a [f32]>) -> f64 {
     let first = rows.next().unwrap_or_default();
-    let Some(second) = rows.next() else { return super::outer::dot(first, first) };
+    let Some(second) = rows.next() else { return super::outer::square_of(first) };
     let mut sum: Vec<f64> = first.iter().zip(second).map(|(&a, &b)| f64::from(a) + f64::from(b)).collect();
     rows.for_each(|row| add(&mut sum, 1.0, row));
     sum.iter().map(|x| x * x).sum()
@@ -140,5 +140,66 @@ impl Held {
 
     fn matrix(&self) -> Matrix<'_> {
         Matrix::new(&self.tensor.storage()[self.tensor.layout().start_offset()..], self.stride, self.width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contribution::Gathered;
+    use super::*;
+    use crate::noise::NotPrivateSeed;
+    use burn::tensor::{Device, TensorData};
+    use rand::RngExt;
+
+    /// Norms and sums of one use, on slices and by tensors of any device in `f64`: dense factors, symbols, whole gradients, factors that are views.
+    #[test]
+    fn slices_give_what_tensors_give() {
+        let mut rng = NotPrivateSeed(61).rng();
+        let (units, cap) = (5, 2);
+        let mut floats = |shape: [usize; 4]| {
+            let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
+            Tensor::<4>::from_data(TensorData::new(values, shape), &Device::flex())
+        };
+        let rows = units * cap;
+        let mut cases: Vec<(Box<dyn Fn() -> Form>, usize)> = vec![];
+        for (positions, m, n) in [(1, 5, 3), (1, 40, 2), (9, 13, 34)] {
+            let (a, g) = (floats([rows, 1, positions, m]), floats([rows, 1, positions, n]));
+            cases.push((Box::new(move || Form::Outer { rows: Rows::Dense(a.clone()), cols: g.clone() }), m * n));
+            // Every second column, and positions beside columns: no rows at a fixed distance.
+            let (a, g) = (floats([rows, 1, positions, 2 * m]).narrow(3, m, m), floats([rows, 1, n, positions]).swap_dims(2, 3));
+            cases.push((Box::new(move || Form::Outer { rows: Rows::Dense(a.clone()), cols: g.clone() }), m * n));
+        }
+        let ids: Vec<i32> = (0..rows * 6).map(|t| (t * t % 7) as i32).collect();
+        let (ids, g) = (Tensor::<2, Int>::from_data(TensorData::new(ids, [rows, 6]), &Device::flex()), floats([rows, 1, 6, 4]));
+        cases.push((Box::new(move || Form::Outer { rows: Rows::Ids(ids.clone(), 7), cols: g.clone() }), 28));
+        let whole = floats([1, 1, rows, 11]).reshape([rows, 11]);
+        cases.push((Box::new(move || Form::Whole(whole.clone())), 11));
+        for (case, (form, parameter)) in cases.into_iter().enumerate() {
+            let slices = OneUse::new(&form(), units).expect("f32 on the processor");
+            let tensors = || Gathered::of_tensors(vec![form()], units, parameter);
+            let factors: Vec<f64> = (0..units).map(|unit| if unit == 3 { 0.0 } else { 0.2 + unit as f64 }).collect();
+            let close = |found: Vec<f64>, expected: Vec<f64>| {
+                assert_eq!(found.len(), expected.len());
+                let largest = expected.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+                let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(off < 1e-6 * largest, "case {case}: {off:e} of {largest}");
+            };
+            close(slices.squared_norms(), tensors().squared_norms());
+            close(slices.sum(&factors, parameter), tensors().sum(&factors, parameter));
+        }
+    }
+
+    #[test]
+    fn what_slices_cannot_hold_is_left_to_tensors() {
+        let device = Device::flex();
+        let whole = Tensor::<2>::ones([4, 3], (&device, DType::F64));
+        assert!(OneUse::new(&Form::Whole(whole), 2).is_none());
+        let (a, g) = (Tensor::<4>::ones([4, 2, 3, 5], &device), Tensor::<4>::ones([4, 2, 3, 5], &device));
+        assert!(OneUse::new(&Form::Outer { rows: Rows::Dense(a), cols: g }, 2).is_none(), "groups");
+        let ids = Tensor::<2, Int>::from_data([[7, 0], [1, 2]], &device);
+        assert!(
+            OneUse::new(&Form::Outer { rows: Rows::Ids(ids, 7), cols: Tensor::ones([2, 1, 2, 3], &device) }, 2).is_none(),
+            "no such symbol"
+        );
     }
 }

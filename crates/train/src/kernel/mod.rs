@@ -67,6 +67,12 @@ pub(crate) fn slice(t: &FlexTensor) -> &[f32] {
     t.as_slice().expect("contiguous f32")
 }
 
+/// The values of a contiguous `f32` tensor, to be changed: its own where nobody else holds them, a copy otherwise.
+pub(crate) fn slice_mut(t: &mut FlexTensor) -> &mut [f32] {
+    let (from, to) = t.layout().contiguous_offsets().expect("contiguous f32");
+    &mut t.storage_mut()[from..to]
+}
+
 /// A tensor of these values, one row after another.
 pub(crate) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))

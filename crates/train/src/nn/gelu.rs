@@ -2,7 +2,7 @@
 
 use crate::instructions::{Instructions, for_each_instructions};
 use crate::kernel::elementary::{erf, exp};
-use crate::kernel::{Input, Kernel, differentiable, slice, tensor};
+use crate::kernel::{Input, Kernel, differentiable, slice, slice_mut, tensor};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -21,7 +21,7 @@ fn gelu_with<const D: usize>(x: &Tensor<D>, instructions: Instructions) -> Optio
     let mut output = slice(&values).to_vec();
     output.par_chunks_mut(PART).for_each(|part| forward(instructions, part));
     let output = tensor(output, x.dims());
-    Some(differentiable([input], output, Saved { x: values, shape: x.dims(), instructions }))
+    Some(differentiable([input], output, Saved { x: values, instructions }))
 }
 
 /// What a thread takes at a time.
@@ -43,17 +43,16 @@ for_each_instructions! {
     }
 }
 
-struct Saved<const D: usize> {
+struct Saved {
     x: FlexTensor,
-    shape: [usize; D],
     instructions: Instructions,
 }
 
-impl<const D: usize> Kernel<1> for Saved<D> {
-    fn backward(self, gradient: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
-        let mut of_x = slice(&gradient).to_vec();
-        of_x.par_chunks_mut(PART).zip(slice(&self.x).par_chunks(PART)).for_each(|(g, x)| backward(self.instructions, g, x));
-        [Some(tensor(of_x, self.shape))]
+impl Kernel<1> for Saved {
+    fn backward(self, mut gradient: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
+        let parts = slice_mut(&mut gradient).par_chunks_mut(PART).zip(slice(&self.x).par_chunks(PART));
+        parts.for_each(|(g, x)| backward(self.instructions, g, x));
+        [Some(gradient)]
     }
 }
 

@@ -9,7 +9,7 @@
 mod avx512;
 mod plain;
 
-use crate::instructions::Instructions;
+use crate::instructions::{Instructions, for_each_instructions};
 use rayon::prelude::*;
 
 /// Rows of `f32` at a fixed distance.
@@ -70,20 +70,23 @@ impl<'a> Outer<'a> {
     }
 
     fn squared_norms_with(&self, instructions: Instructions) -> Vec<f64> {
-        (0..self.units)
-            .into_par_iter()
-            .map(|unit| {
-                let (a, g) = self.of(unit);
-                if self.positions == 1 {
-                    return dot(a.row(0), a.row(0)) * dot(g.row(0), g.row(0));
-                }
-                match instructions {
-                    Instructions::Plain => plain::squared_norm(a, g, self.positions),
-                    #[cfg(target_arch = "x86_64")]
-                    Instructions::Avx512(found) => avx512::squared_norm(found, a, g, self.positions),
-                }
-            })
-            .collect()
+        if self.positions == 1 {
+            let mut norms = vec![1.0; self.units];
+            for of in [self.a, self.g] {
+                let parts = norms.par_chunks_mut(1024).enumerate();
+                parts.for_each(|(at, norms)| times_squares(instructions, of.from_row(at * 1024), norms));
+            }
+            return norms;
+        }
+        let norm = |scratch: &mut Scratch, unit: usize| {
+            let (a, g) = self.of(unit);
+            match instructions {
+                Instructions::Plain => plain::squared_norm(a, g, self.positions),
+                #[cfg(target_arch = "x86_64")]
+                Instructions::Avx512(found) => avx512::squared_norm(found, a, g, self.positions, scratch),
+            }
+        };
+        (0..self.units).into_par_iter().map_init(Scratch::default, norm).collect()
     }
 
     /// Σ factor · G, `[width of a, width of g]`. A unit of factor 0 has no part in it, whatever its gradient is.
@@ -93,6 +96,12 @@ impl<'a> Outer<'a> {
 
     fn sum_with(&self, factors: &[f64], instructions: Instructions) -> Vec<f64> {
         assert_eq!(factors.len(), self.units, "one factor a unit");
+        let (m, n) = (self.a.width, self.g.width);
+        if n < PANEL.1 && n < m {
+            // Few columns would leave most of a vector empty.
+            let transposed = Self { a: self.g, g: self.a, ..*self }.sum_with(factors, instructions);
+            return (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| transposed[j * m + i]).collect();
+        }
         let mut sum = vec![0.0; self.a.width * self.g.width];
         // Each thread has rows of its own, whole tiles of them.
         let rows = self.a.width.div_ceil(rayon::current_num_threads()).next_multiple_of(TILE.0);
@@ -111,6 +120,7 @@ impl<'a> Outer<'a> {
                 Instructions::Avx512(found) => avx512::add_all(found, self, factors, sum),
             };
         }
+        let mut scratch = Scratch::default();
         // Columns that keep their part of the sum in the cache while all units pass.
         const AT_ONCE: usize = 128;
         for from in (0..self.g.width).step_by(AT_ONCE) {
@@ -122,7 +132,7 @@ impl<'a> Outer<'a> {
                 match instructions {
                     Instructions::Plain => plain::add(a, g, self.positions, factor, to),
                     #[cfg(target_arch = "x86_64")]
-                    Instructions::Avx512(found) => avx512::add(found, a, g, self.positions, factor, to),
+                    Instructions::Avx512(found) => avx512::add(found, a, g, self.positions, factor, to, &mut scratch),
                 }
             }
         }
@@ -139,17 +149,32 @@ struct Sum<'a> {
     stride: usize,
 }
 
-/// In `f64`, eight partial sums.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a_parts, b_parts) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-    for (a, b) in a_parts.zip(b_parts) {
-        for (sum, (&a, &b)) in sums.iter_mut().zip(a.iter().zip(b)) {
-            *sum += f64::from(a) * f64::from(b);
+for_each_instructions! {
+    /// Multiplies each norm with the square of the row at its place, in `f64`.
+    fn times_squares(of: Matrix<'_>, norms: &mut [f64]) {
+        for (t, norm) in norms.iter_mut().enumerate() {
+            *norm *= square_of(of.row(t));
         }
     }
+}
+
+/// Σ x² in `f64`, sixteen partial sums.
+#[inline(always)]
+pub(super) fn square_of(row: &[f32]) -> f64 {
+    let mut sums = [0.0; 16];
+    let parts = row.chunks_exact(16);
+    let rest: f64 = parts.remainder().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
+    }
     sums.iter().sum::<f64>() + rest
+}
+
+/// Copies of the factors of a unit, tile by tile, so that a tile's rows lie together.
+#[derive(Default)]
+struct Scratch {
+    a: Vec<f32>,
+    g: Vec<f32>,
 }
 
 /// A tile of G, zero beyond its edge.
@@ -229,9 +254,9 @@ impl Panels {
 /// A block of the sum, `PANEL` in size.
 type Block = [[f64; PANEL.1]; PANEL.0];
 
-/// All units of one position at once in `f64`, with `product` for the block of two panels.
+/// All units of one position at once in `f64`, with `product` for so many rows of the block of two panels.
 #[inline(always)]
-fn add_panels(outer: &Outer<'_>, factors: &[f64], sum: &mut [f64], mut product: impl FnMut(&[f64], &[f64], &mut Block)) {
+fn add_panels(outer: &Outer<'_>, factors: &[f64], sum: &mut [f64], mut product: impl FnMut(&[f64], &[f64], usize, &mut Block)) {
     let (m, n) = (outer.a.width, outer.g.width);
     let mut panels = Panels::default();
     let mut t = 0;
@@ -240,8 +265,9 @@ fn add_panels(outer: &Outer<'_>, factors: &[f64], sum: &mut [f64], mut product: 
         for (j, g) in panels.g.chunks_exact(depth * PANEL.1).enumerate().map(|(at, g)| (at * PANEL.1, g)) {
             for (i, a) in panels.a.chunks_exact(depth * PANEL.0).enumerate().map(|(at, a)| (at * PANEL.0, a)) {
                 let mut block: Block = [[0.0; PANEL.1]; PANEL.0];
-                product(a, g, &mut block);
-                for (row, values) in block[..PANEL.0.min(m - i)].iter().enumerate() {
+                let rows = PANEL.0.min(m - i);
+                product(a, g, rows, &mut block);
+                for (row, values) in block[..rows].iter().enumerate() {
                     let to = &mut sum[(i + row) * n + j..][..PANEL.1.min(n - j)];
                     to.iter_mut().zip(values).for_each(|(to, x)| *to += x);
                 }

@@ -28,9 +28,9 @@ fn tile(a: Matrix<'_>, g: Matrix<'_>, positions: usize) -> Tile {
 }
 
 pub(super) fn add_all(outer: &Outer<'_>, factors: &[f64], sum: &mut [f64]) {
-    add_panels(outer, factors, sum, |a, g, block| {
+    add_panels(outer, factors, sum, |a, g, rows, block| {
         for (a, g) in a.chunks_exact(PANEL.0).zip(g.chunks_exact(PANEL.1)) {
-            for (row, a) in block.iter_mut().zip(a) {
+            for (row, a) in block[..rows].iter_mut().zip(a) {
                 row.iter_mut().zip(g).for_each(|(x, g)| *x += a * g);
             }
         }

@@ -47,7 +47,7 @@ impl Ziggurat {
         let base = r / (r + tail_over_density(r).high);
         z.unit[0] = r / base / scale;
         z.left[0] = (base * scale) as u64;
-        // Safe to either side of the rounding of `ln` and `sqrt`.
+        // To either side of what `ln` and `sqrt` round.
         let margin = 2_f64.powi(-48);
         let (mut lower, mut inverse) = (bottom, r);
         for i in 1..STRIPS {

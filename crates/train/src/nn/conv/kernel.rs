@@ -20,7 +20,13 @@ pub(super) struct Convolved {
 /// The convolution of x with one group. `tap` is a leaf of as many values as the output that is zero: its gradient is the output's.
 ///
 /// `None` where tensors, not slices, are needed.
-pub(super) fn run(x: &Tensor<4>, weight: &Tensor<4>, bias: Option<&Tensor<1>>, window: Window<2>, tap: Option<&Tensor<2>>) -> Option<Convolved> {
+pub(super) fn run(
+    x: &Tensor<4>,
+    weight: &Tensor<4>,
+    bias: Option<&Tensor<1>>,
+    window: Window<2>,
+    tap: Option<&Tensor<2>>,
+) -> Option<Convolved> {
     run_with(x, weight, bias, window, tap, Instructions::detect())
 }
 
@@ -59,7 +65,8 @@ fn run_with(
     let mut patches = vec![0.0; batch * positions * patch];
     let mut output = vec![0.0; batch * filters * positions];
     let transposed = transpose(slice(&weight), [filters, patch]);
-    let images = patches.par_chunks_mut(positions * patch).zip(output.par_chunks_mut(filters * positions)).zip(slice(&x).par_chunks(shape.image()));
+    let images =
+        patches.par_chunks_mut(positions * patch).zip(output.par_chunks_mut(filters * positions)).zip(slice(&x).par_chunks(shape.image()));
     images.for_each_init(
         || vec![0.0; positions * filters],
         |products, ((patches, output), image)| {
@@ -233,7 +240,9 @@ mod tests {
             let weight = [filters, input[1], kernel[0], kernel[1]];
             for instructions in [Instructions::Plain, Instructions::detect()] {
                 let bias = |b: Tensor<4>| b.reshape([filters]);
-                let run = |[x, w, b]: [Tensor<4>; 3]| run_with(&x, &w, Some(&bias(b)), window, None, instructions).expect("f32 on the processor").output;
+                let run = |[x, w, b]: [Tensor<4>; 3]| {
+                    run_with(&x, &w, Some(&bias(b)), window, None, instructions).expect("f32 on the processor").output
+                };
                 let options = || ConvOptions::new_with_padding(stride, padding, dilation, 1);
                 same_as_chain([input, weight, [filters, 1, 1, 1]], 1.0, run, |[x, w, b]| conv2d(x, w, Some(bias(b)), options()));
                 let run = |[x, w]: [Tensor<4>; 2]| run_with(&x, &w, None, window, None, instructions).expect("f32 on the processor").output;

@@ -12,7 +12,11 @@ use burn::module::Param;
 use burn::tensor::{Slice, Tensor};
 
 /// A convolution in two dimensions by its kernel for processors, recorded if a step is recording; `None` where [`apply`] is needed.
-pub(super) fn apply_kernel(input: &Tensor<4>, (weight, bias): (&Param<Tensor<4>>, Option<&Param<Tensor<1>>>), window: Window<2>) -> Option<Tensor<4>> {
+pub(super) fn apply_kernel(
+    input: &Tensor<4>,
+    (weight, bias): (&Param<Tensor<4>>, Option<&Param<Tensor<1>>>),
+    window: Window<2>,
+) -> Option<Tensor<4>> {
     if !tape::is_recording() {
         return Some(kernel::run(input, &weight.val(), bias.map(|b| b.val()).as_ref(), window, None)?.output);
     }

@@ -1,7 +1,7 @@
 //! Layer normalisation as one operation, with its gradients.
 
 use crate::instructions::{Instructions, for_each_instructions};
-use crate::kernel::{Input, Kernel, differentiable, slice, tensor};
+use crate::kernel::{Input, Kernel, differentiable, slice, slice_mut, tensor};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -125,9 +125,16 @@ struct Saved<const D: usize> {
 impl<const D: usize> Kernel<4> for Saved<D> {
     fn backward(self, gradient: FlexTensor, asked: [bool; 4]) -> [Option<FlexTensor>; 4] {
         let width = self.shape[D - 1];
-        let mut of_x = slice(&gradient).to_vec();
+        let tap = asked[3].then(|| {
+            let rows = self.shape[..D - 1].iter().product::<usize>();
+            gradient.clone().reshape([rows, width].into())
+        });
+        let mut of_x = gradient;
         let rows = rows_at_once(width);
-        let parts = of_x.par_chunks_mut(rows * width).zip(slice(&self.x).par_chunks(rows * width)).zip(self.scales.par_chunks(rows));
+        let parts = slice_mut(&mut of_x)
+            .par_chunks_mut(rows * width)
+            .zip(slice(&self.x).par_chunks(rows * width))
+            .zip(self.scales.par_chunks(rows));
         let of_part = |((g, x), scales): ((&mut [f32], &[f32]), &[f32])| {
             let [mut of_gamma, mut of_beta] = [vec![0.0; width], vec![0.0; width]];
             backward(self.instructions, width, x, scales, slice(&self.gamma), g, &mut of_gamma, &mut of_beta);
@@ -140,11 +147,7 @@ impl<const D: usize> Kernel<4> for Saved<D> {
             sums
         };
         let [of_gamma, of_beta] = all.into_iter().fold([vec![0.0; width], vec![0.0; width]], add);
-        let tap = asked[3].then(|| {
-            let rows = self.shape[..D - 1].iter().product::<usize>();
-            gradient.reshape([rows, width].into())
-        });
-        [Some(tensor(of_x, self.shape)), Some(tensor(of_gamma, [width])), Some(tensor(of_beta, [width])), tap]
+        [Some(of_x), Some(tensor(of_gamma, [width])), Some(tensor(of_beta, [width])), tap]
     }
 }
 
