@@ -27,6 +27,8 @@ pub(crate) enum Form {
     },
     /// The gradient itself, `[batch, parameter]`.
     Whole(Tensor<2>),
+    /// Its terms, `[batch, positions, parameter]`.
+    Sum(Tensor<3>),
 }
 
 /// The factor along the first dimension of a parameter.
@@ -44,6 +46,7 @@ impl Form {
             Self::Outer { rows: Rows::Dense(rows), .. } => rows.dims()[0],
             Self::Outer { rows: Rows::Ids(ids, _), .. } => ids.dims()[0],
             Self::Whole(t) => t.dims()[0],
+            Self::Sum(t) => t.dims()[0],
         }
     }
 }
@@ -56,9 +59,7 @@ impl Contribution {
 
     /// `Σ_t g_t` for `g` `[batch, positions, width]`.
     pub(crate) fn sum(parameter: ParamId, g: Tensor<3>) -> Self {
-        let [batch, positions, width] = g.dims();
-        let sum = if positions == 1 { g } else { g.sum_dim(1) };
-        Self { parameter, form: Form::Whole(sum.reshape([batch, width])) }
+        Self { parameter, form: Form::Sum(g) }
     }
 }
 
@@ -69,7 +70,6 @@ pub(crate) struct Gathered {
 }
 
 /// The ways to a norm and a sum: on slices where that can be, else by the factors or by each unit's own gradient, whichever stores less.
-#[expect(clippy::large_enum_variant, reason = "a few are alive at a time, each holding tensors far larger")]
 enum GatheredForm {
     OneUse(OneUse),
     /// From the factors alone.
@@ -167,7 +167,15 @@ impl Gathered {
         let mut factors = vec![];
         let mut whole: Option<Tensor<2>> = None;
         for form in forms {
+            let form = match form {
+                Form::Sum(g) => {
+                    let [batch, _, width] = g.dims();
+                    Form::Whole(g.sum_dim(1).reshape([batch, width]))
+                }
+                other => other,
+            };
             match form {
+                Form::Sum(_) => unreachable!("summed above"),
                 Form::Outer { rows, cols } => factors.push((rows.by_unit(units), by_unit(cols, units))),
                 Form::Whole(t) => {
                     let [batch, width] = t.dims();

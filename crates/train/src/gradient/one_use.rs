@@ -2,6 +2,7 @@
 
 use super::contribution::{Form, Rows};
 use super::outer::{Matrix, Outer};
+use crate::instructions::{Instructions, for_each_instructions};
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Int, Tensor};
@@ -23,7 +24,7 @@ enum Used {
         ids: Vec<usize>,
         g: Held,
     },
-    /// The gradient of each row of the batch.
+    /// Terms of the gradient, as many for each unit.
     Whole(Held),
 }
 
@@ -39,6 +40,7 @@ impl OneUse {
                 }
             }
             Form::Whole(t) => Used::Whole(Held::new(&t.clone().unsqueeze_dims(&[1, 1]))?),
+            Form::Sum(t) => Used::Whole(Held::new(&t.clone().unsqueeze_dim(1))?),
         };
         Some(Self { units, form })
     }
@@ -52,14 +54,15 @@ impl OneUse {
                 let of_unit = |unit: usize| {
                     let mut places: Vec<(usize, usize)> = (unit * each..(unit + 1) * each).map(|t| (ids[t], t)).collect();
                     places.sort_unstable();
-                    let of_one = |same: &[(usize, usize)]| square(same.iter().map(|&(_, t)| g.row(t)));
+                    let of_one = |same: &[(usize, usize)]| square(same.iter().map(|&(_, t)| g.row(t)), g.width());
                     places.chunk_by(|a, b| a.0 == b.0).map(of_one).sum()
                 };
                 (0..self.units).into_par_iter().map(of_unit).collect()
             }
             Used::Whole(own) => {
                 let (own, each) = (own.matrix(), own.rows / self.units);
-                (0..self.units).map(|unit| square((unit * each..(unit + 1) * each).map(|row| own.row(row)))).collect()
+                let of_unit = |unit: usize| square((unit * each..(unit + 1) * each).map(|row| own.row(row)), own.width());
+                (0..self.units).into_par_iter().map(of_unit).collect()
             }
         }
     }
@@ -92,16 +95,20 @@ impl OneUse {
 }
 
 /// The square of the sum of these rows, in `f64`.
-fn square<'a>(mut rows: impl Iterator<Item = &'a [f32]>) -> f64 {
-    let first = rows.next().unwrap_or_default();
-    let Some(second) = rows.next() else { return super::outer::square_of(first) };
-    let mut sum: Vec<f64> = first.iter().zip(second).map(|(&a, &b)| f64::from(a) + f64::from(b)).collect();
+fn square<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> f64 {
+    let mut sum = vec![0.0; width];
     rows.for_each(|row| add(&mut sum, 1.0, row));
     sum.iter().map(|x| x * x).sum()
 }
 
 fn add(sum: &mut [f64], factor: f64, row: &[f32]) {
     if factor > 0.0 {
+        add_row(Instructions::detect(), sum, factor, row);
+    }
+}
+
+for_each_instructions! {
+    fn add_row(sum: &mut [f64], factor: f64, row: &[f32]) {
         sum.iter_mut().zip(row).for_each(|(sum, &x)| *sum += factor * f64::from(x));
     }
 }
@@ -174,6 +181,8 @@ mod tests {
         cases.push((Box::new(move || Form::Outer { rows: Rows::Ids(ids.clone(), 7), cols: g.clone() }), 28));
         let whole = floats([1, 1, rows, 11]).reshape([rows, 11]);
         cases.push((Box::new(move || Form::Whole(whole.clone())), 11));
+        let terms = floats([rows, 1, 4, 22]).narrow(3, 3, 11).reshape([rows, 4, 11]);
+        cases.push((Box::new(move || Form::Sum(terms.clone())), 11));
         for (case, (form, parameter)) in cases.into_iter().enumerate() {
             let slices = OneUse::new(&form(), units).expect("f32 on the processor");
             let tensors = || Gathered::of_tensors(vec![form()], units, parameter);

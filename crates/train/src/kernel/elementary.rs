@@ -17,7 +17,7 @@ pub(crate) fn exp(x: f32) -> f32 {
     let p = p * r + 8.333_452e-3;
     let p = p * r + 4.166_579_6e-2;
     let p = p * r + 1.666_666_5e-1;
-    let p = p * r + 5.000_000_1e-1;
+    let p = p * r + 0.5;
     let p = p * (r * r) + r + 1.0;
     // 2ⁿ, zero where it is no normal number.
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed() + 127;
@@ -39,7 +39,7 @@ pub(crate) fn tanh(x: f32) -> f32 {
     let p = p * z + 2.063_908_8e-2;
     let p = p * z - 5.373_971_5e-2;
     let p = p * z + 1.333_144_2e-1;
-    let p = p * z - 3.333_328_2e-1;
+    let p = p * z - 0.333_332_8;
     let small = p * z * x + x;
     let large = 1.0 - 2.0 / (exp(2.0 * x.abs()) + 1.0);
     if x.abs() < 0.625 { small } else { large.copysign(x) }
@@ -55,7 +55,7 @@ pub(crate) fn erf(x: f32) -> f32 {
     let p = p * z - 2.101_024e-6;
     let p = p * z - 5.692_506_4e-5;
     let p = p * z - 7.349_906_4e-4;
-    let p = p * z - 2.954_599_8e-3;
+    let p = p * z - 2.954_6e-3;
     let p = p * z - 1.609_603_3e-2;
     let q = -1.456_607_2e-5_f32;
     let q = q * z - 2.133_740_6e-4;

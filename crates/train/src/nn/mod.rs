@@ -11,6 +11,7 @@ mod embedding;
 mod gelu;
 mod linear;
 mod norm;
+pub mod pool;
 mod recurrent;
 pub mod transformer;
 mod without_parameters;

@@ -29,9 +29,9 @@ pub(super) fn add_all(_: Avx512, outer: &Outer<'_>, factors: &[f64], sum: &mut [
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
 fn squared_norm_of(a: Matrix<'_>, g: Matrix<'_>, positions: usize, scratch: &mut Scratch) -> f64 {
     let (mut tile, mut lanes) = ([[0.0; TILE.1]; TILE.0], [0.0; TILE.1]);
-    scratch.fill(a, g, positions);
+    let factors = scratch.fill(a, g, positions);
     tiles(a.width, g.width, |(i, rows), (j, _)| {
-        tile_of(scratch, (i, rows), j, positions, &mut tile);
+        tile_of(&factors, (i, rows), j, positions, &mut tile);
         square(&tile, rows, &mut lanes);
     });
     lanes.iter().sum()
@@ -40,22 +40,44 @@ fn squared_norm_of(a: Matrix<'_>, g: Matrix<'_>, positions: usize, scratch: &mut
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
 fn add_to(a: Matrix<'_>, g: Matrix<'_>, positions: usize, factor: f64, mut sum: Sum<'_>, scratch: &mut Scratch) {
     let mut tile = [[0.0; TILE.1]; TILE.0];
-    scratch.fill(a, g, positions);
+    let factors = scratch.fill(a, g, positions);
     tiles(a.width, g.width, |(i, rows), (j, columns)| {
-        tile_of(scratch, (i, rows), j, positions, &mut tile);
+        tile_of(&factors, (i, rows), j, positions, &mut tile);
         place(&tile, (i, rows), (j, columns), factor, &mut sum);
     });
 }
 
+/// Where the factors of a tile are: in panels, or where they were.
+struct Factors<'a> {
+    a: Factor<'a>,
+    g: Factor<'a>,
+}
+
+#[derive(Clone, Copy)]
+struct Factor<'a> {
+    values: &'a [f32],
+    /// Between the rows of a tile's part.
+    stride: usize,
+    /// Between the parts of tiles, a column.
+    column: usize,
+}
+
+/// Rows so near to each other stay in a first-level cache without copies; farther ones share a few of its lines.
+const NEAR: usize = 144;
+
 impl Scratch {
-    fn fill(&mut self, a: Matrix<'_>, g: Matrix<'_>, positions: usize) {
-        fill::<{ TILE.0 }>(&mut self.a, a, positions);
-        fill::<{ TILE.1 }>(&mut self.g, g, positions);
+    fn fill<'a>(&'a mut self, a: Matrix<'a>, g: Matrix<'a>, positions: usize) -> Factors<'a> {
+        let direct = |of: Matrix<'a>| Factor { values: of.values, stride: of.stride, column: 1 };
+        let a = if a.stride <= NEAR { direct(a) } else { fill::<{ TILE.0 }>(&mut self.a, a, positions) };
+        // A tile reads all its columns.
+        let whole = g.stride <= NEAR && g.width.is_multiple_of(TILE.1);
+        let g = if whole { direct(g) } else { fill::<{ TILE.1 }>(&mut self.g, g, positions) };
+        Factors { a, g }
     }
 }
 
 /// Panels of `WIDTH` columns one after another, zero beyond the last column.
-fn fill<const WIDTH: usize>(to: &mut Vec<f32>, from: Matrix<'_>, positions: usize) {
+fn fill<'a, const WIDTH: usize>(to: &'a mut Vec<f32>, from: Matrix<'_>, positions: usize) -> Factor<'a> {
     let panels = from.width.div_ceil(WIDTH);
     to.resize(panels * positions * WIDTH, 0.0);
     for t in 0..positions {
@@ -70,33 +92,40 @@ fn fill<const WIDTH: usize>(to: &mut Vec<f32>, from: Matrix<'_>, positions: usiz
             }
         }
     }
+    Factor { values: to, stride: WIDTH, column: positions }
 }
 
 /// The rows from i on of the tile at column j.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-fn tile_of(scratch: &Scratch, (i, rows): (usize, usize), j: usize, positions: usize, tile: &mut Tile) {
-    let a = &scratch.a[i * positions..][..TILE.0 * positions];
-    let g = &scratch.g[j * positions..][..TILE.1 * positions];
+fn tile_of(Factors { a, g }: &Factors<'_>, (i, rows): (usize, usize), j: usize, positions: usize, tile: &mut Tile) {
+    let (a_stride, g_stride) = (a.stride, g.stride);
+    let (a, g) = (&a.values[i * a.column..], &g.values[j * g.column..]);
     // From the largest number of rows that is left.
     let mut row = 0;
     while row < rows {
         let to = &mut tile[row..];
         row += match rows - row {
-            12.. => rows_of::<12>(&a[row..], g, to),
-            8.. => rows_of::<8>(&a[row..], g, to),
-            4.. => rows_of::<4>(&a[row..], g, to),
-            2.. => rows_of::<2>(&a[row..], g, to),
-            _ => rows_of::<1>(&a[row..], g, to),
+            12.. => rows_of::<12>((&a[row..], a_stride), (g, g_stride), positions, to),
+            8.. => rows_of::<8>((&a[row..], a_stride), (g, g_stride), positions, to),
+            4.. => rows_of::<4>((&a[row..], a_stride), (g, g_stride), positions, to),
+            2.. => rows_of::<2>((&a[row..], a_stride), (g, g_stride), positions, to),
+            _ => rows_of::<1>((&a[row..], a_stride), (g, g_stride), positions, to),
         };
     }
 }
 
-/// The first `ROWS` rows of a tile, from panels that begin there.
+/// The first `ROWS` rows of a tile, from rows of its factors that begin there.
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-fn rows_of<const ROWS: usize>(a: &[f32], g: &[f32], tile: &mut [[f32; TILE.1]]) -> usize {
+fn rows_of<const ROWS: usize>(
+    (a, a_stride): (&[f32], usize),
+    (g, g_stride): (&[f32], usize),
+    positions: usize,
+    tile: &mut [[f32; TILE.1]],
+) -> usize {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
-    // The last position of a may be cut short: it has ROWS values left, which is what is read.
-    for (a, g) in a.chunks(TILE.0).zip(g.chunks_exact(TILE.1)) {
+    // The last position may be cut short, but not of what is read.
+    for (a, g) in a.chunks(a_stride).zip(g.chunks(g_stride)).take(positions) {
+        let g: &[f32] = &g[..TILE.1];
         // SAFETY: a row of a panel of g is two vectors.
         let columns = unsafe { [_mm512_loadu_ps(g.as_ptr()), _mm512_loadu_ps(g.as_ptr().add(16))] };
         let a: &[f32] = &a[..ROWS];

@@ -2,8 +2,9 @@
 //!
 //! `G[i, j] = Σ_t a[t, i] g[t, j]` over the positions of a unit. G is computed in `f32`, a tile at a time, and squared or added to the sum as it
 //! comes: twice, always with the same bits, so that what is summed in `f64` is exactly what was measured, however the `f32` arithmetic rounded
-//! it and however its terms cancel. With one position a product of two `f32` is exact in `f64`, and all units are summed in one product. No sum of different units is ever taken in `f32`: its rounding depends on who else is in it, and over thousands of units exceeds
-//! the slack of a clip factor.
+//! it and however its terms cancel. With one position a product of two `f32` is exact in `f64`, and all units are summed in one product. No
+//! sum of different units is ever taken in `f32`: its rounding depends on who else is in it, and over thousands of units exceeds the slack of a
+//! clip factor.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -31,7 +32,11 @@ impl<'a> Matrix<'a> {
         &self.values[t * self.stride..][..self.width]
     }
 
-    fn from_row(&self, t: usize) -> Self {
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    fn below(&self, t: usize) -> Self {
         Self { values: &self.values[t * self.stride..], ..*self }
     }
 
@@ -74,7 +79,7 @@ impl<'a> Outer<'a> {
             let mut norms = vec![1.0; self.units];
             for of in [self.a, self.g] {
                 let parts = norms.par_chunks_mut(1024).enumerate();
-                parts.for_each(|(at, norms)| times_squares(instructions, of.from_row(at * 1024), norms));
+                parts.for_each(|(at, norms)| times_squares(instructions, of.below(at * 1024), norms));
             }
             return norms;
         }
@@ -139,7 +144,7 @@ impl<'a> Outer<'a> {
     }
 
     fn of(&self, unit: usize) -> (Matrix<'a>, Matrix<'a>) {
-        (self.a.from_row(unit * self.positions), self.g.from_row(unit * self.positions))
+        (self.a.below(unit * self.positions), self.g.below(unit * self.positions))
     }
 }
 
@@ -160,7 +165,7 @@ for_each_instructions! {
 
 /// Σ x² in `f64`, sixteen partial sums.
 #[inline(always)]
-pub(super) fn square_of(row: &[f32]) -> f64 {
+fn square_of(row: &[f32]) -> f64 {
     let mut sums = [0.0; 16];
     let parts = row.chunks_exact(16);
     let rest: f64 = parts.remainder().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
@@ -229,25 +234,29 @@ impl Panels {
     fn fill(&mut self, outer: &Outer<'_>, factors: &[f64], t: usize) -> usize {
         let depth = DEPTH.min(outer.units - t);
         let (a_panels, g_panels) = (outer.a.width.div_ceil(PANEL.0), outer.g.width.div_ceil(PANEL.1));
-        self.a.clear();
         self.a.resize(a_panels * PANEL.0 * depth, 0.0);
-        self.g.clear();
         self.g.resize(g_panels * PANEL.1 * depth, 0.0);
         for k in 0..depth {
             let factor = factors[t + k];
-            if factor <= 0.0 {
-                continue;
-            }
-            for (panel, part) in outer.a.row(t + k).chunks(PANEL.0).enumerate() {
-                let to = &mut self.a[(panel * depth + k) * PANEL.0..][..PANEL.0];
-                to.iter_mut().zip(part).for_each(|(to, &a)| *to = f64::from(a));
-            }
-            for (panel, part) in outer.g.row(t + k).chunks(PANEL.1).enumerate() {
-                let to = &mut self.g[(panel * depth + k) * PANEL.1..][..PANEL.1];
-                to.iter_mut().zip(part).for_each(|(to, &g)| *to = factor * f64::from(g));
-            }
+            copy::<{ PANEL.0 }>(&mut self.a, outer.a.row(t + k), depth, k, |a| if factor > 0.0 { a } else { 0.0 });
+            copy::<{ PANEL.1 }>(&mut self.g, outer.g.row(t + k), depth, k, |g| if factor > 0.0 { factor * g } else { 0.0 });
         }
         depth
+    }
+}
+
+/// Row k, of `depth`, of panels of `WIDTH` columns.
+#[inline(always)]
+fn copy<const WIDTH: usize>(panels: &mut [f64], row: &[f32], depth: usize, k: usize, value: impl Fn(f64) -> f64) {
+    for (panel, part) in row.chunks(WIDTH).enumerate() {
+        let to = &mut panels[(panel * depth + k) * WIDTH..][..WIDTH];
+        match <&[f32; WIDTH]>::try_from(part) {
+            Ok(part) => to.iter_mut().zip(part).for_each(|(to, &x)| *to = value(f64::from(x))),
+            Err(_) => {
+                to.fill(0.0);
+                to.iter_mut().zip(part).for_each(|(to, &x)| *to = value(f64::from(x)));
+            }
+        }
     }
 }
 

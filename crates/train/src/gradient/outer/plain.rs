@@ -5,7 +5,7 @@ use super::{Matrix, Outer, PANEL, Sum, TILE, Tile, add_panels, place, square, ti
 pub(super) fn squared_norm(a: Matrix<'_>, g: Matrix<'_>, positions: usize) -> f64 {
     let mut lanes = [0.0; TILE.1];
     tiles(a.width, g.width, |(i, rows), (j, columns)| {
-        square(&tile(a.columns(i, rows), g.columns(j, columns), positions), rows, &mut lanes)
+        square(&tile(a.columns(i, rows), g.columns(j, columns), positions), rows, &mut lanes);
     });
     lanes.iter().sum()
 }

@@ -15,7 +15,8 @@ use zeroize::Zeroizing;
 use ziggurat::Ziggurat;
 
 /// Bound on the total variation between a draw and a normal number, rounded: what the tie of a comparison in the tail (probability below
-/// 5.4·10⁻⁵ · 2⁻⁴⁸) and the rounding of the tail's own probability (below 2⁻⁶²) can change. Over 10¹⁰ coordinates and steps it adds 1.8·10⁻⁸ to δ.
+/// 5.4·10⁻⁵ · 2⁻⁴⁸) and the rounding of the tail's own probability (below 2⁻⁶²) can change. Over 10¹⁰ coordinates and steps it adds
+/// 1.8·10⁻⁸ to δ.
 #[cfg_attr(not(test), expect(dead_code, reason = "what the documentation of the noise states, and the tests compute"))]
 pub(crate) const TOTAL_VARIATION: f64 = 1.0 / (1_u64 << 59) as f64;
 

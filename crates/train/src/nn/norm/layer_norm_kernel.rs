@@ -2,6 +2,7 @@
 
 use crate::instructions::{Instructions, for_each_instructions};
 use crate::kernel::{Input, Kernel, differentiable, slice, slice_mut, tensor};
+use crate::tape;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -31,7 +32,9 @@ fn run_with<const D: usize>(
     if x.shape().num_elements() == 0 {
         return None;
     }
-    let inputs = [Input::new(x)?, Input::new(gamma)?, Input::new(beta)?, Input::new(tap.unwrap_or(&gamma.clone().unsqueeze()))?];
+    // An absent tap is a constant, which is asked for nothing.
+    let absent = tape::plain(gamma.clone()).unsqueeze();
+    let inputs = [Input::new(x)?, Input::new(gamma)?, Input::new(beta)?, Input::new(tap.unwrap_or(&absent))?];
     let [x, gamma, beta] = [&inputs[0], &inputs[1], &inputs[2]].map(Input::values);
     let mut output = slice(&x).to_vec();
     let mut scales = vec![0.0; output.len() / width];
@@ -96,7 +99,8 @@ for_each_instructions! {
 
 for_each_instructions! {
     /// Each row of gradients in place, from x; adds to those of γ and β.
-    fn backward(width: usize, x: &[f32], scales: &[f32], gamma: &[f32], gradient: &mut [f32], of_gamma: &mut [f32], of_beta: &mut [f32]) {
+    fn backward(width: usize, x: &[f32], scales: &[f32], gamma: &[f32], gradient: &mut [f32], sums_of: [&mut [f32]; 2]) {
+        let [of_gamma, of_beta] = sums_of;
         let mut normalised = vec![0.0; width];
         for ((x, scale), g) in x.chunks_exact(width).zip(scales).zip(gradient.chunks_exact_mut(width)) {
             let mean = sum(x, |x| x) / width as f32;
@@ -137,7 +141,7 @@ impl<const D: usize> Kernel<4> for Saved<D> {
             .zip(self.scales.par_chunks(rows));
         let of_part = |((g, x), scales): ((&mut [f32], &[f32]), &[f32])| {
             let [mut of_gamma, mut of_beta] = [vec![0.0; width], vec![0.0; width]];
-            backward(self.instructions, width, x, scales, slice(&self.gamma), g, &mut of_gamma, &mut of_beta);
+            backward(self.instructions, width, x, scales, slice(&self.gamma), g, [&mut of_gamma, &mut of_beta]);
             [of_gamma, of_beta]
         };
         // Put together in order: the sum must not depend on which thread is first.
@@ -167,13 +171,18 @@ mod tests {
                 };
                 let chain = |[x, gamma, beta, tap]: [Tensor<2>; 4]| layer_norm(x, row(&gamma), Some(row(&beta)), 1e-5) + tap * 0.0;
                 same_as_chain([[rows, width], [1, width], [1, width], [rows, width]], 2.0, kernel, chain);
+                let kernel = |[x, gamma, beta]: [Tensor<2>; 3]| {
+                    run_with(&x, [&row(&gamma), &row(&beta)], 1e-5, None, instructions).expect("f32 on the processor")
+                };
+                let chain = |[x, gamma, beta]: [Tensor<2>; 3]| layer_norm(x, row(&gamma), Some(row(&beta)), 1e-5);
+                same_as_chain([[rows, width], [1, width], [1, width]], 2.0, kernel, chain);
             }
         }
         // The tap's gradient is the output's.
         let [x, gamma, beta] = [[3, 4], [1, 4], [1, 4]].map(|shape| Tensor::<2>::ones(shape, &burn::tensor::Device::flex()));
         let tap = Tensor::<2>::zeros([3, 4], &burn::tensor::Device::flex()).autodiff().require_grad();
         let [gamma, beta] = [gamma, beta].map(|t| t.squeeze_dim::<1>(0));
-        let output = run(&x.clone().autodiff(), &gamma, &beta, 1e-5, Some(&tap)).expect("f32 on the processor");
+        let output = run(&x.autodiff(), &gamma, &beta, 1e-5, Some(&tap)).expect("f32 on the processor");
         let towards = Tensor::<2>::from_data([[1.0, 2.0, 3.0, 4.0]; 3], &burn::tensor::Device::flex());
         let gradients = (output * towards.clone().autodiff()).sum().backward();
         tap.grad(&gradients).expect("in the graph").into_data().assert_eq(&towards.into_data(), true);

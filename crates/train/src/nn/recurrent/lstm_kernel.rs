@@ -126,7 +126,7 @@ impl Part {
                 hidden[row * width..][..width].iter_mut().zip(from).for_each(|(h, g)| *h += g);
             }
             let (after, cells) = (&self.gates[i * count * gates..][..count * gates], &self.cells[i * one..][..one]);
-            step_back(shape.instructions, width, after, cells, &self.shown[i * one..][..one], &hidden, &mut cell, &mut now);
+            step_back(shape.instructions, width, [after, cells, &self.shown[i * one..][..one]], &hidden, &mut cell, &mut now);
             for row in 0..count {
                 given[(row * time + t) * gates..][..gates].copy_from_slice(&now[row * gates..][..gates]);
             }
@@ -164,7 +164,8 @@ for_each_instructions! {
 for_each_instructions! {
     /// From the gradients of the hidden and the cell state after a step to those of the gates, before their activations, and of the cell
     /// state before it.
-    fn step_back(width: usize, gates: &[f32], cells: &[f32], shown: &[f32], hidden: &[f32], cell: &mut [f32], gradients: &mut [f32]) {
+    fn step_back(width: usize, after: [&[f32]; 3], hidden: &[f32], cell: &mut [f32], gradients: &mut [f32]) {
+        let [gates, cells, shown] = after;
         let saved = gates.chunks_exact(4 * width).zip(cells.chunks_exact(width)).zip(shown.chunks_exact(width));
         let of_states = hidden.chunks_exact(width).zip(cell.chunks_exact_mut(width));
         for ((((gates, before), shown), (hidden, cell)), gradients) in saved.zip(of_states).zip(gradients.chunks_exact_mut(4 * width)) {
