@@ -32,6 +32,7 @@ pub(crate) fn peers() -> Result<Vec<Row>, String> {
         for case in ours.iter().filter(|c| c["case"] == format!("epsilon by {accountant}")) {
             rows.push(Row {
                 case: format!("epsilon by {accountant}"),
+                unit: "ms",
                 ours: number_at(case, "ms")?,
                 peer: peer.to_owned(),
                 theirs: grid.as_ref().map_err(Clone::clone).and_then(|g| number_at(g, "cpu_median_ms")),
@@ -53,6 +54,7 @@ pub(crate) fn peers() -> Result<Vec<Row>, String> {
             });
             rows.push(Row {
                 case: format!("noise for {} at {} x {}", case["epsilon"], case["rate"], case["steps"]),
+                unit: "ms",
                 ours: number_at(case, "ms")?,
                 peer: peer.to_owned(),
                 theirs,

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
 
 mod accounting;
+mod train;
 mod utility;
 
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         };
     }
     let rows = match words[..] {
-        ["peers", "train"] => peers_train(),
+        ["peers", "train"] => train::peers(),
         ["peers", "accounting"] => accounting::peers(),
         _ => {
             eprintln!("usage: cargo xtask peers train|accounting [--json], or cargo xtask utility [--json]");
@@ -45,46 +46,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// One case: our median and a peer's, in milliseconds a step.
+/// One case: our median and a peer's.
 struct Row {
     case: String,
+    unit: &'static str,
     ours: f64,
     peer: String,
     theirs: Result<f64, String>,
-}
-
-fn peers_train() -> Result<Vec<Row>, String> {
-    let mut ours = vec![];
-    for line in pinned("cargo", &["bench", "--quiet", "-p", "reticent-train", "--bench", "step"])?.lines() {
-        let Ok(case) = serde_json::from_str::<Value>(line) else { continue };
-        ours.push((
-            case["work"].as_str().unwrap_or_default().to_owned(),
-            case["mode"].as_str().unwrap_or_default().to_owned(),
-            number(&case)?,
-        ));
-    }
-    let (script, python) = (script("bench_train.py"), python());
-    let mut rows = vec![];
-    for (work, mode, ms) in &ours {
-        let modes: &[&str] = if mode == "dp" { &["hooks", "functorch", "ew", "ghost"] } else { &["nonpriv"] };
-        for peer in modes {
-            eprintln!("running the peer: {work} {peer}");
-            let theirs = pinned(&python, &[&script, "--work", work, "--mode", peer]).and_then(|out| {
-                let line = out.lines().last().unwrap_or_default();
-                let case: Value = serde_json::from_str(line).map_err(|_| "printed no JSON line".to_owned())?;
-                match case["error"].as_str() {
-                    Some(error) => Err(error.to_owned()),
-                    None => number(&case),
-                }
-            });
-            rows.push(Row { case: format!("{work} {mode}"), ours: *ms, peer: format!("opacus {peer}"), theirs });
-        }
-    }
-    Ok(rows)
-}
-
-fn number(case: &Value) -> Result<f64, String> {
-    number_at(case, "ms_step")
 }
 
 fn number_at(case: &Value, name: &str) -> Result<f64, String> {
@@ -103,10 +71,15 @@ fn python() -> String {
 
 /// Runs a command on core 0 with one thread and gives its stdout.
 fn pinned(program: &str, args: &[&str]) -> Result<String, String> {
+    threaded(1, program, args)
+}
+
+/// Runs a command on the first cores, one for each thread, and gives its stdout.
+fn threaded(threads: usize, program: &str, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new("taskset");
-    command.args(["-c", "0", program]).args(args);
-    for threads in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"] {
-        command.env(threads, "1");
+    command.args(["-c", &format!("0-{}", threads - 1), program]).args(args);
+    for variable in ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"] {
+        command.env(variable, threads.to_string());
     }
     let output = command.output().map_err(|e| format!("cannot run taskset: {e}"))?;
     if !output.status.success() {
@@ -121,18 +94,22 @@ fn print(area: &str, rows: &[Row], as_json: bool) {
         let all: Vec<Value> = rows
             .iter()
             .map(|r| match &r.theirs {
-                Ok(theirs) => json!({ "case": r.case, "ours_ms": r.ours, "peer": r.peer, "peer_ms": theirs, "ratio": theirs / r.ours }),
-                Err(why) => json!({ "case": r.case, "ours_ms": r.ours, "peer": r.peer, "peer_ms": null, "error": why }),
+                Ok(theirs) => {
+                    json!({ "case": r.case, "unit": r.unit, "ours": r.ours, "peer": r.peer, "theirs": theirs, "ratio": theirs / r.ours })
+                }
+                Err(why) => json!({ "case": r.case, "unit": r.unit, "ours": r.ours, "peer": r.peer, "theirs": null, "error": why }),
             })
             .collect();
         println!("{:#}", json!({ "schema_version": 1, "area": area, "cases": all }));
         return;
     }
-    println!("{:<32} {:>10}  {:<18} {:>10} {:>8}", "case", "ours ms", "peer", "peer ms", "ratio");
+    println!("{:<32} {:>10} {:<9}  {:<18} {:>10} {:>8}", "case", "ours", "", "peer", "theirs", "ratio");
     for r in rows {
         match &r.theirs {
-            Ok(theirs) => println!("{:<32} {:>10.3}  {:<18} {:>10.3} {:>7.1}×", r.case, r.ours, r.peer, theirs, theirs / r.ours),
-            Err(why) => println!("{:<32} {:>10.3}  {:<18} not measured: {why}", r.case, r.ours, r.peer),
+            Ok(theirs) => {
+                println!("{:<32} {:>10.3} {:<9}  {:<18} {:>10.3} {:>7.2}×", r.case, r.ours, r.unit, r.peer, theirs, theirs / r.ours)
+            }
+            Err(why) => println!("{:<32} {:>10.3} {:<9}  {:<18} not measured: {why}", r.case, r.ours, r.unit, r.peer),
         }
     }
 }

@@ -25,6 +25,10 @@ mod sweep;
 mod verbs;
 mod workspace;
 
+/// Linux's own allocator gives large blocks back to the system after every use: a fifth of a training step was page faults.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     cli::run()
 }

@@ -1,8 +1,9 @@
 //! One step under a bound, noise included, beside the plain one: `cargo bench -p reticent-train --bench step [-- --work W] [--device vulkan]`.
 //!
-//! The five workloads are those of the peers' `bench_train.py`. Each case runs in a process of its own and prints a JSON line: median milliseconds
-//! and examples a second, parameters, peak memory. Our step includes drawing the units and building the batch; the plain step builds it too.
-//! `--device vulkan` needs `--features wgpu`. `cargo xtask peers train` runs both on one core.
+//! The five workloads are those of the peers' `bench_train.py`. Each case runs in a process of its own and prints a JSON line: medians of wall and CPU
+//! milliseconds a step, examples a second, parameters, peak memory. Our step includes drawing the units and building the batch; the plain step
+//! builds it too. `--batch N` takes another number of units, `--physical N` so many of them at a time, `--seconds S` repetitions of another length.
+//! `--device vulkan` needs `--features wgpu`. `cargo xtask peers train` runs both on one core. What was measured: benches/README.md.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
 use burn::module::Module;
@@ -15,24 +16,39 @@ use reticent_train::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAtten
 use reticent_train::nn::conv::{Conv2d, Conv2dConfig};
 use reticent_train::nn::pool::MaxPool2dConfig;
 use reticent_train::{
-    Binding, ChargedElsewhere, Examples, NotPrivateSeed, Permitted, PrivacyPlan, RunKey, Sampling, Trainer, UnitBatch, cross_entropy, nn,
+    Binding, ChargedElsewhere, Examples, NotPrivateSeed, Performance, Permitted, PrivacyPlan, RunKey, Sampling, Trainer, UnitBatch,
+    cross_entropy, nn,
 };
 use std::num::NonZeroUsize;
 use std::time::Instant;
+
+/// As the program's: Linux's own gives large blocks back to the system after every use, and takes them anew page by page.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const WORKS: [&str; 5] = ["mlp", "cnn", "tfm", "logreg", "lstm"];
 const LENGTH: usize = 64;
 const SYMBOLS: usize = 256;
 const REPEATS: usize = 7;
-/// Seconds of one repetition.
-const REPETITION: f64 = 0.6;
+
+/// How a case is run.
+struct How {
+    dp: bool,
+    /// Units at a time.
+    physical: Option<NonZeroUsize>,
+    /// Of one repetition.
+    seconds: f64,
+}
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let option = |name: &str| words.iter().position(|word| word == name).and_then(|at| words.get(at + 1)).map(String::as_str);
     let device = device(option("--device").unwrap_or("cpu"));
     if let (Some(work), Some(mode)) = (option("--work"), option("--mode")) {
-        return run(work, mode == "dp", option("--batch").and_then(|b| b.parse().ok()), &device);
+        let number = |name| option(name).and_then(|value| value.parse().ok());
+        let seconds = option("--seconds").and_then(|s| s.parse().ok()).unwrap_or(0.6);
+        let how = How { dp: mode == "dp", physical: number("--physical").and_then(NonZeroUsize::new), seconds };
+        return run(work, number("--batch"), &how, &device);
     }
     let works = option("--work").map_or(WORKS.to_vec(), |work| vec![work]);
     for (work, mode) in works.into_iter().flat_map(|work| [(work, "nonpriv"), (work, "dp")]) {
@@ -51,18 +67,18 @@ fn device(name: &str) -> Device {
     }
 }
 
-fn run(work: &str, dp: bool, batch: Option<usize>, device: &Device) {
+fn run(work: &str, batch: Option<usize>, how: &How, device: &Device) {
     let on = device.clone().autodiff();
     let linear = |inputs, outputs| nn::LinearConfig::new(inputs, outputs).init(&on);
     let floats = |batch: usize, shape: [usize; 3], classes| Rows::floats(batch, shape, classes);
     match work {
         "mlp" => {
             let model = Mlp { layers: vec![linear(784, 256), linear(256, 256), linear(256, 10)] };
-            measure(work, model, floats(batch.unwrap_or(256), [1, 1, 784], 10), Mlp::losses, dp, device);
+            measure(work, model, floats(batch.unwrap_or(256), [1, 1, 784], 10), Mlp::losses, how, device);
         }
         "logreg" => {
             let model = Mlp { layers: vec![linear(104, 2)] };
-            measure(work, model, floats(batch.unwrap_or(1024), [1, 1, 104], 2), Mlp::losses, dp, device);
+            measure(work, model, floats(batch.unwrap_or(1024), [1, 1, 104], 2), Mlp::losses, how, device);
         }
         "cnn" => {
             let padding = nn::PaddingConfig2d::Explicit(3, 3, 3, 3);
@@ -72,7 +88,7 @@ fn run(work: &str, dp: bool, batch: Option<usize>, device: &Device) {
                 hidden: linear(512, 32),
                 out: linear(32, 10),
             };
-            measure(work, model, floats(batch.unwrap_or(256), [1, 28, 28], 10), Cnn::losses, dp, device);
+            measure(work, model, floats(batch.unwrap_or(256), [1, 28, 28], 10), Cnn::losses, how, device);
         }
         "tfm" => {
             let embedding = |count| nn::EmbeddingConfig::new(count, 128).init(&on);
@@ -90,7 +106,7 @@ fn run(work: &str, dp: bool, batch: Option<usize>, device: &Device) {
                 norm: nn::LayerNormConfig::new(128).init(&on),
                 out: linear(128, SYMBOLS),
             };
-            measure(work, model, Rows::symbols(batch.unwrap_or(32), true), Transformer::losses, dp, device);
+            measure(work, model, Rows::symbols(batch.unwrap_or(32), true), Transformer::losses, how, device);
         }
         "lstm" => {
             let model = Lstm {
@@ -98,15 +114,15 @@ fn run(work: &str, dp: bool, batch: Option<usize>, device: &Device) {
                 lstm: nn::LstmConfig::new(64, 128, true).init(&on),
                 out: linear(128, 2),
             };
-            measure(work, model, Rows::symbols(batch.unwrap_or(64), false), Lstm::losses, dp, device);
+            measure(work, model, Rows::symbols(batch.unwrap_or(64), false), Lstm::losses, how, device);
         }
         other => panic!("no workload {other:?}: one of {WORKS:?}"),
     }
 }
 
-fn measure<M: Module>(work: &str, model: M, rows: Rows, losses: fn(&M, &Drawn) -> Tensor<1>, dp: bool, device: &Device) {
+fn measure<M: Module>(work: &str, model: M, rows: Rows, losses: fn(&M, &Drawn) -> Tensor<1>, how: &How, device: &Device) {
     let (params, batch) = (model.num_params(), rows.units());
-    let times = if dp {
+    let (times, cpu) = if how.dp {
         let one = SamplingRate::new(1.0).expect("in range");
         let plan = PrivacyPlan::new(
             "row",
@@ -120,24 +136,26 @@ fn measure<M: Module>(work: &str, model: M, rows: Rows, losses: fn(&M, &Drawn) -
         let binding = Binding { plan: plan.digest(), permit: String::new(), data: String::new(), machine: String::new() };
         let secret = (RunKey::from_bytes([7; 32]), binding);
         let optimizer = (SgdConfig::new().init(), 0.05);
-        let mut trainer = Trainer::new(plan, model, optimizer, rows, losses, secret, ChargedElsewhere).expect("the plan is sound");
-        time(device, || {
+        let trainer = Trainer::new(plan, model, optimizer, rows, losses, secret, ChargedElsewhere).expect("the plan is sound");
+        let mut trainer = trainer.with_performance(Performance { physical_batch: how.physical, ..Performance::default() });
+        time(how, device, || {
             trainer.step().expect("the model is recorded").expect("steps are left");
         })
     } else {
         let (mut model, mut optimizer) = (Some(model), SgdConfig::new().init());
         let all: Vec<usize> = (0..batch).collect();
-        time(device, || {
+        time(how, device, || {
             let drawn = rows.batch(&all, device).expect("there are rows");
             let current = model.take().expect("put back below");
             let gradients = GradientsParams::from_grads(losses(&current, &drawn).mean().backward(), &current);
             model = Some(optimizer.step(0.05, current, gradients));
         })
     };
-    let (median, mode) = (times[REPEATS / 2], if dp { "dp" } else { "nonpriv" });
+    let (median, mode) = (times[REPEATS / 2], if how.dp { "dp" } else { "nonpriv" });
     println!(
-        "{{\"bench\":\"train\",\"work\":\"{work}\",\"mode\":\"{mode}\",\"batch\":{batch},\"params\":{params},\"ms_step\":{:.4},\"ms_min\":{:.4},\"ms_max\":{:.4},\"samples_s\":{:.1},\"reps\":{REPEATS},\"peak_rss_mb\":{},\"device_mb\":{}}}",
+        "{{\"bench\":\"train\",\"work\":\"{work}\",\"mode\":\"{mode}\",\"batch\":{batch},\"params\":{params},\"ms_step\":{:.4},\"cpu_ms\":{:.4},\"ms_min\":{:.4},\"ms_max\":{:.4},\"samples_s\":{:.1},\"reps\":{REPEATS},\"peak_rss_mb\":{},\"device_mb\":{}}}",
         median * 1e3,
+        cpu[REPEATS / 2] * 1e3,
         times[0] * 1e3,
         times[REPEATS - 1] * 1e3,
         batch as f64 / median,
@@ -146,27 +164,36 @@ fn measure<M: Module>(work: &str, model: M, rows: Rows, losses: fn(&M, &Drawn) -
     );
 }
 
-/// Seconds a step in each repetition, rising.
-fn time(device: &Device, mut step: impl FnMut()) -> Vec<f64> {
+/// Wall and CPU seconds a step in each repetition, each rising.
+fn time(how: &How, device: &Device, mut step: impl FnMut()) -> (Vec<f64>, Vec<f64>) {
     let wait = || device.sync().expect("the device answers");
     for _ in 0..3 {
         step();
     }
     wait();
-    let started = Instant::now();
+    let (started, used) = (Instant::now(), cpu_seconds());
     step();
     wait();
-    let count = (REPETITION / started.elapsed().as_secs_f64()).max(1.0) as u64;
-    let mut times: Vec<f64> = (0..REPEATS)
+    let one = if used > 0.0 { cpu_seconds() - used } else { started.elapsed().as_secs_f64() };
+    let count = (how.seconds / one.max(1e-5)).max(1.0) as u64;
+    let (mut times, mut cpu): (Vec<f64>, Vec<f64>) = (0..REPEATS)
         .map(|_| {
-            let started = Instant::now();
+            let (started, used) = (Instant::now(), cpu_seconds());
             (0..count).for_each(|_| step());
             wait();
-            started.elapsed().as_secs_f64() / count as f64
+            (started.elapsed().as_secs_f64() / count as f64, (cpu_seconds() - used) / count as f64)
         })
-        .collect();
+        .unzip();
     times.sort_by(f64::total_cmp);
-    times
+    cpu.sort_by(f64::total_cmp);
+    (times, cpu)
+}
+
+/// What all threads of this process have used, as Linux says, in nanoseconds; elsewhere 0. The machine may be shared: wall time counts others.
+fn cpu_seconds() -> f64 {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return 0.0 };
+    let used = |path: std::path::PathBuf| std::fs::read_to_string(path).ok()?.split_whitespace().next()?.parse::<f64>().ok();
+    threads.flatten().filter_map(|thread| used(thread.path().join("schedstat"))).sum::<f64>() * 1e-9
 }
 
 /// Linux says; elsewhere 0.
@@ -236,7 +263,9 @@ impl Examples for Rows {
 
 fn gather<T: Copy>(values: &[T], chosen: &[usize], units: usize) -> Vec<T> {
     let each = values.len() / units;
-    chosen.iter().flat_map(|&unit| &values[unit * each..(unit + 1) * each]).copied().collect()
+    let mut rows = Vec::with_capacity(chosen.len() * each);
+    chosen.iter().for_each(|&unit| rows.extend_from_slice(&values[unit * each..(unit + 1) * each]));
+    rows
 }
 
 impl UnitBatch for Drawn {
@@ -317,7 +346,7 @@ impl Transformer {
         for block in &self.blocks {
             let input = MhaInput::self_attn(block.before.forward(x.clone())).mask_attn(mask.clone());
             x = x + block.attention.forward(input).context;
-            x = x.clone() + block.down.forward(activation::gelu(block.up.forward(block.between.forward(x))));
+            x = x.clone() + block.down.forward(nn::gelu(block.up.forward(block.between.forward(x))));
         }
         let logits = self.out.forward(self.norm.forward(x)).reshape([units * length, SYMBOLS]);
         cross_entropy(logits, drawn.labels.clone()).reshape([units, length]).mean_dim(1).reshape([units])

@@ -76,6 +76,8 @@ mod fine_tune;
 mod fit;
 mod gradient;
 mod individual;
+mod instructions;
+mod kernel;
 mod ledger;
 mod loss;
 mod machine;

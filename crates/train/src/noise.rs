@@ -35,8 +35,13 @@ impl RunKey {
         Self(self.0.clone())
     }
 
-    /// The ChaCha20 stream for one purpose: `HKDF-SHA-256(key, binding ‖ label ‖ step ‖ parameter)`, so that no two draws share a stream.
+    /// The ChaCha20 stream for one purpose.
     pub(crate) fn stream(&self, binding: &Binding, label: &str, step: u64, parameter: &str) -> ChaCha20Rng {
+        ChaCha20Rng::from_seed(*self.seed(binding, label, step, parameter))
+    }
+
+    /// The seed for one purpose: `HKDF-SHA-256(key, binding ‖ label ‖ step ‖ parameter)`, so that no two draws share a stream.
+    pub(crate) fn seed(&self, binding: &Binding, label: &str, step: u64, parameter: &str) -> Zeroizing<[u8; 32]> {
         let bound = [&binding.plan, &binding.permit, &binding.data, &binding.machine].map(String::as_str);
         let bound = if sabotage::is(Bug::ResumedStreamReused) { [""; 4] } else { bound };
         let step = if label == "noise" && sabotage::is(Bug::ReusedNoise) { 0 } else { step };
@@ -48,7 +53,7 @@ impl RunKey {
         info.extend(step.to_le_bytes());
         let mut seed = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, &*self.0).expand(&info, &mut *seed).expect("32 bytes are within HKDF's output");
-        ChaCha20Rng::from_seed(*seed)
+        seed
     }
 }
 

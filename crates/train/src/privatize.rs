@@ -103,8 +103,7 @@ fn add(plan: &PrivacyPlan, source: &Source<'_>, step: u64, scale: &Scale, mut pa
     match plan.noise {
         Noise::Gaussian => {
             for (name, part) in parts {
-                let z = source.independent(step, name, part.len());
-                part.iter_mut().zip(z).for_each(|(value, z)| *value += std * z);
+                source.independent(step, name).add(std, part);
             }
         }
         Noise::Tree => {

@@ -5,6 +5,7 @@
 //! `‖G_u‖² = Σ_{t,s} (a_t·a_s)(g_t·g_s)` (Goodfellow 2015, arXiv:1510.01799; Li et al. 2022, arXiv:2110.05679), and of a parameter that
 //! is used several times, `⟨G_u, G'_u⟩ = Σ_{t,s} (a_t·a'_s)(g_t·g'_s)` gives the cross terms.
 
+use super::one_use::OneUse;
 use burn::module::ParamId;
 use burn::tensor::{Bool, DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
@@ -26,6 +27,8 @@ pub(crate) enum Form {
     },
     /// The gradient itself, `[batch, parameter]`.
     Whole(Tensor<2>),
+    /// Its terms, `[batch, positions, parameter]`.
+    Sum(Tensor<3>),
 }
 
 /// The factor along the first dimension of a parameter.
@@ -43,6 +46,7 @@ impl Form {
             Self::Outer { rows: Rows::Dense(rows), .. } => rows.dims()[0],
             Self::Outer { rows: Rows::Ids(ids, _), .. } => ids.dims()[0],
             Self::Whole(t) => t.dims()[0],
+            Self::Sum(t) => t.dims()[0],
         }
     }
 }
@@ -55,8 +59,7 @@ impl Contribution {
 
     /// `Σ_t g_t` for `g` `[batch, positions, width]`.
     pub(crate) fn sum(parameter: ParamId, g: Tensor<3>) -> Self {
-        let [batch, _, width] = g.dims();
-        Self { parameter, form: Form::Whole(g.sum_dim(1).reshape([batch, width])) }
+        Self { parameter, form: Form::Sum(g) }
     }
 }
 
@@ -66,9 +69,9 @@ pub(crate) struct Gathered {
     form: GatheredForm,
 }
 
-/// The two ways to a norm and a sum; the one that stores less is taken.
-#[expect(clippy::large_enum_variant, reason = "a few are alive at a time, each holding tensors far larger")]
+/// The ways to a norm and a sum: on slices where that can be, else by the factors or by each unit's own gradient, whichever stores less.
 enum GatheredForm {
+    OneUse(OneUse),
     /// From the factors alone.
     Ghost(Vec<(Rows, Tensor<4>)>),
     /// Each unit's own gradient, `[units, parameter]`.
@@ -151,10 +154,28 @@ impl Rows {
 impl Gathered {
     /// Puts all uses of a parameter of `parameter` values together.
     pub(crate) fn new(forms: Vec<Form>, units: usize, parameter: usize) -> Self {
+        if let [form] = &forms[..]
+            && let Some(one) = OneUse::new(form, units)
+        {
+            return Self { units, form: GatheredForm::OneUse(one) };
+        }
+        Self::of_tensors(forms, units, parameter)
+    }
+
+    /// The same on any device: what the kernels are tested against.
+    pub(super) fn of_tensors(forms: Vec<Form>, units: usize, parameter: usize) -> Self {
         let mut factors = vec![];
         let mut whole: Option<Tensor<2>> = None;
         for form in forms {
+            let form = match form {
+                Form::Sum(g) => {
+                    let [batch, _, width] = g.dims();
+                    Form::Whole(g.sum_dim(1).reshape([batch, width]))
+                }
+                other => other,
+            };
             match form {
+                Form::Sum(_) => unreachable!("summed above"),
                 Form::Outer { rows, cols } => factors.push((rows.by_unit(units), by_unit(cols, units))),
                 Form::Whole(t) => {
                     let [batch, width] = t.dims();
@@ -182,6 +203,7 @@ impl Gathered {
     /// The squared norm of each unit's part, never below the true one by more than the slack of a clip factor.
     pub(crate) fn squared_norms(&self) -> Vec<f64> {
         match &self.form {
+            GatheredForm::OneUse(one) => one.squared_norms(),
             GatheredForm::Instantiated(t) => read(t.clone().square().sum_dim(1)),
             GatheredForm::Ghost(factors) => {
                 let mut total: Option<Tensor<4>> = None;
@@ -218,6 +240,7 @@ impl Gathered {
     pub(crate) fn sum(self, factors: &[f64], parameter: usize) -> Vec<f64> {
         let units = self.units;
         match self.form {
+            GatheredForm::OneUse(one) => one.sum(factors, parameter),
             GatheredForm::Instantiated(t) => {
                 let (device, dtype) = (t.device(), t.dtype());
                 let t = match dropped(factors, &device) {

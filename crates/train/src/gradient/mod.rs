@@ -7,6 +7,8 @@
 //! and what trains a model with layers of its own.
 
 mod contribution;
+mod one_use;
+mod outer;
 mod parameters;
 
 pub(crate) use contribution::{Contribution, Form, Rows, read};
@@ -71,7 +73,11 @@ impl ClippedSum {
         assert_eq!(self.values.len(), other.values.len(), "both sums are of one model");
         for ((of, sum), (with, more)) in self.values.iter_mut().zip(other.values) {
             assert_eq!(of.id, with.id, "both sums are of one model");
-            sum.iter_mut().zip(more).for_each(|(s, m)| *s += m);
+            match self.norms.is_empty() {
+                // Over nobody it is zero.
+                true => *sum = more,
+                false => sum.iter_mut().zip(more).for_each(|(s, m)| *s += m),
+            }
         }
         self.norms.extend(other.norms);
         self.within += other.within;

@@ -1,5 +1,6 @@
 //! Multi-head attention.
 
+use super::attention_kernel::{self, Masks};
 use super::{Linear, LinearConfig, RotaryEncoding};
 use burn::config::Config;
 use burn::module::Module;
@@ -156,7 +157,19 @@ impl MultiHeadAttention {
     /// The layer's output, `[batch, length, d_model]`, and its attention weights, `[batch, n_heads, length, other]`.
     #[must_use]
     pub fn forward(&self, input: MhaInput) -> MhaOutput {
-        self.attend(input, |t| t)
+        if self.quiet_softmax {
+            return self.attend(input, |t| t);
+        }
+        let MhaInput { query, key, value, mask_pad, mask_attn } = input;
+        let (query, key, value) = (self.query.forward(query), self.key.forward(key), self.value.forward(value));
+        let masks = Masks { min_float: self.min_float as f32, pad: mask_pad, hidden: mask_attn };
+        if let Some(weights) = attention_kernel::weights(&query, &key, self.n_heads, &masks) {
+            let weights = self.dropout.forward(weights);
+            if let Some(context) = attention_kernel::mix(&weights, &value) {
+                return MhaOutput { weights, context: self.output.forward(context) };
+            }
+        }
+        self.attend_to([query, key, value].map(|t| self.by_heads(t)), masks.pad, masks.hidden)
     }
 
     /// As [`forward`](Self::forward), with queries and keys turned by their positions (Su et al. 2021, arXiv:2104.09864).
@@ -186,20 +199,24 @@ impl MultiHeadAttention {
     }
 
     fn attend(&self, input: MhaInput, turned: impl Fn(Tensor<4>) -> Tensor<4>) -> MhaOutput {
-        let [batch, length, d_model] = input.query.dims();
-        let query = turned(self.heads(input.query, &self.query));
-        let key = turned(self.heads(input.key, &self.key));
-        let value = self.heads(input.value, &self.value);
+        let query = turned(self.by_heads(self.query.forward(input.query)));
+        let key = turned(self.by_heads(self.key.forward(input.key)));
+        let value = self.by_heads(self.value.forward(input.value));
+        self.attend_to([query, key, value], input.mask_pad, input.mask_attn)
+    }
+
+    fn attend_to(&self, [query, key, value]: [Tensor<4>; 3], pad: Option<Tensor<2, Bool>>, hidden: Option<Tensor<3, Bool>>) -> MhaOutput {
+        let [batch, _, length, _] = query.dims();
         let scores = query.matmul(key.transpose()).div_scalar((self.d_k as f32).sqrt());
-        let weights = self.weights(scores, input.mask_pad, input.mask_attn);
-        let context = weights.clone().matmul(value).swap_dims(1, 2).reshape([batch, length, d_model]);
+        let weights = self.weights(scores, pad, hidden);
+        let context = weights.clone().matmul(value).swap_dims(1, 2).reshape([batch, length, self.d_model]);
         MhaOutput { weights, context: self.output.forward(context) }
     }
 
     /// `[batch, n_heads, length, d_k]`.
-    fn heads(&self, x: Tensor<3>, linear: &Linear) -> Tensor<4> {
+    fn by_heads(&self, x: Tensor<3>) -> Tensor<4> {
         let [batch, length, _] = x.dims();
-        linear.forward(x).reshape([batch, length, self.n_heads, self.d_k]).swap_dims(1, 2)
+        x.reshape([batch, length, self.n_heads, self.d_k]).swap_dims(1, 2)
     }
 
     fn weights(&self, mut scores: Tensor<4>, pad: Option<Tensor<2, Bool>>, hidden: Option<Tensor<3, Bool>>) -> Tensor<4> {

@@ -6,10 +6,13 @@
 
 mod activations;
 pub mod attention;
+mod attention_kernel;
 pub mod conv;
 mod embedding;
+mod gelu;
 mod linear;
 mod norm;
+pub mod pool;
 mod recurrent;
 mod tanh;
 pub mod transformer;
@@ -17,6 +20,7 @@ mod without_parameters;
 
 pub use activations::{PRelu, PReluConfig, SwiGlu, SwiGluConfig};
 pub use embedding::{Embedding, EmbeddingConfig};
+pub use gelu::gelu;
 pub use linear::{Linear, LinearConfig, linear, linear_transposed};
 pub use norm::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig, LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};
 pub use recurrent::{

@@ -1,7 +1,7 @@
 //! Transformer layers.
 
 use super::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
-use super::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use super::{LayerNorm, LayerNormConfig, Linear, LinearConfig, gelu};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::activation::{Activation, ActivationConfig};
@@ -74,7 +74,11 @@ impl PositionWiseFeedForward {
     /// The layer's output at each position, `[batch, .., d_model]` from the same.
     #[must_use]
     pub fn forward<const D: usize>(&self, input: Tensor<D>) -> Tensor<D> {
-        let x = self.activation.forward(self.linear_inner.forward(input));
+        let x = self.linear_inner.forward(input);
+        let x = match &self.activation {
+            Activation::Gelu(of) if !of.approximate => gelu(x),
+            other => other.forward(x),
+        };
         self.linear_outer.forward(self.dropout.forward(x))
     }
 }

@@ -4,13 +4,13 @@
 //! step as outside. What they draw is no part of any bound: it is neither counted as noise nor kept from anyone. Like Burn's they let an
 //! input that is not yet on a device with autodiff pass unchanged.
 
+pub use burn::nn::interpolate;
 pub use burn::nn::{
     CosineSimilarity, CosineSimilarityConfig, Dropout, DropoutConfig, Fold4d, Fold4dConfig, GaussianNoise, GaussianNoiseConfig, Identity,
     Initializer, LinearLayout, LocalResponseNorm, LocalResponseNormConfig, PaddingConfig1d, PaddingConfig2d, PaddingConfig3d,
     PairwiseDistance, PairwiseDistanceConfig, PixelShuffle, PixelShuffleConfig, PixelUnshuffle, PixelUnshuffleConfig, PositionalEncoding,
     PositionalEncodingConfig, RotaryEncoding, RotaryEncodingConfig, Unfold4d, Unfold4dConfig, generate_sinusoids,
 };
-pub use burn::nn::{interpolate, pool};
 
 pub use activation::{
     Celu, CeluConfig, Elu, EluConfig, GLU, Gelu, HardShrink, HardShrinkConfig, HardSigmoid, HardSigmoidConfig, LeakyRelu, LeakyReluConfig,

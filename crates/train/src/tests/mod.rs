@@ -193,3 +193,36 @@ fn check_std(values: &[f64], std: f64) {
 fn panics<T>(run: impl FnOnce() -> T) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()
 }
+
+/// Refuses a kernel whose output, or gradient of any input, is not that of the chain of tensor operations beside it: random inputs of these shapes
+/// within ±`range`, a random gradient, on a relative 1e-5 of the largest value.
+#[track_caller]
+pub(crate) fn same_as_chain<const N: usize, const D: usize, const E: usize>(
+    shapes: [[usize; D]; N],
+    range: f64,
+    kernel: impl Fn([burn::tensor::Tensor<D>; N]) -> burn::tensor::Tensor<E>,
+    chain: impl Fn([burn::tensor::Tensor<D>; N]) -> burn::tensor::Tensor<E>,
+) {
+    use burn::tensor::{Tensor, TensorData};
+    let mut rng = seeded(51);
+    let mut random = |count: usize, range: f64| (0..count).map(|_| rng.random_range(-range..range) as f32).collect::<Vec<f32>>();
+    let inputs = shapes.map(|shape| Tensor::<D>::from_data(TensorData::new(random(shape.iter().product(), range), shape), &Device::flex()));
+    let mut towards: Option<Tensor<E>> = None;
+    let mut run = |of: &dyn Fn([Tensor<D>; N]) -> Tensor<E>| {
+        let leaves = inputs.clone().map(|t| t.autodiff().require_grad());
+        let output = of(leaves.clone());
+        let towards = towards.get_or_insert_with(|| {
+            let shape = output.dims();
+            Tensor::from_data(TensorData::new(random(shape.iter().product(), 1.0), shape), &Device::flex())
+        });
+        let gradients = (output.clone() * towards.clone().autodiff()).sum().backward();
+        let of_inputs = leaves.iter().map(|leaf| leaf.grad(&gradients).map_or_else(Vec::new, crate::gradient::read));
+        std::iter::once(crate::gradient::read(output.inner())).chain(of_inputs).collect::<Vec<Vec<f64>>>()
+    };
+    let (found, expected) = (run(&kernel), run(&chain));
+    for (which, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let largest = expected.iter().fold(1e-3_f64, |m, x| m.max(x.abs()));
+        let off = difference(found, expected).iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+        assert!(off < 1e-5 * largest, "{which} (the output is 0) of {shapes:?}: {off:e} of {largest}");
+    }
+}

@@ -1,18 +1,16 @@
 //! Pitfalls of the step, by number, and harnesses H1 (replay), H2 (noise probe), H3 (isolation).
 
 use super::*;
+use crate::mechanism::normal::Normals;
 use crate::{Progress, fit_private, save_weights};
-use rand_distr::{Distribution, StandardNormal};
 use reticent_accounting::Event;
 use std::collections::HashMap;
 
-/// The standard normal draws of a step, in the model's order, straight from the streams.
+/// The standard normal draws of a step, in the model's order, straight from the seeds.
 fn draws(model: &Classifier, step: u64) -> Vec<f64> {
     let empty = sum_of(model, None, 1.0);
     let names = empty.values.iter().map(|(p, _)| (p.name.clone(), p.len));
-    names
-        .flat_map(|(name, len)| StandardNormal.sample_iter(key().stream(&binding(), "noise", step, &name)).take(len).collect::<Vec<f64>>())
-        .collect()
+    names.flat_map(|(name, len)| Normals::from_seed(key().seed(&binding(), "noise", step, &name)).take(len)).collect()
 }
 
 /// What the optimiser gets, in the model's order.

@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::patches::{Direction, Window, apply};
+use super::patches::{Direction, Window, apply, apply_kernel};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, PaddingConfig1d, PaddingConfig2d, PaddingConfig3d};
@@ -210,7 +210,9 @@ impl Conv2d {
         let (stride, dilation) = (self.stride, self.dilation);
         let window = Window { kernel: self.kernel_size, stride, dilation, padding, groups: self.groups };
         let options = ConvOptions::new_with_padding(stride, padding, dilation, self.groups);
-        apply(input, (&self.weight, self.bias.as_ref()), (Direction::Forwards, window), |x, w, b| conv2d(x, w, b, options))
+        let parameters = (&self.weight, self.bias.as_ref());
+        apply_kernel(&input, parameters, window)
+            .unwrap_or_else(|| apply(input, parameters, (Direction::Forwards, window), |x, w, b| conv2d(x, w, b, options)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Convolutions and transposed convolutions in one, two and three dimensions, as [`burn::nn::conv`].
 
 mod convolution;
+mod kernel;
 mod patches;
 mod transposed;
 

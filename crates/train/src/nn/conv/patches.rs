@@ -5,10 +5,40 @@
 //! `y[o, t·stride + k·dilation] += w[c, o, k] x[c, t]` with the output padded, so that `∂L/∂w = Σ_t x_t ⊗ patch_t(g)`: there the
 //! positions are the input's and the patches the output gradient's. Each holds for every group of channels on its own.
 
+use super::kernel::{self, Convolved};
 use crate::gradient::{Contribution, Form, Rows};
 use crate::tape;
 use burn::module::Param;
 use burn::tensor::{Slice, Tensor};
+
+/// A convolution in two dimensions by its kernel for processors, recorded if a step is recording; `None` where [`apply`] is needed.
+pub(super) fn apply_kernel(
+    input: &Tensor<4>,
+    (weight, bias): (&Param<Tensor<4>>, Option<&Param<Tensor<1>>>),
+    window: Window<2>,
+) -> Option<Tensor<4>> {
+    if !tape::is_recording() {
+        return Some(kernel::run(input, &weight.val(), bias.map(|b| b.val()).as_ref(), window, None)?.output);
+    }
+    let input = tape::tracked(input.clone());
+    let [batch, _, height, width] = input.dims();
+    let places = window.places(0, height)? * window.places(1, width)?;
+    let [filters, ..] = weight.dims();
+    let weight_id = tape::is_trainable(weight).then_some(weight.id);
+    let bias_id = bias.filter(|b| tape::is_trainable(b)).map(|b| b.id);
+    let tap = tape::leaf(None, [batch, filters * places], &input.device());
+    let (weight, bias) = (tape::constant(weight.val()), bias.map(|b| tape::constant(b.val())));
+    let Convolved { output, patches } = kernel::run(&input, &weight, bias.as_ref(), window, Some(&tap))?;
+    tape::attach(tap, move |gradient| {
+        let gradient: Tensor<3> = gradient.reshape([batch, filters, places]).swap_dims(1, 2);
+        let of_weight = weight_id.map(|parameter| {
+            let rows = Rows::Dense(gradient.clone().unsqueeze_dim(1));
+            Contribution { parameter, form: Form::Outer { rows, cols: patches } }
+        });
+        of_weight.into_iter().chain(bias_id.map(|id| Contribution::sum(id, gradient))).collect()
+    });
+    Some(output)
+}
 
 /// Which of the two maps a kernel stands for.
 #[derive(Clone, Copy)]
@@ -61,6 +91,13 @@ pub(super) struct Window<const S: usize> {
 }
 
 impl<const S: usize> Window<S> {
+    /// How many places the kernel has along an axis of this size; `None` where it does not fit.
+    pub(super) fn places(&self, axis: usize, size: usize) -> Option<usize> {
+        let reach = self.dilation[axis] * (self.kernel[axis] - 1) + 1;
+        let free = (size + self.padding[axis].0 + self.padding[axis].1).checked_sub(reach)?;
+        Some(free / self.stride[axis] + 1)
+    }
+
     /// In three dimensions, the first of them of size one where there are fewer.
     fn in_three(self) -> Window<3> {
         let Self { kernel, stride, dilation, padding, groups } = self;

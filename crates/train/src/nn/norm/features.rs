@@ -1,6 +1,6 @@
 //! Normalisation over the last dimension.
 
-use super::Affine;
+use super::{Affine, layer_norm_kernel};
 use crate::tape;
 use burn::config::Config;
 use burn::module::{Module, Param};
@@ -64,17 +64,24 @@ impl LayerNorm {
             }
         };
         if !tape::is_recording() {
-            return normalise(input, self.gamma.val(), self.beta.as_ref().map(|b| b.val()));
+            let (gamma, beta) = (self.gamma.val(), self.beta.as_ref().map(|b| b.val()));
+            let output = beta.as_ref().and_then(|beta| layer_norm_kernel::run(&input, &gamma, beta, epsilon, None));
+            return output.unwrap_or_else(|| normalise(input, gamma, beta));
         }
         let input = tape::tracked(input);
         let seen = tape::plain(input.clone());
-        let gamma = tape::constant(self.gamma.val());
+        let (gamma, beta) = (tape::constant(self.gamma.val()), self.beta.as_ref().map(|b| tape::constant(b.val())));
         let affine = Affine::of(Some(&self.gamma), self.beta.as_ref());
-        let output = normalise(input, gamma.clone(), self.beta.as_ref().map(|b| tape::constant(b.val())));
-        tape::watch(output, move |gradient| {
-            let ones = tape::plain(gamma).ones_like();
-            affine.contributions(by_position(gradient, shape), || by_position(normalise(seen, ones, None), shape))
-        })
+        let ones = tape::plain(gamma.clone()).ones_like();
+        let normalised = move || by_position(normalise(seen, ones, None), shape);
+        let [batch, positions, width] = shape;
+        let tap = tape::leaf(None, [batch * positions, width], &input.device());
+        let output = beta.as_ref().and_then(|beta| layer_norm_kernel::run(&input, &gamma, beta, epsilon, Some(&tap)));
+        if let Some(output) = output {
+            tape::attach(tap, move |gradient| affine.contributions(gradient.reshape(shape), normalised));
+            return output;
+        }
+        tape::watch(normalise(input, gamma, beta), move |gradient| affine.contributions(by_position(gradient, shape), normalised))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod channels;
 mod features;
+mod layer_norm_kernel;
 
 pub use channels::{GroupNorm, GroupNormConfig, InstanceNorm, InstanceNormConfig};
 pub use features::{LayerNorm, LayerNormConfig, RmsNorm, RmsNormConfig};

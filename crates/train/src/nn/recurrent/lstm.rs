@@ -1,7 +1,8 @@
 //! Long short-term memory, in one direction and in both.
 
 use super::steps::{Reset, Steps, run};
-use super::{GateController, batch_first, clipped};
+use super::{GateController, batch_first, clipped, lstm_kernel};
+use crate::tape;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::activation::{Activation, ActivationConfig};
@@ -139,6 +140,10 @@ impl Lstm {
             gates.push(self.forget_gate.as_ref().expect("there is a forget gate where input_forget is false"));
         }
         let mut steps = Steps::new(&gates, input, Reset::Never);
+        if let Some(all) = self.all_at_once(&mut steps, &state, reverse) {
+            steps.finish();
+            return all;
+        }
         let (output, state) = run(time, reverse, state, |t, LstmState { cell, hidden }| {
             let (given, product) = steps.at(t, &hidden);
             let all = given + product;
@@ -152,6 +157,34 @@ impl Lstm {
         });
         steps.finish();
         (output, state)
+    }
+}
+
+impl Lstm {
+    /// All steps by one kernel, with the usual gates on the processor.
+    fn all_at_once(&self, steps: &mut Steps, state: &LstmState<2>, reverse: bool) -> Option<(Tensor<3>, LstmState<2>)> {
+        let usual = matches!(
+            (&self.gate_activation, &self.cell_activation, &self.hidden_activation),
+            (Activation::Sigmoid(_), Activation::Tanh(_), Activation::Tanh(_))
+        );
+        if !usual || self.input_forget || self.clip.is_some() {
+            return None;
+        }
+        let all = lstm_kernel::run(&steps.given, &steps.hidden_weight, [&state.hidden, &state.cell], reverse)?;
+        let [batch, slots, width] = all.dims();
+        let time = slots - 1;
+        let (output, cell) = (all.clone().narrow(1, 0, time), all.narrow(1, time, 1).reshape([batch, width]));
+        steps.took_all(|| {
+            let (seen, first) = (tape::plain(output.clone()), tape::plain(state.hidden.clone()).unsqueeze_dim(1));
+            match reverse {
+                _ if time == 1 => first,
+                false => Tensor::cat(vec![first, seen.narrow(1, 0, time - 1)], 1),
+                true => Tensor::cat(vec![seen.narrow(1, 1, time - 1), first], 1),
+            }
+        });
+        let last = if reverse { 0 } else { time - 1 };
+        let hidden = output.clone().narrow(1, last, 1).reshape([batch, width]);
+        Some((output, LstmState::new(cell, hidden)))
     }
 }
 

@@ -3,6 +3,7 @@
 mod gate;
 mod gru;
 mod lstm;
+mod lstm_kernel;
 mod rnn;
 mod steps;
 

@@ -22,9 +22,11 @@ pub(super) enum Reset {
 /// The gates at each step.
 pub(super) struct Steps {
     reset: Reset,
-    /// `[batch, gates · d_hidden]` of each step: everything that does not depend on the hidden state.
-    given: Vec<Tensor<2>>,
-    hidden_weight: Tensor<2>,
+    /// `[batch, time, gates · d_hidden]`: everything that does not depend on the hidden state.
+    pub(super) given: Tensor<3>,
+    /// The same by steps, where one at a time is asked for.
+    by_step: Option<Vec<Tensor<2>>>,
+    pub(super) hidden_weight: Tensor<2>,
     recorded: Option<Recorded>,
 }
 
@@ -36,6 +38,8 @@ struct Recorded {
     input: Tensor<3>,
     /// `[batch, d_hidden]` before each step.
     before: Vec<Option<Tensor<2>>>,
+    /// The same of all steps, `[batch, time, d_hidden]`, where they were taken at once.
+    all_before: Option<Tensor<3>>,
     /// The reset gate at each step.
     resets: Vec<Option<Tensor<2>>>,
 }
@@ -55,6 +59,7 @@ impl Steps {
                 gates: gates.iter().map(|g| GateUse::of(g)).collect(),
                 input: tape::plain(input),
                 before: vec![None; time],
+                all_before: None,
                 resets: vec![None; time],
             };
             (tape::tracked(flat).matmul(weight) + tap, Some(recorded))
@@ -67,7 +72,7 @@ impl Steps {
             (given, None)
         };
         let read = if reset == Reset::Before { &gates[..gates.len() - 1] } else { gates };
-        Self { reset, given: split(given.reshape([batch, time, width])), hidden_weight: hidden_weight(read), recorded }
+        Self { reset, given: given.reshape([batch, time, width]), by_step: None, hidden_weight: hidden_weight(read), recorded }
     }
 
     /// What the input alone gives at step `t`, and the product of the hidden state before it with the weights of all gates, or where the
@@ -76,7 +81,15 @@ impl Steps {
         if let Some(recorded) = &mut self.recorded {
             recorded.before[t] = Some(tape::plain(hidden.clone()));
         }
-        (self.given[t].clone(), hidden.clone().matmul(self.hidden_weight.clone()))
+        let by_step = self.by_step.get_or_insert_with(|| split(self.given.clone()));
+        (by_step[t].clone(), hidden.clone().matmul(self.hidden_weight.clone()))
+    }
+
+    /// Takes note of the hidden state before each step, `[batch, time, d_hidden]`, where all were taken at once.
+    pub(super) fn took_all(&mut self, before: impl FnOnce() -> Tensor<3>) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.all_before = Some(before());
+        }
     }
 
     /// Takes note of the reset gate at step `t`.
@@ -88,10 +101,10 @@ impl Steps {
 
     /// After the last step.
     pub(super) fn finish(self) {
-        let (reset, Some(Recorded { tap, gates, input, before, resets })) = (self.reset, self.recorded) else { return };
+        let (reset, Some(Recorded { tap, gates, input, before, all_before, resets })) = (self.reset, self.recorded) else { return };
         tape::attach(tap, move |gradient| {
             let [batch, time, _] = input.dims();
-            let before: Tensor<3> = stack(before);
+            let before: Tensor<3> = all_before.unwrap_or_else(|| stack(before));
             let d_hidden = before.dims()[2];
             let gradient: Tensor<3> = gradient.reshape([batch, time, gates.len() * d_hidden]);
             let of = |gate: usize| gradient.clone().narrow(2, gate * d_hidden, d_hidden);
