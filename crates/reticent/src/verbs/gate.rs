@@ -233,6 +233,8 @@ fn replay(common: &Common) -> Result<Answer, Failure> {
     let mut workspace = Workspace::read(&common.dir)?;
     let mut tables: BTreeMap<String, Option<DataVersion>> = BTreeMap::new();
     let (mut same, mut differing, mut gone) = (0_u64, vec![], 0_u64);
+    // A release is decided about those whom the training before it admitted.
+    let mut trained: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for stored in workspace.ledger.events("gate-decided")? {
         let Event::GateDecided { decision, known: Some(known), cap, .. } = stored.event else {
             gone += 1;
@@ -250,10 +252,18 @@ fn replay(common: &Common) -> Result<Answer, Failure> {
         let cap = cap.and_then(|c| NonZeroUsize::new(c as usize)).unwrap_or(NonZeroUsize::MAX);
         let (dataset, request) = (data.manifest.schema.dataset.clone(), &decision.request);
         let told = {
-            let table = data.table.capped(cap);
+            let mut table = data.table.capped(cap);
+            if request.use_ == Use::Release
+                && let Some(units) = trained.get(&(version.clone(), request.purpose.clone()))
+            {
+                table = table.filter(|id| units.contains(&id.to_string()));
+            }
             RowFacts::of(&mut workspace, &table, &data.manifest.imported_at, &request.purpose, request.at)?
         };
-        let again = workspace.ledger.replay(&decision, &Question { known: Some(known), ..told.question(&dataset, request) })?.0;
+        let (again, permit) = workspace.ledger.replay(&decision, &Question { known: Some(known), ..told.question(&dataset, request) })?;
+        if let (Use::Training, Some(units)) = (request.use_, permit.as_ref().and_then(|p| p.allowed_units())) {
+            trained.insert((version.clone(), request.purpose.clone()), units.iter().cloned().collect());
+        }
         if again == decision {
             same += 1;
         } else {

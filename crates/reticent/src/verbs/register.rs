@@ -360,7 +360,7 @@ fn model(
     };
     let run: ForeignRun =
         serde_json::from_value(value).map_err(|e| Failure::usage(format!("the run: {e}")).hint("see `reticent register model --help`"))?;
-    let (epsilon, accountant) = run.epsilon_recomputed()?;
+    let (epsilon, accountant) = run.epsilon_recomputed().map_err(|e| Failure::usage(format!("the run: {e}")))?;
     let weights = std::fs::read(file).map_err(|e| disk::io("read", file, &e))?;
     let number = 1 + workspace
         .ledger

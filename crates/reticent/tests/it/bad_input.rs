@@ -208,7 +208,7 @@ fn an_unknown_purpose_and_other_errors_in_consents() {
     exit 2
     error: the file of events has wrong lines; nothing was imported
     line 2: `purpose` is none of the purposes in reticent.toml
-    line 3: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected
+    line 3: `state` is none of given, refused, withdrawn, restricted, unrestricted, objected, renewed, expired, invalidated, revoked, requested, request-deferred, unknown, informed, uninformed, overridden, opted-out, opted-in, limited, unlimited
     line 3: `at` is no date and no RFC 3339 time
     line 3: `art6` is no letter from a to f
     line 3: `art9` is no letter from a to j
@@ -267,10 +267,17 @@ fn a_file_without_a_header_is_not_repeated() {
 #[track_caller]
 fn refused_by_the_gate(workspace: &Workspace, args: &[&str]) -> String {
     let before = workspace.files();
-    let events = workspace.events();
+    let counted = || {
+        let mut ledger = reticent_govern::Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+        let mut count = |kind| ledger.events(kind).unwrap().len() as u64;
+        (count("gate-decided"), count("policy-recorded"))
+    };
+    let (events, (decisions, policies)) = (workspace.events(), counted());
     let run = workspace.run(args);
     assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
-    assert_eq!(workspace.events(), events + 1, "the decision is on record");
+    let after = counted();
+    assert_eq!(after.0, decisions + 1, "the decision is on record");
+    assert_eq!(workspace.events(), events + 1 + (after.1 - policies), "and nothing else but its policy, where that is new");
     let kept = |name: &&String| !name.starts_with(".reticent/log/") && *name != ".reticent/ledger.db" && *name != "reticent.checkpoint";
     let after = workspace.files();
     for name in before.keys().filter(kept) {
@@ -369,7 +376,7 @@ fn a_malformed_config_is_told_all_at_once() {
     reticent.toml:2:8: mode: cannot be "realease"
       hint: did you mean "release"?
     reticent.toml:3:1: colour: is not a known key
-      hint: known here are `controller`, `data`, `mode`, `models`, `purposes`, `statement` and `version`
+      hint: known here are `controller`, `data`, `mode`, `models`, `purposes`, `registers`, `statement` and `version`
     reticent.toml:15:13: purposes.care.retention: is not a period
       hint: write "P3Y" for three years, "P90D" for ninety days
     reticent.toml:31:7: data.visits.columns.age: needs finite bounds with min < max
@@ -434,7 +441,7 @@ fn an_unknown_reason() {
     let run = Workspace::at(Stage::Consented).run(&["train", "--exclude", "because"]);
     assert_eq!(run.code, Some(2));
     assert_snapshot!(run.stderr, @"
-    error: invalid value 'because' for '--exclude <REASON>': no such reason; one of no-record, withdrawn, refused, future-dated, expired, expired-notice, other-basis, restricted, objected, no-art9-condition
+    error: invalid value 'because' for '--exclude <REASON>': no such reason; one of no-record, withdrawn, refused, future-dated, expired, expired-notice, other-basis, restricted, objected, no-art9-condition, invalidated, revoked, not-answered, unknown-state, uninformed, basis-swapped, purpose-added-later, not-compatible, child-without-guardian, age-unknown, opted-out, limited
 
     For more information, try '--help'.
     ");

@@ -114,7 +114,7 @@ fn a_ledger_behind_its_checkpoint_is_refused_by_every_verb() {
         assert_eq!(run.code, Some(3), "{args:?} {}{}", run.stdout, run.stderr);
         insta::allow_duplicates! { assert_snapshot!(run.refusal(), @"
         exit 3
-        error: the ledger is behind its checkpoint: it holds 116 events where 122 were signed
+        error: the ledger is behind its checkpoint: it holds 116 events where 124 were signed
 
         hint: this looks like a restored backup, which would under-count the budget: bring back the newer .reticent/ledger.db
         "); }
@@ -174,7 +174,7 @@ fn garbage_in_place_of_the_ledger() {
 fn a_ledger_of_a_newer_program() {
     let workspace = Workspace::at(Stage::Trained);
     let mut bytes = fs::read(workspace.file(".reticent/ledger.db")).unwrap();
-    bytes[60..64].copy_from_slice(&3_u32.to_be_bytes());
+    bytes[60..64].copy_from_slice(&4_u32.to_be_bytes());
     fs::write(workspace.file(".reticent/ledger.db"), bytes).unwrap();
     let before = workspace.files();
     for args in READERS.iter().chain(&WRITERS) {
@@ -182,7 +182,7 @@ fn a_ledger_of_a_newer_program() {
         assert_eq!(run.code, Some(1), "{args:?}");
         insta::allow_duplicates! { assert_snapshot!(run.refusal(), @"
         exit 1
-        error: the ledger has format 3, this program knows up to 2
+        error: the ledger has format 4, this program knows up to 3
 
         hint: use the newer program for this workspace
         "); }

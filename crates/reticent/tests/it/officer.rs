@@ -278,7 +278,7 @@ fn a_model_from_elsewhere_is_carried_as_asserted() {
         ("{", "is not JSON"),
         (r#"{"library": "x", "library": "y"}"#, "holds a key twice"),
         (r#"{"library": "x"}"#, "missing field"),
-        (&run(3.0, "poisson").replace("1.1", "-1.1"), "noise"),
+        (&run(3.0, "poisson").replace("1.1", "-1.1"), "NoiseMultiplier"),
     ] {
         let refused = register(bad);
         assert!(refused.code == Some(2) && refused.stderr.contains(words), "{bad}: {}", refused.stderr);
