@@ -54,6 +54,7 @@ impl Ledger {
         let mut states = self.states(dataset, purpose, now, known)?;
         // A basis for the purpose that the rows were collected for, where reuse was found compatible and there is none for this one.
         for test in &compatible {
+            #[expect(clippy::iter_over_hash_type, reason = "each subject's own entry is touched, in whatever order")]
             for (subject, state) in self.states(dataset, &test.from, now, known)? {
                 let here = states.entry(subject).or_default();
                 if here.basis.is_none() {
