@@ -1,3 +1,5 @@
+//! The kernels against the definition, and what is summed against what was measured.
+
 use super::*;
 use crate::noise::NotPrivateSeed;
 use rand::RngExt;

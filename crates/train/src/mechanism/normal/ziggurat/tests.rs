@@ -1,3 +1,5 @@
+//! The strips against the density, and the exact comparison against the fast one.
+
 use super::*;
 
 /// The strips cover f: the last ends above 1, and not far above.
