@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn directions_are_orthonormal_and_dependent_ones_do_no_harm() {
-        let values: Vec<f32> = (0..40 * 5).map(|i| ((i * 37 % 101) as f32 - 50.0) * 10.0_f32.powi(-(i % 5) as i32 / 2)).collect();
+        let values: Vec<f32> = (0..40 * 5).map(|i| ((i * 37 % 101) as f32 - 50.0) * 10.0_f32.powi(-(i % 5) / 2)).collect();
         let q = orthonormal(Tensor::from_data(TensorData::new(values, [40, 5]), &Device::flex()));
         let gram = read(q.clone().transpose().matmul(q));
         for (at, v) in gram.iter().enumerate() {
