@@ -153,14 +153,14 @@ fn padding_is_left_out_where_no_unit_is_asked_for() {
     let model = random_model(&mut seeded(111), &[3, 4, 2]);
     let of = |batch: &Batch| {
         let loss = losses(&model, batch).sum();
-        let gradients = ordinary(&model, &loss.clone().backward(), &trainable(&model)).concat();
+        let gradients = ordinary(&model, &loss.backward(), &trainable(&model)).concat();
         (crate::gradient::read(loss.inner()).remove(0), gradients)
     };
     let (whole, before) = (of(&padded), padded.mask.dims()[0]);
     let alone = padded.without_padding();
     let after = alone.mask.dims()[0];
     let (loss, gradients) = of(&alone);
-    assert!(after < before && crate::gradient::read(alone.mask.clone()).iter().all(|&mask| mask == 1.0), "{after} of {before}");
+    assert!(after < before && crate::gradient::read(alone.mask).iter().all(|&mask| mask == 1.0), "{after} of {before}");
     assert!((loss - whole.0).abs() < 1e-5 * whole.0.abs());
     assert!(norm(&difference(&gradients, &whole.1)) < 1e-5 * norm(&gradients) && norm(&gradients) > 0.1);
 }
