@@ -60,12 +60,9 @@ pub enum Event {
         decision: Decision,
         /// Reasons that the controller chose to exclude for this request alone.
         chosen: Vec<reticent_proof::Reason>,
-        /// Number of the last event that was known: with it the decision can be made again to the same bytes.
+        /// What it was decided on beyond ledger and rows: with it the decision can be made again to the same bytes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        known: Option<i64>,
-        /// Rows of one unit that took part, where the data set was cut to so many.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cap: Option<u64>,
+        then: Option<Circumstances>,
     },
     /// A policy under which the gate decided, once for each: its digest stands in the decisions.
     PolicyRecorded {
@@ -305,6 +302,22 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+}
+
+/// What a decision was made on, beyond the ledger and the rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// Number of the last event that was known.
+    pub known: i64,
+    /// Rows of one unit that took part, where the data set was cut to so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<u64>,
+    /// Until when the rows could be used, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_until: Option<i64>,
+    /// Column that ages were read from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<String>,
 }
 
 /// A released model.

@@ -1,7 +1,7 @@
 //! What the gate knows when it is asked, now or as it was known then; and the decision again, from what is on record.
 
 use crate::basis::BasisKind;
-use crate::{Actor, Error, Event, Ledger};
+use crate::{Actor, Circumstances, Error, Event, Ledger};
 use reticent_proof::{Compatibility, Decision, Facts, LegitimateInterest, Permit, Policy, Request, UnitFacts, decide};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,8 +88,8 @@ impl Ledger {
         Ok(Facts { data_version: version.into(), assessment, events_known, legitimate_interest, compatible, keep_until, units })
     }
 
-    /// Records a decision, with its policy where that is new, so that it can be made again from the ledger and the rows. `known` is the number
-    /// of the last event that its facts took in ([`Ledger::last_seq`] before they were gathered).
+    /// Records a decision, with its policy where that is new, so that it can be made again from the ledger and the rows. `then.known` is the
+    /// number of the last event that its facts took in ([`Ledger::last_seq`] before they were gathered).
     ///
     /// # Errors
     /// [`Error::Clock`], [`Error::Database`].
@@ -99,10 +99,9 @@ impl Ledger {
         policy: &Policy,
         decision: &Decision,
         chosen: &BTreeSet<reticent_proof::Reason>,
-        cap: Option<u64>,
-        known: i64,
+        then: &Circumstances,
     ) -> Result<i64, Error> {
-        self.write(|ledger| ledger.record_decision_within(actor, policy, decision, chosen, cap, known))
+        self.write(|ledger| ledger.record_decision_within(actor, policy, decision, chosen, then))
     }
 
     pub(crate) fn record_decision_within(
@@ -111,14 +110,13 @@ impl Ledger {
         policy: &Policy,
         decision: &Decision,
         chosen: &BTreeSet<reticent_proof::Reason>,
-        cap: Option<u64>,
-        known: i64,
+        then: &Circumstances,
     ) -> Result<i64, Error> {
         if self.policy(&decision.policy_digest)?.is_none() {
             self.append_within(actor, &Event::PolicyRecorded { digest: decision.policy_digest.clone(), policy: policy.clone() })?;
         }
         let chosen = chosen.iter().copied().collect();
-        self.append_within(actor, &Event::GateDecided { decision: decision.clone(), chosen, known: Some(known), cap })
+        self.append_within(actor, &Event::GateDecided { decision: decision.clone(), chosen, then: Some(then.clone()) })
     }
 
     /// The policy of this digest, where a decision was made under it.

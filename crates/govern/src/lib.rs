@@ -33,7 +33,7 @@ pub use basis::{
 pub use budget::{Budget, Reservation, ReservationState, RunRequest};
 pub use erase::Erased;
 pub use error::Error;
-pub use event::{Actor, Event, Release, StoredEvent};
+pub use event::{Actor, Circumstances, Event, Release, StoredEvent};
 pub use gate::Question;
 pub use interest::InterestAssessment;
 pub use law::{OPT_IN_AGE, age_of_consent};

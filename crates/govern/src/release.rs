@@ -2,7 +2,7 @@
 
 use crate::budget::ReservationState;
 use crate::gate::Question;
-use crate::{Actor, Error, Event, GroundThen, Ledger, Release};
+use crate::{Actor, Circumstances, Error, Event, GroundThen, Ledger, Release};
 use reticent_proof::{Decision, Policy, Request, decide};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub struct Look<'a> {
     pub keep_until: Option<i64>,
     /// Rows of one unit that took part.
     pub cap: Option<u64>,
+    /// Column that ages were read from.
+    pub age: Option<&'a str>,
 }
 
 /// What came of a release.
@@ -46,14 +48,15 @@ impl Ledger {
     ) -> Result<Outcome, Error> {
         self.write(|ledger| {
             let mut members: BTreeMap<GroundThen, Vec<String>> = BTreeMap::new();
-            if let Some(Look { policy, request, ages, keep_until, cap }) = gate {
+            if let Some(Look { policy, request, ages, keep_until, cap, age }) = gate {
                 // Whoever took part must still be allowed to: nobody may be left out now, the model has learned from all of them.
                 let strict = Policy { exclude: [].into(), ..policy.clone() };
                 let known = ledger.last_seq()?;
                 let asked = Question::new(dataset, &request.data_version, &request.purpose, trained, request.at);
                 let facts = ledger.facts(&Question { ages, keep_until, known: Some(known), ..asked })?;
                 let (decision, permit) = decide(&strict, &facts, request);
-                ledger.record_decision_within(actor, &strict, &decision, &BTreeSet::new(), cap, known)?;
+                let then = Circumstances { known, cap, keep_until, age: age.map(str::to_owned) };
+                ledger.record_decision_within(actor, &strict, &decision, &BTreeSet::new(), &then)?;
                 if permit.is_none() {
                     ledger.advance(&release.run, &[ReservationState::Drawing], ReservationState::Abandoned, "its release")?;
                     ledger.append_within(actor, &Event::ReleaseBlocked { run: release.run.clone(), decision: decision.clone() })?;

@@ -48,6 +48,27 @@ fn versions(workspace: &mut Workspace, dataset: &str) -> Result<Vec<(String, Str
     Ok(all.into_iter().map(|(_, version, rows_digest)| (version, rows_digest)).collect())
 }
 
+/// Since when the rows of a version are held, seconds since 1970: by the ledger, and for a version without somebody, since they came in.
+pub(crate) fn held_since(workspace: &mut Workspace, version: &str) -> Result<Option<i64>, Failure> {
+    let mut came_from = BTreeMap::new();
+    for stored in workspace.ledger.events("data-reduced")? {
+        if let Event::DataReduced { version, from, .. } = stored.event {
+            came_from.insert(version, from);
+        }
+    }
+    // A chain is never longer than its links.
+    let mut first = version;
+    for _ in 0..came_from.len() {
+        first = came_from.get(first).map_or(first, String::as_str);
+    }
+    Ok(workspace.ledger.events("data-imported")?.into_iter().find_map(|stored| match &stored.event {
+        Event::DataImported { version, .. } if version == first => {
+            stored.at.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+        }
+        _ => None,
+    }))
+}
+
 /// The name of the next version.
 pub(crate) fn next_version(workspace: &mut Workspace, dataset: &str) -> Result<String, Failure> {
     Ok(format!("{dataset}/v{}", versions(workspace, dataset)?.len() + 1))

@@ -7,14 +7,14 @@ pub(crate) use exclusion::GroupExclusion;
 pub(crate) use words::{date, lines, masked, refusal, words};
 
 use crate::config::{Config, Model};
-use crate::data_version::{DataVersion, units};
+use crate::data_version::{DataVersion, held_since, units};
 use crate::failure::Failure;
 use crate::output::say;
 use crate::privacy;
 use crate::verbs::train::ModelManifest;
 use crate::workspace::Workspace;
 use reticent_data::{Feature, PermittedTable, Table};
-use reticent_govern::{Entry, Event, OPT_IN_AGE, Question, age_of_consent, until};
+use reticent_govern::{Circumstances, Entry, Event, OPT_IN_AGE, Question, age_of_consent, until};
 use reticent_proof::{Count, Decision, Ground, Permit, Policy, Reason, Request, Use, decide};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,19 +78,28 @@ fn midnight(date: &str) -> Option<i64> {
 pub(crate) struct RowFacts {
     pub(crate) rows: BTreeMap<String, u64>,
     pub(crate) ages: BTreeMap<String, u8>,
+    /// The column they are from.
+    pub(crate) age: Option<String>,
     pub(crate) keep_until: Option<i64>,
 }
 
 impl RowFacts {
-    /// Of a table of a version that was imported at a moment, for a purpose.
-    pub(crate) fn of(workspace: &mut Workspace, table: &Table, imported_at: &str, purpose: &str, now: i64) -> Result<Self, Failure> {
-        let imported = imported_at.parse::<jiff::Timestamp>().map_or(now, jiff::Timestamp::as_second);
+    /// Of rows of a version, for a purpose. Ages are read from all rows: a cap must not hide the one that says it.
+    pub(crate) fn of(workspace: &mut Workspace, table: &Table, whole: &DataVersion, purpose: &str, now: i64) -> Result<Self, Failure> {
+        let imported = held_since(workspace, &whole.manifest.version)?.unwrap_or(now);
         let declared = workspace.config.purposes.get(purpose).and_then(|p| p.retention.as_deref()).and_then(|keep| until(imported, keep));
         let registered = workspace.ledger.keep_until("data", imported, now)?;
         let keep_until = declared.into_iter().chain(registered).min();
         let data = workspace.config.data.get(&table.schema().dataset);
-        let ages = data.and_then(|d| d.age.as_deref()).map(|column| ages(table, column)).unwrap_or_default();
-        Ok(Self { rows: units(table), ages, keep_until })
+        let age = data.and_then(|d| d.age.clone());
+        let ages = age.as_deref().map(|column| ages(&whole.table, column)).unwrap_or_default();
+        Ok(Self { rows: units(table), ages, age, keep_until })
+    }
+
+    /// The same as it was when a decision was made.
+    pub(crate) fn then(table: &Table, whole: &DataVersion, then: &Circumstances) -> Self {
+        let ages = then.age.as_deref().map(|column| ages(&whole.table, column)).unwrap_or_default();
+        Self { rows: units(table), ages, age: then.age.clone(), keep_until: then.keep_until }
     }
 
     pub(crate) fn question<'a>(&'a self, dataset: &'a str, request: &'a Request) -> Question<'a> {
@@ -155,12 +164,13 @@ pub(crate) fn admit(
     let policy = policy(workspace, &dataset, purpose, chosen, use_, now)?;
     let columns = columns_read(&workspace.config, &dataset);
     let request = Request { purpose: purpose.into(), use_, data_version: version.clone(), at: now, columns };
-    let told = RowFacts::of(workspace, &table, &data.manifest.imported_at, purpose, now)?;
+    let told = RowFacts::of(workspace, &table, data, purpose, now)?;
     let known = workspace.ledger.last_seq()?;
     let facts = workspace.ledger.facts(&Question { known: Some(known), ..told.question(&dataset, &request) })?;
     let (decision, permit) = decide(&policy, &facts, &request);
+    let then = Circumstances { known, cap: Some(cap.get() as u64), keep_until: told.keep_until, age: told.age.clone() };
     let actor = workspace.actor.clone();
-    let event = workspace.ledger.record_decision(&actor, &policy, &decision, chosen, Some(cap.get() as u64), known)?;
+    let event = workspace.ledger.record_decision(&actor, &policy, &decision, chosen, &then)?;
     let ages_unknown = policy.art6 == Some('a') && facts.units.iter().all(|u| u.age.is_none());
     let groups = match &permit {
         Some(permit) => exclusion::by_group(&workspace.config, &table, permit, policy.art9.is_some()),
@@ -211,12 +221,12 @@ pub(crate) fn admitted_when_trained(
 ) -> Result<Option<BTreeSet<String>>, Failure> {
     let table = data.table.capped(manifest.plan.max_rows_per_unit);
     let now = workspace.ledger.now()?;
-    let told = RowFacts::of(workspace, &table, &data.manifest.imported_at, &model.purpose, now)?;
+    let told = RowFacts::of(workspace, &table, data, &model.purpose, now)?;
     if !matches!(manifest.permit, Ground::Decided { .. }) {
         return Ok(Some(told.rows.into_keys().collect()));
     }
     for stored in workspace.ledger.events("gate-decided")?.into_iter().rev() {
-        let Event::GateDecided { decision, chosen, known, .. } = stored.event else { continue };
+        let Event::GateDecided { decision, chosen, then } = stored.event else { continue };
         if !decision.allowed || decision.request.use_ != Use::Training || decision.request.data_version != manifest.data_version {
             continue;
         }
@@ -226,7 +236,11 @@ pub(crate) fn admitted_when_trained(
             // Decided before policies were kept.
             None => policy(workspace, dataset, &model.purpose, &chosen.into_iter().collect(), request.use_, request.at)?,
         };
-        let facts = workspace.ledger.facts(&Question { known, ..told.question(dataset, request) })?;
+        let told = match &then {
+            Some(then) => &RowFacts::then(&table, data, then),
+            None => &told,
+        };
+        let facts = workspace.ledger.facts(&Question { known: then.map(|t| t.known), ..told.question(dataset, request) })?;
         let permit = decide(&policy, &facts, request).1;
         if let Some(permit) = permit.filter(|p| p.digest() == manifest.permit_digest) {
             return Ok(permit.allowed_units().map(|units| units.iter().cloned().collect()));

@@ -1,7 +1,7 @@
 //! Killed at any moment, a writer loses nothing that it had acknowledged, and leaves nothing half done.
 
 use super::*;
-use reticent_govern::Event;
+use reticent_govern::{Circumstances, Event};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -126,7 +126,7 @@ fn importer() {
         let at = round as i64 + 1;
         let request = Request { purpose: "risk".into(), use_: Use::Training, data_version: "visits/v1".into(), at, columns: vec![] };
         let decision = decide(&policy, &facts(&mut ledger, "risk", &units(), at), &request).0;
-        ledger.record_decision(&actor(), &policy, &decision, &[].into(), None, known).unwrap();
+        ledger.record_decision(&actor(), &policy, &decision, &[].into(), &Circumstances { known, ..Circumstances::default() }).unwrap();
         say("decided", ledger.events("gate-decided").unwrap().len() as u64);
     }
 }
@@ -178,9 +178,9 @@ fn killed_in_an_import_or_a_decision_all_of_it_is_there_or_none() {
             assert_eq!(ledger.events("basis").unwrap().len() as u64, files * FILE, "a whole file or nothing of it");
             assert!(ledger.damaged().unwrap().is_empty());
             for stored in found {
-                let Event::GateDecided { decision, known, .. } = stored.event else { panic!() };
+                let Event::GateDecided { decision, then, .. } = stored.event else { panic!() };
                 let (rows, at) = (units(), decision.request.at);
-                let asked = Question { known, ..Question::new("visits", "visits/v1", "risk", &rows, at) };
+                let asked = Question { known: then.map(|t| t.known), ..Question::new("visits", "visits/v1", "risk", &rows, at) };
                 assert_eq!(ledger.replay(&decision, &asked).unwrap().0, decision, "made again to the same bytes");
             }
             // What comes next starts from what is there.

@@ -1,7 +1,9 @@
 //! What a data-protection officer would try against the basis and the purpose, from recorded events to the gate's answer, by their numbers.
 
 use super::*;
-use reticent_govern::{CompatibilityTest, Entry, Error, Event, Factor, InterestAssessment, RegisterEvent, age_of_consent, read_basis_csv};
+use reticent_govern::{
+    Circumstances, CompatibilityTest, Entry, Error, Event, Factor, InterestAssessment, RegisterEvent, age_of_consent, read_basis_csv,
+};
 use reticent_proof::{Count, Decision, Policy, Reason, Refusal, Request, Use, decide};
 use std::collections::BTreeSet;
 
@@ -33,7 +35,7 @@ fn ask(ledger: &mut Ledger, policy: &Policy, units: &[&str], at: i64) -> Decisio
     let facts = facts(ledger, &policy.purpose, &rows(units), at);
     let request = Request { purpose: policy.purpose.clone(), use_: Use::Training, data_version: "visits/v1".into(), at, columns: vec![] };
     let decision = decide(policy, &facts, &request).0;
-    ledger.record_decision(&actor(), policy, &decision, &BTreeSet::new(), None, known).unwrap();
+    ledger.record_decision(&actor(), policy, &decision, &BTreeSet::new(), &Circumstances { known, ..Circumstances::default() }).unwrap();
     decision
 }
 
@@ -63,8 +65,8 @@ fn officer_1_consent_withdrawn_yesterday_is_refused_or_excluded_on_record() {
     let allowed = ask(&mut ledger, &excluding, &["aa", "bb"], 10 * DAY);
     assert!(allowed.allowed && allowed.excluded == [(Reason::Withdrawn, one)].into());
     let stored = ledger.events("gate-decided").unwrap();
-    let Event::GateDecided { decision, known, .. } = &stored[1].event else { panic!() };
-    assert_eq!((decision, *known), (&allowed, Some(stored[1].seq - 2)));
+    let Event::GateDecided { decision, then, .. } = &stored[1].event else { panic!() };
+    assert_eq!((decision, then.as_ref().map(|t| t.known)), (&allowed, Some(stored[1].seq - 2)));
     assert_eq!(ledger.policy(&allowed.policy_digest).unwrap(), Some(excluding));
     // And its inclusion in the signed log is proved to whoever holds the entry, without the ledger.
     let folder = tempfile::tempdir().unwrap();
@@ -281,8 +283,8 @@ fn past_decisions_replay_to_the_same_bytes() {
     let decided = ledger.events("gate-decided").unwrap();
     let mut differing = 0;
     for stored in &decided {
-        let Event::GateDecided { decision, known, .. } = &stored.event else { panic!() };
-        let asked = Question { known: *known, ..Question::new("visits", "visits/v1", "risk", &units, 0) };
+        let Event::GateDecided { decision, then, .. } = &stored.event else { panic!() };
+        let asked = Question { known: then.as_ref().map(|t| t.known), ..Question::new("visits", "visits/v1", "risk", &units, 0) };
         let again = ledger.replay(decision, &asked).unwrap().0;
         assert_eq!(serde_json::to_vec(&again).unwrap(), serde_json::to_vec(decision).unwrap());
         // With what is known today it would be another.

@@ -28,7 +28,7 @@ fn one_of_each() -> Vec<Event> {
             criteria: vec!["scale".into()],
             to_be_completed: vec![],
         },
-        Event::GateDecided { decision: decision.clone(), chosen: vec![reticent_proof::Reason::Withdrawn], known: None, cap: None },
+        Event::GateDecided { decision: decision.clone(), chosen: vec![reticent_proof::Reason::Withdrawn], then: None },
         Event::BudgetOpened { dataset: "visits".into(), unit: "person".into(), epsilon: 0.1 + 0.2, delta: 1e-5, order: 7.3 },
         Event::BudgetReserved { run: "r".into(), dataset: "visits".into(), plan_digest: "11".into(), cost: 1.0 / 3.0, held: 5e-324 },
         Event::NoiseKeyCreated { run: "r".into() },

@@ -59,7 +59,7 @@ fn trained() -> BTreeMap<String, u64> {
 
 fn look<'a>(policy: &'a Policy, request: &'a Request) -> Look<'a> {
     static NO_AGES: BTreeMap<String, u8> = BTreeMap::new();
-    Look { policy, request, ages: &NO_AGES, keep_until: None, cap: None }
+    Look { policy, request, ages: &NO_AGES, keep_until: None, cap: None, age: None }
 }
 
 fn release(ledger: &mut Ledger, gate: bool) -> Result<Outcome, reticent_govern::Error> {

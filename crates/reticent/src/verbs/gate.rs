@@ -122,7 +122,7 @@ fn explain(workspace: &mut Workspace, version: &DataVersion, unit: SubjectId, pu
     let columns = columns_read(&workspace.config, &dataset);
     let request = Request { purpose: purpose.into(), use_, data_version: version.manifest.version.clone(), at: now, columns };
     let rows = version.table.filter(|id| id == unit);
-    let told = RowFacts::of(workspace, &rows, &version.manifest.imported_at, purpose, now)?;
+    let told = RowFacts::of(workspace, &rows, version, purpose, now)?;
     let facts = workspace.ledger.facts(&told.question(&dataset, &request))?;
     let refusals = rules(&policy, &facts, &request);
     let refusals = if facts.events_known { refusals } else { [refusals, vec![reticent_proof::Refusal::Quarantined]].concat() };
@@ -236,7 +236,7 @@ fn replay(common: &Common) -> Result<Answer, Failure> {
     // A release is decided about those whom the training before it admitted.
     let mut trained: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for stored in workspace.ledger.events("gate-decided")? {
-        let Event::GateDecided { decision, known: Some(known), cap, .. } = stored.event else {
+        let Event::GateDecided { decision, then: Some(then), .. } = stored.event else {
             gone += 1;
             continue;
         };
@@ -249,7 +249,7 @@ fn replay(common: &Common) -> Result<Answer, Failure> {
             gone += 1;
             continue;
         };
-        let cap = cap.and_then(|c| NonZeroUsize::new(c as usize)).unwrap_or(NonZeroUsize::MAX);
+        let cap = then.cap.and_then(|c| NonZeroUsize::new(c as usize)).unwrap_or(NonZeroUsize::MAX);
         let (dataset, request) = (data.manifest.schema.dataset.clone(), &decision.request);
         let told = {
             let mut table = data.table.capped(cap);
@@ -258,9 +258,10 @@ fn replay(common: &Common) -> Result<Answer, Failure> {
             {
                 table = table.filter(|id| units.contains(&id.to_string()));
             }
-            RowFacts::of(&mut workspace, &table, &data.manifest.imported_at, &request.purpose, request.at)?
+            RowFacts::then(&table, data, &then)
         };
-        let (again, permit) = workspace.ledger.replay(&decision, &Question { known: Some(known), ..told.question(&dataset, request) })?;
+        let (again, permit) =
+            workspace.ledger.replay(&decision, &Question { known: Some(then.known), ..told.question(&dataset, request) })?;
         if let (Use::Training, Some(units)) = (request.use_, permit.as_ref().and_then(|p| p.allowed_units())) {
             trained.insert((version.clone(), request.purpose.clone()), units.iter().cloned().collect());
         }

@@ -272,7 +272,7 @@ fn kept(workspace: &mut Workspace) -> Result<Vec<DueThing>, Failure> {
     let mut things = vec![];
     for dataset in workspace.config.data.keys().cloned().collect::<Vec<_>>() {
         for (version, _) in crate::data_version::tables_on_disk(workspace, &dataset)? {
-            let since = crate::data_version::read_manifest(workspace, &version).map_or(i64::MAX, |m| seconds(&m.imported_at));
+            let since = crate::data_version::held_since(workspace, &version)?.unwrap_or(i64::MAX);
             things.push(DueThing { kind: "data".into(), name: version, dataset: Some(dataset.clone()), since });
         }
     }

@@ -253,12 +253,13 @@ pub(crate) fn train_model(
     let columns = columns_read(&workspace.config, &model.data);
     let gate_request =
         Request { purpose: model.purpose.clone(), use_: Use::Release, data_version: data.manifest.version.clone(), at, columns };
-    let told = RowFacts::of(workspace, table.table(), &data.manifest.imported_at, &model.purpose, at)?;
+    let told = RowFacts::of(workspace, table.table(), &data, &model.purpose, at)?;
     let look = Look {
         policy: &gate_policy,
         request: &gate_request,
         ages: &told.ages,
         keep_until: told.keep_until,
+        age: told.age.as_deref(),
         cap: Some(privacy::cap(model).get() as u64),
     };
     match workspace.ledger.release(&actor, &release, &model.data, is_decided(&permit).then_some(look), &told.rows)? {

@@ -184,6 +184,9 @@ fn past_decisions_are_made_again_to_the_same_bytes() {
     let workspace = Workspace::at(Stage::Trained);
     workspace.put("late.csv", &format!("subject,purpose,state,at\n{},care,withdrawn,2024-05-01\n", person(50)));
     workspace.done(&["consent", "import", workspace.file("late.csv").to_str().unwrap()]);
+    // What reticent.toml says today is another thing.
+    workspace.edit("reticent.toml", "retention = \"P3Y\"", "retention = \"P9Y\"");
+    workspace.edit("reticent.toml", "groups = [\"sex\"]", "groups = [\"sex\"]\nage = \"age\"");
     let replayed = workspace.json(&["gate", "replay"]);
     assert!(replayed["same"].as_u64().unwrap() >= 2 && replayed["differing"] == json!([]), "{replayed:#}");
 }
@@ -302,4 +305,43 @@ fn consents_go_out_and_come_back() {
     }
     let raw = workspace.run(&["consent", "import", workspace.file("consent.csv").to_str().unwrap(), "--pseudonyms"]);
     assert!(raw.code == Some(2) && raw.stderr.contains("is no pseudonym"), "{}", raw.stderr);
+}
+
+#[test]
+fn an_exclusion_says_whom_it_hits() {
+    let workspace = Workspace::at(Stage::Assessed);
+    let trained = workspace.json(&TRAIN);
+    let groups = trained["left_out_by_group"].as_array().unwrap();
+    let sum = |key: &str| groups.iter().map(|g| g[key].as_u64().unwrap()).sum::<u64>();
+    assert!(groups.len() == 2 && groups.iter().all(|g| g["column"] == "sex"));
+    assert_eq!((sum("units"), sum("left_out")), (100, 33));
+}
+
+#[test]
+fn officer_6_a_column_of_ages_finds_the_child() {
+    let workspace = Workspace::at(Stage::Bare);
+    let rows = workspace.read("visits.csv");
+    let aged: String = rows
+        .lines()
+        .map(|line| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            // One of 67 who have said all that is needed, aged 15 in one of three rows.
+            if cells[1] == person(60) && cells[0].ends_with('1') {
+                cells[2] = "15";
+            }
+            cells.join(",") + "\n"
+        })
+        .collect();
+    workspace.put("visits.csv", &aged);
+    for step in [&["import"][..], &["consent", "import"], &["assess", "--plan"]] {
+        workspace.done(step);
+    }
+    assert!(workspace.run(&["gate", "explain", &person(60), "--subject", "--purpose", "care"]).stdout.starts_with("may be used"));
+    workspace.edit("reticent.toml", "groups = [\"sex\"]", "groups = [\"sex\"]\nage = \"age\"");
+    let explained = workspace.json(&["gate", "explain", &person(60), "--subject", "--purpose", "care"]);
+    assert_eq!((&explained["reason"], &explained["unit"]["age"]), (&json!("child-without-guardian"), &json!(15)));
+    refused(&workspace, &TRAIN, "child without a guardian's recorded consent (Art 8): fewer than 10 units");
+    // In Austria the age of consent is 14.
+    workspace.edit("reticent.toml", "jurisdiction = \"EU\"", "jurisdiction = \"AT\"");
+    workspace.done(&TRAIN);
 }
