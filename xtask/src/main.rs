@@ -107,7 +107,7 @@ fn print(area: &str, rows: &[Row], as_json: bool) {
     for r in rows {
         match &r.theirs {
             Ok(theirs) => {
-                println!("{:<32} {:>10.3} {:<9}  {:<18} {:>10.3} {:>7.2}×", r.case, r.ours, r.unit, r.peer, theirs, theirs / r.ours)
+                println!("{:<32} {:>10.3} {:<9}  {:<18} {:>10.3} {:>7.2}×", r.case, r.ours, r.unit, r.peer, theirs, theirs / r.ours);
             }
             Err(why) => println!("{:<32} {:>10.3} {:<9}  {:<18} not measured: {why}", r.case, r.ours, r.unit, r.peer),
         }
