@@ -168,8 +168,7 @@ impl Model {
         let hidden = hidden(&mut fields, kind);
         let removable = kind == Some(ModelKind::CertifiedLogistic);
         let (path, said) = (fields.at("features"), fields.has("features"));
-        let features =
-            if said { fields.choice("features", &[("bins", FeatureMap::Bins), ("scattering", FeatureMap::Scattering)]) } else { None };
+        let features = fields.choice("features", &[("bins", FeatureMap::Bins), ("scattering", FeatureMap::Scattering)]);
         if removable && said {
             fields.reader.error(Kind::Contradiction, &path, "a model for removals has none", "remove it, or write kind = \"logistic\"");
         }
