@@ -4,7 +4,7 @@ use super::{BasisDetail, BasisEvent, BasisKind, Imported};
 use crate::ledger::{Batch, key_from};
 use crate::{Actor, Error, Event, Ledger};
 use sqlx::Row;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// A row of the table of bases.
 pub(crate) struct BasisRow {
@@ -79,7 +79,7 @@ impl Ledger {
 
     /// A receipt says one thing: under its number nothing else is taken, neither from this file nor from another.
     fn refuse_replayed(&mut self, dataset: &str, new: &[&BasisEvent]) -> Result<(), Error> {
-        let mut said: HashMap<(&str, &str), Vec<&BasisEvent>> = HashMap::new();
+        let mut said: BTreeMap<(&str, &str), Vec<&BasisEvent>> = BTreeMap::new();
         for event in new {
             if let Some(receipt) = &event.detail.receipt {
                 said.entry((receipt, &event.purpose)).or_default().push(event);

@@ -336,7 +336,7 @@ fn problems(event: &RegisterEvent) -> Vec<String> {
             says(notice.purposes.is_empty(), "it names no purpose");
         }
         Entry::LegalHold(hold) => {
-            says(hold.reason.trim().is_empty() || hold.ordered_by.trim().is_empty(), "it needs `reason` and `ordered_by`")
+            says(hold.reason.trim().is_empty() || hold.ordered_by.trim().is_empty(), "it needs `reason` and `ordered_by`");
         }
         Entry::Compatibility(test) => {
             says(test.from == test.to, "it starts from the purpose it leads to");

@@ -187,7 +187,7 @@ fn officer_7_another_basis_after_a_withdrawal_is_none() {
     let contract = BasisEvent { art6: Some('b'), ..given(3 * DAY) };
     let swapped = [given(0), happened("bb", BasisKind::Withdrawn, 2 * DAY), contract.clone()];
     assert_eq!(why(&policy('b'), &swapped, 4 * DAY), Some(Reason::BasisSwapped));
-    assert_eq!(why(&policy('b'), &[contract.clone()], 4 * DAY), None, "a contract from the start is a basis");
+    assert_eq!(why(&policy('b'), std::slice::from_ref(&contract), 4 * DAY), None, "a contract from the start is a basis");
     // The controller's word for the purpose alone changes nothing for whoever withdrew.
     assert_eq!(why(&policy('b'), &swapped[..2], 4 * DAY), Some(Reason::Withdrawn));
     // Withdrawn of everything is withdrawn of this.

@@ -93,7 +93,7 @@ fn an_undeclared_host_is_denied_and_a_declared_one_needs_contract_and_transfer_t
     let no_contract = "no contract with the recipient is on record (Art 28)";
     assert_eq!(ask(recipient("IE", json!({})), "db.example.org", "risk"), [no_contract]);
     let contract = json!({ "contract": "DPA of 2026-01-01" });
-    assert_eq!(ask(recipient("IE", contract.clone()), "db.example.org", "risk"), [""; 0]);
+    assert_eq!(ask(recipient("IE", contract), "db.example.org", "risk"), [""; 0]);
     assert_eq!(ask(json!([]), "db.example.org", "ads"), ["the recipient receives nothing for this purpose"]);
     assert_eq!(ask(json!([]), "db.example.org.evil.example", "risk"), ["the host is not declared"]);
     let outside = "it lies outside the Union, and nothing carries a transfer (Chapter V)";

@@ -328,7 +328,7 @@ fn enforce(common: &Common, yes: bool) -> Result<Answer, Failure> {
     if text.is_empty() {
         text = "nothing is past its retention\n".into();
     }
-    Ok(Answer::new(text, json!({ "removed": if yes { removed.clone() } else { vec![] }, "due": removed, "held": held_names })))
+    Ok(Answer::new(text, json!({ "removed": if yes { &removed[..] } else { &[] }, "due": removed, "held": held_names })))
 }
 
 fn model(
