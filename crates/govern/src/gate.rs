@@ -54,9 +54,10 @@ impl Ledger {
         let mut states = self.states(dataset, purpose, now, known)?;
         // A basis for the purpose that the rows were collected for, where reuse was found compatible and there is none for this one.
         for test in &compatible {
-            #[expect(clippy::iter_over_hash_type, reason = "each subject's own entry is touched, in whatever order")]
-            for (subject, state) in self.states(dataset, &test.from, now, known)? {
-                let here = states.entry(subject).or_default();
+            let mut theirs = self.states(dataset, &test.from, now, known)?;
+            for unit in rows.keys() {
+                let Some(state) = theirs.remove(unit) else { continue };
+                let here = states.entry(unit.clone()).or_default();
                 if here.basis.is_none() {
                     here.basis = state.basis.map(|basis| reticent_proof::BasisFacts { purpose: Some(test.from.clone()), ..basis });
                     here.age = here.age.or(state.age);

@@ -95,10 +95,16 @@ impl Ledger {
     fn ids_of(&mut self, units: &[String]) -> Result<BTreeMap<String, i64>, Error> {
         let mut ids = BTreeMap::new();
         for piece in units.chunks(AT_ONCE) {
-            let mut batch = Batch::new(format!("INSERT OR IGNORE INTO people (subject) VALUES {}", ["(?)"].repeat(piece.len()).join(",")));
-            batch.texts(piece);
-            self.execute_batch(batch)?;
-            ids.extend(self.known_ids(piece.iter().map(String::as_str))?);
+            let known: BTreeMap<String, i64> = self.known_ids(piece.iter().map(String::as_str))?.into_iter().collect();
+            let absent: Vec<&String> = piece.iter().filter(|u| !known.contains_key(*u)).collect();
+            ids.extend(known);
+            if !absent.is_empty() {
+                let mut batch =
+                    Batch::new(format!("INSERT OR IGNORE INTO people (subject) VALUES {}", ["(?)"].repeat(absent.len()).join(",")));
+                batch.texts(&absent);
+                self.execute_batch(batch)?;
+                ids.extend(self.known_ids(absent.iter().map(|u| u.as_str()))?);
+            }
         }
         Ok(ids)
     }

@@ -38,11 +38,11 @@ pub fn strict(text: &str) -> Result<Vec<(u64, Value)>, Error> {
     Ok(values)
 }
 
-/// An object and the line it begins on.
-pub(super) type Numbered = (u64, Map<String, Value>);
+/// Objects, each with its line.
+pub(super) type Objects = Vec<(u64, Map<String, Value>)>;
 
 /// One object, a list of objects or JSON Lines: all the objects.
-pub(super) fn objects(text: &str) -> Result<Vec<Numbered>, Error> {
+pub(super) fn objects(text: &str) -> Result<Objects, Error> {
     let mut objects = vec![];
     let mut wrong = vec![];
     for (line, value) in strict(text)? {

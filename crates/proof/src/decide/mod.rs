@@ -227,9 +227,11 @@ pub fn unit_reason(policy: &Policy, facts: &Facts, unit: &UnitFacts, request: &R
 /// SHA-256 of a value's JSON. Fields keep their order and maps are sorted, so that equal values give equal digests.
 pub(crate) fn digest(value: &impl Serialize) -> String {
     // Straight into the hash: the facts of a million units are hundreds of megabytes of text.
-    let mut hash = std::io::BufWriter::with_capacity(1 << 16, Sha256::new());
-    serde_json::to_writer(&mut hash, value).expect("plain data has JSON, and a hash takes all of it");
-    let hash = hash.into_inner().expect("a hash takes all of it");
+    let mut hash = Sha256::new();
+    let mut buffered = std::io::BufWriter::with_capacity(1 << 16, &mut hash);
+    serde_json::to_writer(&mut buffered, value).expect("plain data has JSON, and a hash takes all of it");
+    std::io::Write::flush(&mut buffered).expect("a hash takes all of it");
+    drop(buffered);
     hex::encode(hash.finalize())
 }
 

@@ -328,8 +328,7 @@ fn enforce(common: &Common, yes: bool) -> Result<Answer, Failure> {
     if text.is_empty() {
         text = "nothing is past its retention\n".into();
     }
-    let gone = if yes { removed.as_slice() } else { &[] };
-    Ok(Answer::new(text, json!({ "removed": gone, "due": removed, "held": held_names })))
+    Ok(Answer::new(text, json!({ "removed": if yes { &removed[..] } else { &[] }, "due": removed, "held": held_names })))
 }
 
 fn model(
