@@ -82,12 +82,6 @@ pub enum Error {
     /// This noise key was used with this plan on these rows before, and there is no state to go on from: its noise on other sums would cancel.
     #[error("this noise key was used for this plan and data before, and no state is there to go on from; begin anew with a new noise key")]
     NoState,
-    /// A vocabulary that is none, or a text that it cannot write.
-    #[error("the vocabulary: {why}")]
-    Vocabulary {
-        /// What is wrong.
-        why: String,
-    },
     /// The weights file does not belong to this architecture, or is damaged.
     #[error("the weights cannot be read: {why}")]
     Weights {

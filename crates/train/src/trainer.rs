@@ -44,7 +44,7 @@ pub struct Performance {
 /// How the gradient of each unit is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// In one pass, for models of [`crate::nn`] ([`clipped_sum`]).
+    /// In one pass, for models of [`crate::nn`] ([`clipped_sum`](crate::clipped_sum)).
     #[default]
     Fast,
     /// One unit at a time, for any module ([`clipped_sum_universal`]).
@@ -238,7 +238,7 @@ where
     /// Takes one step; `None` where all are taken.
     ///
     /// # Errors
-    /// As [`clipped_sum`] and the ledger; then no noise was drawn, and the step can be taken again. [`Error::OtherRun`] where the state on the
+    /// As [`clipped_sum`](crate::clipped_sum) and the ledger; then no noise was drawn, and the step can be taken again. [`Error::OtherRun`] where the state on the
     /// disk is of another run, [`Error::NoState`] where the run was charged before and has none, [`Error::Checkpoint`] and [`Error::Io`] where it cannot be read or written.
     pub fn step(&mut self) -> Result<Option<Progress>, Error> {
         self.begin()?;

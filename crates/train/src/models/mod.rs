@@ -22,8 +22,6 @@ mod decoder;
 mod mlp;
 mod sequence;
 mod text;
-#[cfg(feature = "tokenizers")]
-mod tokens;
 mod units;
 
 pub use batch::{ClassBatch, RowInputs, Tokens};
@@ -32,8 +30,6 @@ pub use decoder::{Decoder, DecoderConfig, Positions, bytes_of, symbols_of};
 pub use mlp::{Mlp, MlpConfig};
 pub use sequence::{LstmClassifier, LstmClassifierConfig, TransformerClassifier, TransformerClassifierConfig};
 pub use text::TextBatch;
-#[cfg(feature = "tokenizers")]
-pub use tokens::PublicVocabulary;
 pub use units::InMemory;
 
 use burn::tensor::{Int, Tensor, activation};

@@ -18,7 +18,7 @@ pub use activation::{
     ThresholdedReluConfig,
 };
 
-/// Burn's activation functions, of which [`PRelu`] and [`SwiGlu`] have parameters and are recorded.
+/// Burn's activation functions, of which [`PRelu`](crate::nn::PRelu) and [`SwiGlu`](crate::nn::SwiGlu) have parameters and are recorded.
 pub mod activation {
     pub use crate::nn::{PRelu, PReluConfig, SwiGlu, SwiGluConfig, Tanh};
     pub use burn::nn::activation::{
