@@ -97,7 +97,7 @@ reticent.toml:37:28: models.risk.privacy.dleta: is not a known key
         "a key under the wrong heading",
         &[("kind = \"logistic\"", "kind = \"logistic\"\nepsilon = 2.0")],
         r#"reticent.toml:37:1: models.risk.epsilon: is not a known key
-  hint: known here are `base`, `certified`, `data`, `hidden`, `kind`, `privacy`, `purpose` and `serve`"#,
+  hint: known here are `base`, `certified`, `data`, `features`, `hidden`, `kind`, `privacy`, `purpose` and `serve`"#,
     ),
     (
         "empty tables",
