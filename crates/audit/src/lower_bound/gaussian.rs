@@ -39,7 +39,7 @@ impl LowerBound {
         })
     }
 
-    /// From one run in which each of `canaries` was in or out by its own fair coin: the end of the μ that [`is_contradicted`] contradicts.
+    /// From one run in which each of `canaries` was in or out by its own fair coin: the end of the μ that so many right guesses contradict.
     ///
     /// ```
     /// use reticent_accounting::Delta;
