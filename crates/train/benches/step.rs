@@ -1,9 +1,9 @@
-//! One step under a bound, noise included, beside the plain one: `cargo bench -p reticent-train --bench step [-- --work W] [--device vulkan]`.
+//! One step under a bound, noise included, beside the plain one: `cargo bench -p reticent-train --bench step [-- --work W] [--device wgpu]`.
 //!
 //! The five workloads are those of the peers' `bench_train.py`. Each case runs in a process of its own and prints a JSON line: medians of wall and CPU
 //! milliseconds a step, examples a second, parameters, peak memory. Our step includes drawing the units and building the batch; the plain step
 //! builds it too. `--batch N` takes another number of units, `--physical N` so many of them at a time, `--seconds S` repetitions of another length.
-//! `--device vulkan` needs `--features wgpu`. `cargo xtask peers train` runs both on one core. What was measured: benches/README.md.
+//! `--device wgpu` needs `--features wgpu`. `cargo xtask peers train` runs both on one core. What was measured: benches/README.md.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its numbers")]
 
 use burn::module::Module;
@@ -62,8 +62,8 @@ fn device(name: &str) -> Device {
     match name {
         "cpu" => Device::flex(),
         #[cfg(feature = "wgpu")]
-        "vulkan" => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
-        other => panic!("no device {other:?} in this build: cpu, or vulkan with --features wgpu"),
+        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        other => panic!("no device {other:?} in this build: cpu, or wgpu with --features wgpu"),
     }
 }
 

@@ -156,7 +156,7 @@ fn every_model_is_trained_on_vulkan_as_on_the_processor() {
             _: u64,
         ) {
             let start = weights(model);
-            let vulkan = Device::vulkan(burn::tensor::DeviceKind::DefaultDevice);
+            let vulkan = Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
             let here = run(model, examples, losses, &Device::flex(), 5).0;
             let there = run(model, examples, losses, &vulkan, 5).0;
             let norm = |pairs: &mut dyn Iterator<Item = (&f32, &f32)>| pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
