@@ -20,7 +20,8 @@ pub enum Variance {
     /// spread between units is in it.
     GlobalUncentred,
     /// A normal-inverse-gamma prior, fitted to all units by moments, for each unit's mean and variance; the predictive distribution is
-    /// Student's t (after BaVarIA-t, arXiv 2603.11799, whose prior is not fitted in this way). Below 64 shadow models the best of these.
+    /// Student's t (after BaVarIA-t, arXiv 2603.11799, whose prior is not fitted in this way). For few shadow models, where units differ in
+    /// spread about as an inverse gamma distribution does; two kinds of units far apart are told apart better by [`Self::PerExample`].
     StudentT,
 }
 
@@ -282,20 +283,25 @@ mod tests {
         // With one variance for both sides the ratio is linear in φ − (μ_in + μ_out)/2, whatever the variance is.
         assert!((uncentred - global).abs() < 0.01, "uncentred {uncentred}, global {global}");
         assert!(t > own && (t - global).abs() < 0.02, "Student's t {t}, global {global}");
+        // Offline half of the models say nothing: the noise of the mean is 1/8 of the variance instead of 1/16, so that Φ(1.372) = .915 becomes
+        // Φ(1.333) = .909, give or take .006 each.
         for v in [Variance::Global, Variance::PerExample, Variance::StudentT] {
             let offline = by(v, Knowledge::Offline);
-            assert!(offline > 0.75 && offline < global, "{v:?} offline {offline}");
+            let most = if v == Variance::Global { 0.93 } else { 0.92 };
+            assert!(offline > 0.78 && offline < most, "{v:?} offline {offline}");
         }
     }
 
-    /// Two kinds of units, steady and unsteady: a prior fitted to the units tells them apart with few shadow models, where one pooled variance
-    /// cannot and each unit's own is too rough.
+    /// Units whose variances are drawn from an inverse gamma distribution, as the prior says: fitted to the units it does better with few
+    /// shadow models than one pooled variance, which mixes steady units with others, and than each unit's own, which is too rough.
     #[test]
-    fn student_t_is_the_best_of_few_shadow_models() {
+    fn student_t_does_best_where_its_prior_holds() {
         let mut rng = testing::rng(6);
-        let (units, shadows) = (3000, 8);
+        let (units, shadows) = (20_000, 8);
         let members = balanced_matrix(units, shadows, 1).unwrap();
-        let spread: Vec<f64> = (0..units).map(|u| if u / 2 % 2 == 0 { 0.3 } else { 3.0 }).collect();
+        // A quarter of a chi-squared with six degrees of freedom has mean 1.5: variances are IG(3, 1/2).
+        let mut precision = || (0..6).map(|_| testing::normal(&mut rng).powi(2)).sum::<f64>();
+        let spread: Vec<f64> = (0..units).map(|_| 1.0 / precision().sqrt()).collect();
         let mut phi = |is_in: &dyn Fn(usize) -> bool| -> Vec<f64> {
             (0..units).map(|u| f64::from(u8::from(is_in(u))) + spread[u] * testing::normal(&mut rng)).collect()
         };
@@ -305,11 +311,11 @@ mod tests {
             let scores = log_likelihood_ratios(&target, &shadow, &members, v, Knowledge::Online).unwrap();
             let side = |parity| scores.iter().enumerate().filter(|(u, _)| u % 2 == parity).map(|(_, s)| *s).collect();
             let sides = MemberScores::new(side(0), side(1)).unwrap();
-            let threshold = sides.threshold_at(0.05);
+            let threshold = sides.threshold_at(0.01);
             sides.true_positives(threshold) as f64 / (units / 2) as f64
         };
         let [t, own, global] = [Variance::StudentT, Variance::PerExample, Variance::Global].map(tpr);
-        assert!(t > 1.1 * own && t > 1.1 * global, "t {t}, own {own}, global {global}");
+        assert!(t > own && t > global, "t {t}, own {own}, global {global}");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub enum Calibration {
 /// let members = balanced_matrix(3, 4, 0)?;
 /// let shadow = vec![vec![(0.25_f64).ln(); 3]; 4];
 /// let target = [0.5_f64, 0.25, 0.125].map(f64::ln);
-/// assert_eq!(reference::rmia(&target, &shadow, &members, 2.0, 1.0, Knowledge::Online)?, [1.0, 0.5, 0.0]);
+/// assert_eq!(reference::rmia(&target, &shadow, &members, 1.5, 1.0, Knowledge::Online)?, [1.0, 0.5, 0.0]);
 /// # Ok::<(), reticent_audit::Error>(())
 /// ```
 ///
@@ -140,7 +140,7 @@ mod tests {
     fn made(units: usize, shadows: usize) -> (Vec<f64>, Vec<Vec<f64>>, Membership) {
         let mut rng = testing::rng(8);
         let members = balanced_matrix(units, shadows, 2).unwrap();
-        let hard: Vec<f64> = (0..units).map(|_| -2.0 + testing::normal(&mut rng)).collect();
+        let hard: Vec<f64> = (0..units).map(|_| -2.0 + 2.0 * testing::normal(&mut rng)).collect();
         let mut log_p = |is_in: &dyn Fn(usize) -> bool| -> Vec<f64> {
             let phi = |u: usize, z: f64| hard[u] + 1.5 * f64::from(u8::from(is_in(u))) + 0.5 * z;
             (0..units).map(|u| -(1.0 + (-phi(u, testing::normal(&mut rng))).exp()).ln()).collect()

@@ -140,7 +140,10 @@ mod tests {
         let kinds = [(0.5_f64, 1.0), (0.25, 1.0), (0.25 / 254.0, 254.0)];
         let mu: f64 = kinds.iter().map(|(p, n)| n * p * p.ln()).sum();
         let sd = (kinds.iter().map(|(p, n)| n * p * p.ln().powi(2)).sum::<f64>() - mu * mu).sqrt();
-        assert!((along.min_k_plus_plus(0.34).unwrap() - (0.25_f64.ln() - mu) / sd).abs() < 1e-9);
+        // The third was certain, and expected to be: 0.
+        let standard = [(0.5_f64.ln() - mu) / sd, (0.25_f64.ln() - mu) / sd, 0.0];
+        assert!((along.min_k_plus_plus(1.0).unwrap() - standard.iter().sum::<f64>() / 3.0).abs() < 1e-9);
+        assert!(along.min_k_plus_plus(0.34).unwrap().abs() < 1e-9 && standard[0] > standard[1] && standard[1] > 0.0);
         assert_eq!(along.against(&along), 0.0);
         for share in [0.0, 1.1, f64::NAN] {
             assert!(along.min_k(share).is_err() && along.min_k_plus_plus(share).is_err());
