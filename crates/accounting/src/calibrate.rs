@@ -145,11 +145,11 @@ pub fn sampling_rate(
     SamplingRate::new(low)
 }
 
-/// Whether a bound meets the target: one too large for a number, or for the grid, does not.
+/// Whether a bound meets the target: one too large for a number, for the grid, or for what draws add to delta, does not.
 fn meets(bound: Result<Epsilon, Error>, target: Epsilon) -> Result<bool, Error> {
     match bound {
         Ok(epsilon) => Ok(epsilon <= target),
-        Err(Error::Unrepresentable { .. } | Error::GridTooLarge { .. }) => Ok(false),
+        Err(Error::Unrepresentable { .. } | Error::GridTooLarge { .. } | Error::InexactDraws { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -179,7 +179,9 @@ fn search(
         match bound(NoiseMultiplier::new(sigma)?) {
             Ok(epsilon) => Ok((sigma, Ok(epsilon.get()))),
             // Too little noise for a number counts as missing the target; anything else is the caller's to see.
-            Err(error @ (Error::Unrepresentable { .. } | Error::GridTooLarge { .. })) => Ok((sigma, Err(error))),
+            Err(error @ (Error::Unrepresentable { .. } | Error::GridTooLarge { .. } | Error::InexactDraws { .. })) => {
+                Ok((sigma, Err(error)))
+            }
             Err(error) => Err(error),
         }
     };

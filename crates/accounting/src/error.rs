@@ -38,6 +38,16 @@ pub enum Error {
         quantity: &'static str,
     },
     /// No finite epsilon exists, or none the accountant can certify, at so small a delta. Typical cause: delta = 0
+    /// What draws add that are not exactly of their law ([`Event::Inexact`](crate::Event::Inexact)) leaves nothing of delta.
+    #[error("draws that are not exactly of their law would add {added:e} to delta {delta} at the epsilon of {accountant}")]
+    InexactDraws {
+        /// Who would have counted.
+        accountant: &'static str,
+        /// What was asked for.
+        delta: f64,
+        /// What would be added, at an epsilon that is too low still.
+        added: f64,
+    },
     /// with Gaussian noise, which never gives pure differential privacy.
     #[error("{accountant} cannot bound epsilon at delta {delta:e}: the smallest delta it takes is {smallest:e}")]
     DeltaTooSmall {

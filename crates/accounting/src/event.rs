@@ -31,6 +31,7 @@ use crate::{Delta, Epsilon, Error, NoiseMultiplier, SamplingRate};
 /// | `truncated-poisson-sampled`; `zero-out` and `replace-one` of it | yes, of a pair that dominates | yes | no | Chua et al. 2024; the source of `pair` |
 /// | `replace-one` of `fixed-size-sampled` | yes, of a pair that dominates | yes | no | Balle et al. 2018; Zhu et al. 2022 |
 /// | `random-allocation` | no | yes | no | Feldman & Shenfeld 2025 |
+/// | `inexact` beside any of these | yes | yes | yes | the source of `inexact` |
 /// | `fixed-size-sampled` by itself, `unsupported` | no | no | no | recorded, refused by name |
 ///
 /// ```
@@ -363,6 +364,26 @@ pub enum Event {
         mean: f64,
         /// One run.
         event: Box<Self>,
+    },
+    /// Releases nothing: says how far the laws of what the events beside it drew are from the stated ones.
+    ///
+    /// Noise comes from a law that does not depend on the data, within a total variation of `total_variation` of one whose density is
+    /// within a factor of e^(±`log_ratio`) of the stated law's. Then delta(epsilon) of exact draws becomes at most
+    /// e^`log_ratio` delta(epsilon - 2 `log_ratio`) + (1 + e^epsilon) `total_variation`. Several add up. Where delta cannot pay for it,
+    /// accountants say so ([`Error::InexactDraws`]).
+    ///
+    /// ```
+    /// # use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier, pld};
+    /// let draws = Event::Inexact { log_ratio: Epsilon::ZERO, total_variation: Delta::new(1e-7)? };
+    /// let event = Event::Composed { events: vec![Event::Gaussian { noise_multiplier: NoiseMultiplier::new(2.0)? }, draws] };
+    /// assert_eq!(format!("{:.4}", pld::epsilon(&event, Delta::new(1e-5)?)?.upper.get()), "2.0068");
+    /// # Ok::<(), reticent_accounting::Error>(())
+    /// ```
+    Inexact {
+        /// Bound on the logarithm of the ratio of densities, to either side.
+        log_ratio: Epsilon,
+        /// Bound on what that leaves out.
+        total_variation: Delta,
     },
     /// Something that no accountant here bounds.
     ///

@@ -14,6 +14,8 @@
 
 use std::f64::consts::PI;
 
+use crate::event::Parts;
+use crate::inexact::Inexact;
 use crate::normal::{log_upper_tail, mills, upper_tail};
 use crate::{Delta, Epsilon, Error, Event};
 
@@ -23,18 +25,35 @@ const NAME: &str = "the exact Gaussian accountant";
 ///
 /// [`Error::UnsupportedEvent`] for anything sampled at a rate below 1, [`Error::DeltaTooSmall`] at delta 0.
 pub fn epsilon(event: &Event, delta: Delta) -> Result<Epsilon, Error> {
-    Epsilon::new(epsilon_of_mu(mu(event)?, delta)?)
+    let (mu, inexact) = mu_but_for_draws(event)?;
+    Epsilon::new(inexact.epsilon_from(delta, NAME, |delta| epsilon_of_mu(mu, delta))?)
 }
 
 /// The exact delta of a composition of Gaussians at `epsilon`, as its natural logarithm (it is often below 1e-308).
 pub fn log_delta(event: &Event, epsilon: Epsilon) -> Result<f64, Error> {
-    Ok(log_delta_of_mu(mu(event)?, epsilon.get()))
+    let (mu, inexact) = mu_but_for_draws(event)?;
+    if inexact == Inexact::default() {
+        return Ok(log_delta_of_mu(mu, epsilon.get()));
+    }
+    Ok(inexact.delta_from(epsilon.get(), |epsilon| Ok(log_delta_of_mu(mu, epsilon).exp()))?.ln())
 }
 
 /// The Gaussian-DP parameter mu of a composition of Gaussians: sqrt(sum of 1/sigma^2).
+///
+/// [`Error::UnsupportedEvent`] where draws are [inexact](Event::Inexact): then no mu says all.
 pub fn mu(event: &Event) -> Result<f64, Error> {
+    let (mu, inexact) = mu_but_for_draws(event)?;
+    if inexact == Inexact::default() { Ok(mu) } else { Err(event.refused(NAME, "its draws are not exactly Gaussian")) }
+}
+
+/// The mu of exact draws, and how far draws are from that.
+fn mu_but_for_draws(event: &Event) -> Result<(f64, Inexact), Error> {
+    let Parts { gaussians, others, inexact } = event.parts(NAME)?;
+    if let Some((other, _)) = others.first() {
+        return Err(other.refused(NAME, "it has no Gaussian noise of a known sensitivity"));
+    }
     let mut squared = 0.0;
-    for part in event.subsampled_gaussians(NAME)? {
+    for part in gaussians {
         if part.q < 1.0 {
             return Err(Error::UnsupportedEvent {
                 event: Box::new(event.clone()),
@@ -44,7 +63,7 @@ pub fn mu(event: &Event) -> Result<f64, Error> {
         }
         squared += part.count as f64 / (part.sigma * part.sigma);
     }
-    if squared.is_finite() { Ok(squared.sqrt()) } else { Err(Error::Unrepresentable { quantity: "mu" }) }
+    if squared.is_finite() { Ok((squared.sqrt(), inexact)) } else { Err(Error::Unrepresentable { quantity: "mu" }) }
 }
 
 /// ln delta(epsilon) of the Gaussian of parameter `mu`.

@@ -27,8 +27,8 @@
 //! ```
 //!
 //! No function here returns a number it cannot stand behind: what has no proof, does not fit in memory or would drown
-//! in round-off is refused by name ([`Error`]). The bounds assume real-valued Gaussian noise; how closely the noise
-//! drawn by a program follows it is not a question for this crate.
+//! in round-off is refused by name ([`Error`]). The bounds assume real-valued Gaussian noise; how far the law of the noise
+//! that a program draws is from it can be said with [`Event::Inexact`], and is paid for.
 
 pub mod calibrate;
 pub mod filter;
@@ -45,6 +45,7 @@ pub mod zcdp;
 mod binomial;
 mod error;
 mod event;
+mod inexact;
 mod normal;
 mod pair;
 mod quadrature;

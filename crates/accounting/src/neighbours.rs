@@ -55,7 +55,8 @@ fn restate(event: &Event, factor: u32, group: bool) -> Result<Event, Error> {
     let again = |event: &Event| restate(event, factor, group);
     let refused = |why| Err(event.refused(NAME, why));
     Ok(match event {
-        Event::None => Event::None,
+        // Whatever the data are.
+        Event::None | Event::Inexact { .. } => event.clone(),
         Event::Gaussian { noise_multiplier } => Event::Gaussian { noise_multiplier: less(*noise_multiplier)? },
         Event::Laplace { scale } => Event::Laplace { scale: less(*scale)? },
         Event::DiscreteLaplace { scale } => Event::DiscreteLaplace { scale: less(*scale)? },

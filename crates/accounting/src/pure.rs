@@ -7,6 +7,7 @@
 //! # Ok::<(), reticent_accounting::Error>(())
 //! ```
 
+use crate::inexact::Inexact;
 use crate::{Epsilon, Error, Event};
 
 const NAME: &str = "the accountant of pure differential privacy";
@@ -16,6 +17,9 @@ const NAME: &str = "the accountant of pure differential privacy";
 /// [`Error::UnsupportedEvent`] names what has no finite epsilon at delta 0, as every Gaussian.
 pub fn epsilon(event: &Event) -> Result<Epsilon, Error> {
     let parts = event.parts(NAME)?;
+    if parts.inexact != Inexact::default() {
+        return Err(event.refused(NAME, "draws that are not exactly of their law have no epsilon at delta 0"));
+    }
     if !parts.gaussians.is_empty() {
         return Err(event.refused(NAME, "Gaussian noise has no epsilon at delta 0"));
     }

@@ -24,6 +24,8 @@ mod step;
 
 pub(crate) use mechanism::check_answers;
 
+use std::cell::Cell;
+
 use crate::event::Parts;
 use crate::{Delta, Epsilon, Error, Event, Order};
 use step::Step;
@@ -43,8 +45,16 @@ pub struct RdpEpsilon {
 ///
 /// [`Error::UnsupportedEvent`] where no formula is known, [`Error::Unrepresentable`] on overflow.
 pub fn rdp(event: &Event, order: Order) -> Result<f64, Error> {
+    if event.parts(NAME)?.inexact.total_variation > 0.0 {
+        return Err(event.refused(NAME, "with a total variation beside it its divergence may be infinite"));
+    }
+    but_for_variation(event, order)
+}
+
+/// The same, leaving out what [`Event::Inexact`] has of a total variation, for who pays for that.
+pub(crate) fn but_for_variation(event: &Event, order: Order) -> Result<f64, Error> {
     let parts = event.parts(NAME)?;
-    let sum = Divergence::new(&parts).at(order.get())?;
+    let sum = Divergence::new(&parts).at(order.get())? + parts.inexact.divergence(order.get());
     if sum.is_finite() { Ok(sum) } else { Err(Error::Unrepresentable { quantity: "the Renyi divergence" }) }
 }
 
@@ -53,31 +63,36 @@ pub fn rdp(event: &Event, order: Order) -> Result<f64, Error> {
 /// Choosing the order afterwards is sound here because the event is fixed: every order holds at once.
 pub fn epsilon(event: &Event, delta: Delta) -> Result<RdpEpsilon, Error> {
     let parts = event.parts(NAME)?;
-    if parts.gaussians.is_empty() && parts.others.is_empty() {
-        return Ok(RdpEpsilon { epsilon: Epsilon::ZERO, order: Order::new(2.0)? });
-    }
-    if delta.get() == 0.0 {
-        return Err(Error::DeltaTooSmall { accountant: NAME, delta: 0.0, smallest: f64::MIN_POSITIVE });
-    }
-    let divergence = Divergence::checked(&parts)?;
-    let at = |order: f64| epsilon_from_rdp(divergence.or_infinite(order), order, delta.get());
-    let (order, epsilon) = minimise(&parts, at);
-    if !epsilon.is_finite() {
-        return Err(Error::Unrepresentable { quantity: "epsilon" });
-    }
-    Ok(RdpEpsilon { epsilon: Epsilon::new(epsilon.max(0.0))?, order: Order::new(order)? })
+    let best = Cell::new(2.0);
+    let stated = |delta: Delta| {
+        if parts.gaussians.is_empty() && parts.others.is_empty() {
+            return Ok(0.0);
+        }
+        if delta.get() == 0.0 {
+            return Err(Error::DeltaTooSmall { accountant: NAME, delta: 0.0, smallest: f64::MIN_POSITIVE });
+        }
+        let divergence = Divergence::checked(&parts)?;
+        let at = |order: f64| epsilon_from_rdp(divergence.or_infinite(order), order, delta.get());
+        let (order, epsilon) = minimise(&parts, at);
+        best.set(order);
+        if epsilon.is_finite() { Ok(epsilon.max(0.0)) } else { Err(Error::Unrepresentable { quantity: "epsilon" }) }
+    };
+    let epsilon = parts.inexact.epsilon_from(delta, NAME, stated)?;
+    Ok(RdpEpsilon { epsilon: Epsilon::new(epsilon)?, order: Order::new(best.get())? })
 }
 
 /// The smallest delta over all orders at a given epsilon (Proposition 12 solved for delta), at most 1.
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<f64, Error> {
     let parts = event.parts(NAME)?;
-    if parts.gaussians.is_empty() && parts.others.is_empty() {
-        return Ok(0.0);
-    }
-    let divergence = Divergence::checked(&parts)?;
-    let at = |order: f64| (order - 1.0) * (divergence.or_infinite(order) - epsilon.get() + (-1.0 / order).ln_1p()) - order.ln();
-    let (_, log_delta) = minimise(&parts, at);
-    Ok(log_delta.exp().min(1.0))
+    parts.inexact.delta_from(epsilon.get(), |epsilon| {
+        if parts.gaussians.is_empty() && parts.others.is_empty() {
+            return Ok(0.0);
+        }
+        let divergence = Divergence::checked(&parts)?;
+        let at = |order: f64| (order - 1.0) * (divergence.or_infinite(order) - epsilon + (-1.0 / order).ln_1p()) - order.ln();
+        let (_, log_delta) = minimise(&parts, at);
+        Ok(log_delta.exp().min(1.0))
+    })
 }
 
 /// Canonne, Kamath & Steinke 2020, Proposition 12: (order, rdp)-RDP implies (this, delta)-DP.
@@ -262,13 +277,14 @@ fn minimise(parts: &Parts, objective: impl Fn(f64) -> f64) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::event::SubsampledGaussian;
+    use crate::inexact::Inexact;
 
     /// The quick search finds what the search over the grid finds, for wide and narrow minima and at both ends.
     #[test]
     fn both_searches_agree() {
         for (q, sigma, count) in [(0.01, 4.0, 10_000), (0.5, 0.3, 1), (1e-5, 1.0, 1_000), (1.0, 20.0, 100), (0.3, 0.4, 1_000_000)] {
             for delta in [0.1, 1e-5, 1e-30] {
-                let parts = Parts { gaussians: vec![SubsampledGaussian { q, sigma, count }], others: vec![] };
+                let parts = Parts { gaussians: vec![SubsampledGaussian { q, sigma, count }], others: vec![], inexact: Inexact::default() };
                 let divergence = Divergence::new(&parts);
                 let at = |order: f64| epsilon_from_rdp(divergence.at(order).unwrap(), order, delta);
                 let (quick, slow) = (minimise_convex(at), minimise_over_orders(at));

@@ -14,6 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::inexact::Inexact;
 use crate::rdp::{epsilon_from_rdp, minimise_over_orders};
 use crate::{Delta, Epsilon, Error, Event, pure};
 
@@ -44,6 +45,9 @@ pub fn rho(event: &Event) -> Result<f64, Error> {
 /// [`Error::UnsupportedEvent`] for anything sampled below rate 1 or with a xi.
 pub fn concentrated(event: &Event) -> Result<Concentrated, Error> {
     let parts = event.parts(NAME)?;
+    if parts.inexact != Inexact::default() {
+        return Err(event.refused(NAME, "draws that are not exactly of their law are not zero-concentrated"));
+    }
     let mut sum = Concentrated::default();
     for part in &parts.gaussians {
         if part.q < 1.0 {

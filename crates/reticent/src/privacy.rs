@@ -3,11 +3,11 @@
 use crate::config::{Bounds, Config, FeatureMap, Model, ModelKind};
 use crate::failure::Failure;
 use reticent_accounting::filter::{RenyiFilter, best_order};
-use reticent_accounting::{Delta, Epsilon, Event as Mechanism, NoiseMultiplier, Order, SamplingRate, calibrate, pld, rdp};
+use reticent_accounting::{Delta, Epsilon, NoiseMultiplier, Order, SamplingRate, calibrate, pld, rdp};
 use reticent_data::Schema;
 use reticent_govern::{Budget, Reservation, ReservationState};
 use reticent_train::features::Features;
-use reticent_train::{Architecture, Plan};
+use reticent_train::{Architecture, Plan, dp_sgd};
 use serde::Serialize;
 
 /// Noise is calibrated to within this much of the smallest that fits.
@@ -51,7 +51,7 @@ pub(crate) fn hidden(model: &Model) -> Vec<usize> {
 /// The order at which a filter over `epsilon` fits the model's releases best.
 pub(crate) fn filter_order(model: &Model, epsilon: Epsilon, delta: Delta) -> Result<Order, Failure> {
     let rate = SamplingRate::new(model.privacy.sample_rate)?;
-    let all = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases);
+    let all = |noise| dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases);
     let noise = calibrate::noise_multiplier(epsilon, delta, NOISE_TOLERANCE, calibrate::Accountant::Rdp, all)?;
     Ok(best_order(epsilon, delta, &all(noise))?)
 }
@@ -63,7 +63,7 @@ pub(crate) fn plan(config: &Config, model: &Model, epsilon: Epsilon, order: Orde
     let delta = Delta::new(model.privacy.delta)?;
     let own = Epsilon::new(model.privacy.epsilon)?;
     let rate = SamplingRate::new(model.privacy.sample_rate)?;
-    let all = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases);
+    let all = |noise| dp_sgd(noise, rate, model.privacy.steps).times(model.privacy.releases);
     let noise = if own.get() < epsilon.get() {
         // Below the budget, the filter's order is not the model's: its own ε is shown at the order that is best for it, and the filter adds.
         calibrate::noise_multiplier(own, delta, NOISE_TOLERANCE, calibrate::Accountant::Rdp, all)?
@@ -78,7 +78,7 @@ pub(crate) fn plan(config: &Config, model: &Model, epsilon: Epsilon, order: Orde
 pub(crate) fn plan_for_one(config: &Config, model: &Model, epsilon: f64) -> Result<Plan, Failure> {
     let delta = Delta::new(model.privacy.delta)?;
     let rate = SamplingRate::new(model.privacy.sample_rate)?;
-    let one = |noise| Mechanism::dp_sgd(noise, rate, model.privacy.steps);
+    let one = |noise| dp_sgd(noise, rate, model.privacy.steps);
     let noise = calibrate::noise_multiplier(Epsilon::new(epsilon)?, delta, 1e-3, calibrate::Accountant::Pld, one)?;
     with_noise(config, model, noise, config.data[&model.data].units)
 }
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
 
     fn run(name: &str, from_run: Option<&str>, noise: f64) -> Reservation {
-        let event = Mechanism::dp_sgd(NoiseMultiplier::new(noise).unwrap(), SamplingRate::new(0.1).unwrap(), 40);
+        let event = reticent_accounting::Event::dp_sgd(NoiseMultiplier::new(noise).unwrap(), SamplingRate::new(0.1).unwrap(), 40);
         let text = |t: &str| t.to_owned();
         Reservation {
             run: text(name),

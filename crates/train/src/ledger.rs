@@ -30,9 +30,9 @@ impl Charge {
 
 /// The first steps of a run. Where they are not independent, one of them costs what all do.
 fn cost(plan: &PrivacyPlan, steps: u64) -> Event {
-    let step = |at| if plan.noise.is_correlated() { None } else { plan.step_event(at) };
-    match step(0) {
-        _ if steps == 0 => Event::None,
+    let step = |at| if plan.noise.is_correlated() { None } else { plan.step_mechanism(at) };
+    let mechanism = match step(0) {
+        _ if steps == 0 => return Event::None,
         Some(first) if steps < plan.steps && plan.noise_schedule.is_constant() => first.times(steps),
         Some(_) if steps < plan.steps => {
             let mut events: Vec<(Event, u64)> = vec![];
@@ -44,8 +44,9 @@ fn cost(plan: &PrivacyPlan, steps: u64) -> Event {
             }
             Event::Composed { events: events.into_iter().map(|(event, count)| event.times(count)).collect() }
         }
-        _ => plan.event(),
-    }
+        _ => return plan.event(),
+    };
+    plan.as_drawn(mechanism, steps)
 }
 
 /// Where a [`Trainer`](crate::Trainer) charges its steps before it draws their noise. One ledger is about one set of units: the people of one

@@ -122,7 +122,7 @@ pub use noise::{Binding, NotPrivateSeed, RunKey};
 pub use optimiser::{DpAdam, DpAdamState};
 pub use plan::{Optimiser, Plan};
 pub use presets::Preset;
-pub use privacy_plan::PrivacyPlan;
+pub use privacy_plan::{PrivacyPlan, dp_sgd};
 pub use privatize::Privatized;
 pub use sampling::Sampling;
 pub use schedule::Schedule;

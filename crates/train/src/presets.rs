@@ -1,9 +1,9 @@
 //! Recipes that reach good accuracy under a bound, found without the data they are meant for.
 
 use crate::features::Features;
-use crate::{Architecture, Error, Optimiser, Plan};
+use crate::{Architecture, Error, Optimiser, Plan, dp_sgd};
 use reticent_accounting::calibrate::{self, Accountant};
-use reticent_accounting::{Delta, Epsilon, Event, SamplingRate};
+use reticent_accounting::{Delta, Epsilon, SamplingRate};
 use reticent_data::Schema;
 use std::num::NonZeroUsize;
 
@@ -107,7 +107,7 @@ impl Preset {
         delta: Delta,
     ) -> Result<Plan, Error> {
         let sample_rate = SamplingRate::new(self.sample_rate())?;
-        let run = |noise| Event::dp_sgd(noise, sample_rate, self.steps());
+        let run = |noise| dp_sgd(noise, sample_rate, self.steps());
         Ok(Plan {
             unit: schema.unit.clone(),
             max_rows_per_unit,

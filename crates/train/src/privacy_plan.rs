@@ -7,7 +7,7 @@ use crate::noise::{Binding, RunKey};
 use crate::sampling::Sampling;
 use crate::schedule::Schedule;
 use crate::{Error, sabotage};
-use reticent_accounting::{Delta, Epsilon, Event, Neighbours, NoiseMultiplier};
+use reticent_accounting::{Event, Neighbours, NoiseMultiplier, SamplingRate};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::num::NonZeroUsize;
@@ -132,9 +132,6 @@ impl PrivacyPlan {
             }
         }
         if let Noise::Grid { coordinates } = self.noise {
-            if grid::delta(coordinates, self.steps).is_none() {
-                return wrong("coordinates", "are too many over these steps for what their grid adds to delta");
-            }
             for (noise_multiplier, _) in self.noise_levels()? {
                 for bound in [1e-12, 1.0, 1e12].map(|far| if self.adaptive.is_some() { far } else { 1.0 } * self.max_grad_norm) {
                     if grid::Integers::new(noise_multiplier.get(), bound, coordinates).is_none() {
@@ -157,11 +154,17 @@ impl PrivacyPlan {
         self.sampling.check_units(units)
     }
 
-    /// What the run does, as the accountants understand it, for the relation of [`PrivacyPlan::neighbours`].
+    /// What the run does, as the accountants understand it, for the relation of [`PrivacyPlan::neighbours`]: the mechanism, and how far its
+    /// [noise is drawn](Noise::inexact) from the law of it.
     ///
     /// A plan that [`PrivacyPlan::check`] refuses may have an event that every accountant refuses.
     #[must_use]
     pub fn event(&self) -> Event {
+        self.as_drawn(self.mechanism(), self.steps)
+    }
+
+    /// The same for noise exactly of its law.
+    pub(crate) fn mechanism(&self) -> Event {
         let Ok(mut levels) = self.noise_levels() else { return Event::Unsupported { name: "noise out of range".to_owned() } };
         if sabotage::is(sabotage::Bug::AccountantFedOtherSigma) {
             levels.iter_mut().for_each(|(level, _)| *level = NoiseMultiplier::new(2.0 * level.get()).expect("in range"));
@@ -173,7 +176,6 @@ impl PrivacyPlan {
                 _ => self.sampling.run(noise_multiplier, steps),
             })
             .collect();
-        events.extend(self.rounding(self.steps));
         if events.len() == 1 { events.remove(0) } else { Event::Composed { events } }
     }
 
@@ -198,11 +200,17 @@ impl PrivacyPlan {
     /// ```
     #[must_use]
     pub fn step_event(&self, step: u64) -> Option<Event> {
-        let event = self.sampling.one_step(NoiseMultiplier::new(self.noise_multiplier_at(step)).ok()?)?;
-        Some(match self.rounding(1) {
-            Some(rounding) => Event::Composed { events: vec![event, rounding] },
-            None => event,
-        })
+        Some(self.as_drawn(self.step_mechanism(step)?, 1))
+    }
+
+    /// The same for noise exactly of its law.
+    pub(crate) fn step_mechanism(&self, step: u64) -> Option<Event> {
+        self.sampling.one_step(NoiseMultiplier::new(self.noise_multiplier_at(step)).ok()?)
+    }
+
+    /// A mechanism of so many steps, with how far its noise is drawn from its law.
+    pub(crate) fn as_drawn(&self, mechanism: Event, steps: u64) -> Event {
+        Event::Composed { events: vec![mechanism, self.noise.inexact(steps)] }
     }
 
     /// The units of a step, by index, in order, among `units`; a unit drawn several times stands as often.
@@ -267,13 +275,10 @@ impl PrivacyPlan {
             .collect::<Result<_, reticent_accounting::Error>>()
             .map_err(|_| Error::Plan { field: "noise_schedule", why: "leads out of the range of noise multipliers" })
     }
+}
 
-    /// What integers add to delta over these steps.
-    fn rounding(&self, steps: u64) -> Option<Event> {
-        let Noise::Grid { coordinates } = self.noise else { return None };
-        Some(grid::delta(coordinates, steps).map_or_else(
-            || Event::Unsupported { name: "too many coordinates on a grid".to_owned() },
-            |delta: Delta| Event::Approximate { epsilon: Epsilon::ZERO, delta },
-        ))
-    }
+/// What Poisson-sampled steps with Gaussian noise are to the accountants: [`PrivacyPlan::event`] before there is a plan, to find its noise.
+#[must_use]
+pub fn dp_sgd(noise_multiplier: NoiseMultiplier, sampling_rate: SamplingRate, steps: u64) -> Event {
+    Event::Composed { events: vec![Event::dp_sgd(noise_multiplier, sampling_rate, steps), Noise::Gaussian.inexact(steps)] }
 }

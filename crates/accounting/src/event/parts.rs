@@ -2,12 +2,14 @@
 
 use super::Event;
 use crate::Error;
+use crate::inexact::Inexact;
 
 impl Event {
     /// The event as Poisson-subsampled Gaussians with counts, for accountants that know no other mechanism.
     pub(crate) fn subsampled_gaussians(&self, accountant: &'static str) -> Result<Vec<SubsampledGaussian>, Error> {
         let parts = self.parts(accountant)?;
         match parts.others.into_iter().next() {
+            None if parts.inexact != Inexact::default() => Err(self.refused(accountant, "its draws are not exactly of the stated laws")),
             None => Ok(parts.gaussians),
             Some((event, _)) => Err(event.refused(accountant, "it has no Gaussian noise of a known sensitivity")),
         }
@@ -35,12 +37,15 @@ pub(crate) struct Parts {
     pub(crate) gaussians: Vec<SubsampledGaussian>,
     /// Anything else that needs no context.
     pub(crate) others: Vec<(Event, u64)>,
+    /// How far what was drawn is from the laws of all of these.
+    pub(crate) inexact: Inexact,
 }
 
 fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Parts) -> Result<(), Error> {
     let unproved = |why| Err(event.refused(accountant, why));
     match event {
         Event::None => {}
+        Event::Inexact { log_ratio, total_variation } => parts.inexact.add(log_ratio.get(), total_variation.get(), count),
         Event::Gaussian { noise_multiplier } => push(&mut parts.gaussians, 1.0, noise_multiplier.get(), count)?,
         Event::TreeAggregation { noise_multiplier, steps } => {
             // A record is in one leaf and in the nodes above it: one Gaussian each.
@@ -95,6 +100,12 @@ fn collect(event: &Event, count: u64, accountant: &'static str, parts: &mut Part
         | Event::RepeatAndSelect { .. } => {
             if count == 0 {
                 return Ok(());
+            }
+            // Whose runs all are within their total variation, is within that of as many as there are on average.
+            if let Event::RepeatAndSelect { mean, event, .. } = event
+                && let Ok(one) = event.parts(accountant)
+            {
+                parts.inexact.add(0.0, one.inexact.total_variation * mean, count);
             }
             if let Some((_, same)) = parts.others.iter_mut().find(|(other, _)| other == event) {
                 *same = same.checked_add(count).ok_or(Error::CountOverflow)?;

@@ -40,6 +40,9 @@ impl fmt::Display for Event {
                 write!(f, "{rounds_per_record} of {rounds} rounds of Gaussian({noise_multiplier})")
             }
             Self::RepeatAndSelect { runs, mean, event } => write!(f, "the best of {runs:?}({mean}) x {event}"),
+            Self::Inexact { log_ratio, total_variation } => {
+                write!(f, "draws within e^±{:e} and a total variation of {:e}", log_ratio.get(), total_variation.get())
+            }
             Self::Unsupported { name } => write!(f, "unsupported {name:?}"),
             Self::SelfComposed { event, count } => write!(f, "{count} x {event}"),
             Self::Composed { events } => {

@@ -4,6 +4,9 @@
 //! fixed before the first, add up to at most B, the whole adaptive sequence is (order, B)-RDP, and so (epsilon, delta)-DP
 //! by the conversion of [`rdp`].
 //!
+//! Draws that are only nearly of their law ([`Event::Inexact`]) take from delta, of which one part in 2^20 is kept for them: an event that
+//! takes a share of that part costs at least the same share of all there is to spend, so that what they take together is covered as well.
+//!
 //! The order is fixed when the filter opens, and not the best over all orders at each look, because the theorem
 //! bounds one order at a time: which order would look best depends on the events admitted, so on outputs seen, and a
 //! minimum taken after looking needs a union over the orders, which nobody paid for.
@@ -73,9 +76,14 @@ impl RenyiFilter {
         }
     }
 
-    /// What `event` costs: its Renyi divergence at the filter's order.
+    /// What `event` costs: its Renyi divergence at the filter's order, or the share of the total that its [inexact](Event::Inexact) draws
+    /// take of their part of delta, whichever is more.
     pub fn cost(&self, event: &Event) -> Result<f64, Error> {
-        rdp::rdp(event, self.state.order)
+        let divergence = rdp::but_for_variation(event, self.state.order)?;
+        let taken = event.parts(rdp::NAME)?.inexact.delta(self.state.epsilon.get());
+        let share = if taken > 0.0 { taken / (KEPT * self.state.delta.get()) } else { 0.0 };
+        let cost = divergence.max(share * self.total);
+        if cost.is_finite() { Ok(cost) } else { Err(Error::Unrepresentable { quantity: "the Renyi divergence" }) }
     }
 
     /// The divergence that may still be spent, 0 where `spent` is past the total.
@@ -92,7 +100,7 @@ impl RenyiFilter {
         if spent == 0.0 {
             return Ok(Epsilon::ZERO);
         }
-        Epsilon::new(epsilon_from_rdp(spent, self.state.order.get(), self.state.delta.get()).max(0.0))
+        Epsilon::new(epsilon_from_rdp(spent, self.state.order.get(), for_divergence(self.state.delta)).max(0.0))
     }
 
     /// The divergence there is to spend in all.
@@ -139,13 +147,13 @@ impl From<RenyiFilter> for State {
 /// nothing at any order.
 pub fn best_order(epsilon: Epsilon, delta: Delta, planned: &Event) -> Result<Order, Error> {
     // Refuse what has no formula before searching: inside the search an error is only an unattractive order.
-    rdp::rdp(planned, Order::new(2.0)?)?;
+    rdp::but_for_variation(planned, Order::new(2.0)?)?;
     let share = |order: f64| {
         let total = budget(epsilon, delta, order);
         if total <= 0.0 {
             return f64::INFINITY;
         }
-        match Order::new(order).and_then(|order| rdp::rdp(planned, order)) {
+        match Order::new(order).and_then(|order| rdp::but_for_variation(planned, order)) {
             // An event that costs nothing leaves the choice to the largest budget.
             Ok(cost) => (cost + 1e-12) / total,
             Err(_) => f64::INFINITY,
@@ -158,9 +166,17 @@ pub fn best_order(epsilon: Epsilon, delta: Delta, planned: &Event) -> Result<Ord
 
 /// The largest divergence whose conversion meets (epsilon, delta); not positive where there is none.
 fn budget(epsilon: Epsilon, delta: Delta, order: f64) -> f64 {
-    let total = epsilon.get() - epsilon_from_rdp(0.0, order, delta.get());
+    let total = epsilon.get() - epsilon_from_rdp(0.0, order, for_divergence(delta));
     // One part in 10^15 less, so that converting back cannot round above epsilon.
     if total.is_finite() { total - 4.0 * f64::EPSILON * (total.abs() + epsilon.get()) } else { f64::NEG_INFINITY }
+}
+
+/// The part of delta kept for draws that are not exactly of their law.
+const KEPT: f64 = 1.0 / (1_u32 << 20) as f64;
+
+/// What is left of delta.
+fn for_divergence(delta: Delta) -> f64 {
+    delta.get() * (1.0 - KEPT)
 }
 
 #[cfg(test)]
@@ -210,6 +226,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// However events share delta among them, all that are admitted take no more than is kept; and those whose draws are near enough cost
+    /// what exact ones do.
+    #[test]
+    fn inexact_draws_are_paid_for() {
+        let filter = open();
+        let with = |total_variation: f64| {
+            let draws = Event::Inexact { log_ratio: Epsilon::ZERO, total_variation: Delta::new(total_variation).unwrap() };
+            Event::Composed { events: vec![run(1), draws] }
+        };
+        let exact = filter.cost(&run(1)).unwrap();
+        assert_eq!(filter.cost(&with(1e-30)).unwrap(), exact);
+        let taken = |total_variation: f64| total_variation * (1.0 + 3.0_f64.exp()) / (1e-5 / f64::from(1 << 20));
+        let rough = 1e-14;
+        assert!((filter.cost(&with(rough)).unwrap() / (filter.total() * taken(rough)) - 1.0).abs() < 1e-9 && taken(rough) > 0.01);
+        let (mut spent, mut admitted) = (0.0, 0_u32);
+        while let Ok(after) = filter.admit(spent, &with(rough)) {
+            (spent, admitted) = (after, admitted + 1);
+        }
+        let all = f64::from(admitted) * taken(rough);
+        assert!(all <= 1.0 && all > 0.9, "{admitted}: {all}");
+        assert!(filter.admit(0.0, &with(1e-11)).is_err(), "no room for one");
+        // A ratio of densities is a divergence at any order.
+        let ratio = Event::Inexact { log_ratio: Epsilon::new(0.1).unwrap(), total_variation: Delta::new(0.0).unwrap() };
+        let order = filter.order().get();
+        let cost = filter.cost(&ratio).unwrap();
+        assert!((cost / (0.1 * (2.0 * order - 1.0) / (order - 1.0)) - 1.0).abs() < 1e-12, "{cost}");
+        assert_eq!(rdp::rdp(&ratio, filter.order()).unwrap(), cost);
+        assert!(rdp::rdp(&with(1e-30), filter.order()).is_err());
     }
 
     #[test]

@@ -44,6 +44,7 @@ use saddle::Landscape;
 use table::Direction;
 
 use crate::event::SubsampledGaussian;
+use crate::inexact::Inexact;
 use crate::{Delta, DeltaInterval, Epsilon, Error, Event, Interval};
 
 const NAME: &str = "the privacy-loss-distribution accountant";
@@ -75,6 +76,18 @@ pub fn epsilon(event: &Event, delta: Delta) -> Result<Interval, Error> {
 
 /// [`epsilon`] with a chosen relative width, for searches that need no more.
 pub(crate) fn epsilon_within(event: &Event, delta: Delta, relative_width: f64) -> Result<Interval, Error> {
+    let stated = |delta: Delta| epsilon_as_stated(event, delta, relative_width);
+    let exact = stated(delta)?;
+    // The exact law is among those that the event allows, so that the lower end is that of exact draws.
+    let upper = event
+        .parts(NAME)?
+        .inexact
+        .epsilon_from(delta, NAME, |at| if at == delta { Ok(exact.upper.get()) } else { Ok(stated(at)?.upper.get()) })?;
+    Ok(Interval { lower: exact.lower, upper: Epsilon::new(upper)? })
+}
+
+/// The same for draws exactly of the stated laws.
+fn epsilon_as_stated(event: &Event, delta: Delta, relative_width: f64) -> Result<Interval, Error> {
     let (parts, laws) = merged(event, delta.get().max(SMALLEST_DELTA).ln() - 20.0)?;
     if parts.is_empty() && laws.is_empty() {
         return Ok(Interval { lower: Epsilon::ZERO, upper: Epsilon::ZERO });
@@ -195,6 +208,18 @@ fn by_contour(landscape: &Landscape<'_>, delta: f64) -> Option<(f64, f64)> {
 ///
 /// The bounds are typically within 0.1% of each other; below about 1e-100 the lower one becomes 0.
 pub fn delta(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
+    let inexact = event.parts(NAME)?.inexact;
+    let mut lower = 0.0;
+    let upper = inexact.delta_from(epsilon.get(), |before| {
+        let stated = delta_as_stated(event, epsilon)?;
+        lower = stated.lower;
+        if before == epsilon.get() { Ok(stated.upper) } else { Ok(delta_as_stated(event, Epsilon::new(before)?)?.upper) }
+    })?;
+    Ok(DeltaInterval { lower, upper })
+}
+
+/// The same for draws exactly of the stated laws.
+fn delta_as_stated(event: &Event, epsilon: Epsilon) -> Result<DeltaInterval, Error> {
     let (parts, laws) = merged(event, SMALLEST_DELTA.ln() - 70.0)?;
     let epsilon = epsilon.get();
     let planner = RefCell::new(RealFftPlanner::new());
@@ -278,6 +303,19 @@ pub fn trade_off(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     if let Some(&value) = fpr.iter().find(|f| !(0.0..=1.0).contains(*f)) {
         return Err(Error::OutOfRange { quantity: "a false-positive rate", value, range: "at least 0 and at most 1" });
     }
+    let inexact = event.parts(NAME)?.inexact;
+    if inexact == Inexact::default() {
+        return trade_off_as_stated(event, fpr);
+    }
+    // Whom a test calls positive by what was drawn with a rate f, it does by the stated laws with at most e^gamma (f + eta).
+    let factor = inexact.log_ratio.exp();
+    let stated: Vec<f64> = fpr.iter().map(|f| (factor * (f + inexact.total_variation)).min(1.0)).collect();
+    let rates = trade_off_as_stated(event, &stated)?;
+    Ok(rates.iter().map(|rate| (factor * rate + inexact.total_variation).min(1.0)).collect())
+}
+
+/// The same for draws exactly of the stated laws.
+fn trade_off_as_stated(event: &Event, fpr: &[f64]) -> Result<Vec<f64>, Error> {
     let (parts, laws) = merged(event, SMALLEST_DELTA.ln() - 70.0)?;
     let mut rates = fpr.to_vec();
     if parts.is_empty() && laws.is_empty() {

@@ -83,12 +83,14 @@ fn repeat_and_select(runs: Runs, mean: f64, event: &Event, order: f64) -> Result
     if !(mean >= 1.0 && mean.is_finite()) {
         return Err(Error::OutOfRange { quantity: "the mean number of runs", value: mean, range: "at least 1 and finite" });
     }
-    let one = super::rdp(event, Order::new(order)?)?;
+    // What a total variation adds is counted with the parts.
+    let one = super::but_for_variation(event, Order::new(order)?)?;
     let from_mean = mean.ln() / (order - 1.0);
     let with_gamma = |eta: f64, gamma: f64| -> Result<f64, Error> {
         let parts = event.parts(NAME)?;
         let divergence = super::Divergence::checked(&parts)?;
-        let (_, penalty) = super::minimise_over_orders(|j| (1.0 - 1.0 / j) * divergence.or_infinite(j) - gamma.ln() / j);
+        let at = |j: f64| divergence.or_infinite(j) + parts.inexact.divergence(j);
+        let (_, penalty) = super::minimise_over_orders(|j| (1.0 - 1.0 / j) * at(j) - gamma.ln() / j);
         Ok(one + (1.0 + eta) * penalty.max(0.0) + from_mean)
     };
     match runs {

@@ -45,7 +45,9 @@ pub(crate) fn measure(manifest: &ModelManifest, pool: &PermittedTable, seed: u64
     if planted < FEWEST_CANARIES {
         return Ok(None);
     }
-    let inside: BTreeSet<SubjectId> = canaries.iter().copied().filter(|_| rng.random()).collect();
+    // From a stream of their own: which coins there are follows from the seed, not from how many units were held out.
+    let mut coins = NotPrivateSeed(seed ^ 0x636f_696e).rng();
+    let inside: BTreeSet<SubjectId> = canaries.iter().copied().filter(|_| coins.random()).collect();
     let rows = pool.mislabelled(&canaries);
     let members: BTreeSet<SubjectId> = split.train.table().subjects().iter().copied().collect();
     let known = KnownRows::new(&rows.filter(|id| canaries.contains(&id)), manifest.plan.max_rows_per_unit);

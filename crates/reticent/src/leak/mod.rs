@@ -7,14 +7,14 @@ mod messages;
 use crate::failure::Failure;
 use crate::output::Progress;
 use messages::{Canary, CanaryKind, canaries, simulate};
-use reticent_accounting::{Delta, Epsilon, Event as Mechanism, SamplingRate, calibrate};
+use reticent_accounting::{Delta, Epsilon, SamplingRate, calibrate};
 use reticent_audit::TextModel;
 use reticent_audit::text::{exposure, extraction};
 use reticent_data::{Messages, PermittedMessages};
 use reticent_minimise::{Scanner, Style};
 use reticent_proof::Permit;
 use reticent_train::{
-    Architecture, Binding, ByteModel, NotPrivateSeed, Optimiser, Plan, Progress as Step, RunKey, TextShape, fit_text_plain,
+    Architecture, Binding, ByteModel, NotPrivateSeed, Optimiser, Plan, Progress as Step, RunKey, TextShape, dp_sgd, fit_text_plain,
     fit_text_private,
 };
 use serde::Serialize;
@@ -270,7 +270,7 @@ fn train(
 
 fn plan(epsilon: f64, units: u64, scale: &Scale) -> Result<(Plan, f64), Failure> {
     let (rate, delta) = (SamplingRate::new(scale.rate)?, Delta::new(DELTA)?);
-    let event = |noise| Mechanism::dp_sgd(noise, rate, scale.steps);
+    let event = |noise| dp_sgd(noise, rate, scale.steps);
     let noise = calibrate::noise_multiplier(Epsilon::new(epsilon)?, delta, 1e-3, calibrate::Accountant::Pld, event)?;
     let plan = Plan {
         unit: "customer".into(),

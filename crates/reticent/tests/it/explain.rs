@@ -59,19 +59,27 @@ fn contributions_add_up_to_what_predict_says() {
 fn a_change_that_is_told_changes_the_class() {
     let workspace = trained();
     let answer = explain(&workspace, &["--json", "--immutable", "age", "--immutable", "sex"]).json();
-    let mut found = 0;
-    for row in answer["rows"].as_array().unwrap().iter().filter(|r| r["counterfactual"]["answer"] == "found") {
+    let predicted = |rows: &[String]| -> Vec<Value> {
+        workspace.put("changed.csv", &format!("age,sex,pressure\n{}\n", rows.join("\n")));
+        let file = workspace.file("changed.csv");
+        let answer = workspace.json(&["predict", file.to_str().unwrap()]);
+        answer["scores"].as_array().unwrap().iter().map(|score| score["class"].clone()).collect()
+    };
+    for row in answer["rows"].as_array().unwrap() {
+        let own = OWN.lines().nth(row["row"].as_u64().unwrap() as usize).unwrap();
+        // The model is linear: if any pressure changes the class, one near an end of its public bounds, 60 and 220, does. Where the noise of
+        // the training put the boundary is another question: there may be none within reach of a row.
+        let ends = ["66", "214"].map(|end| format!("{},{end}", own.rsplit_once(',').unwrap().0));
+        let within_reach = predicted(&ends).iter().any(|class| *class != row["class"]);
+        if row["counterfactual"]["answer"] != "found" {
+            assert!(!within_reach, "{row:#}");
+            continue;
+        }
         let changes = row["counterfactual"]["changes"].as_array().unwrap();
         assert_eq!((changes.len(), changes[0]["column"].as_str()), (1, Some("pressure")), "age and sex may not change");
-        let own = OWN.lines().nth(row["row"].as_u64().unwrap() as usize).unwrap();
         let changed = own.replace(changes[0]["from"].as_str().unwrap(), changes[0]["to"].as_str().unwrap());
-        workspace.put("changed.csv", &format!("age,sex,pressure\n{changed}\n"));
-        let file = workspace.file("changed.csv");
-        let predicted = workspace.json(&["predict", file.to_str().unwrap()]);
-        assert_ne!(predicted["scores"][0]["class"], row["class"], "{row:#}");
-        found += 1;
+        assert_ne!(predicted(&[changed])[0], row["class"], "{row:#}");
     }
-    assert!(found > 0, "none of three rows lies within a change of pressure of the boundary");
     let all = explain(&workspace, &["--json", "--row", "1", "--immutable", "age", "--immutable", "sex", "--immutable", "pressure"]).json();
     assert_eq!(all["rows"][0]["counterfactual"]["answer"], "none-found");
 }

@@ -132,10 +132,7 @@ fn killed_while_drawing(roomy: bool) -> Workspace {
         workspace.edit("reticent.toml", "groups = [\"sex\"]", "groups = [\"sex\"]\nbudget = { epsilon = 6.0, delta = 1e-5 }");
     }
     let mut child = workspace.command(&TRAIN).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while !workspace.files_named("noise.key") {
-        assert!(child.try_wait().unwrap().is_none(), "the training ended before it began");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    workspace.wait_for_noise(&mut child);
     std::thread::sleep(Duration::from_millis(100));
     child.kill().unwrap();
     assert!(child.wait().unwrap().code().is_none(), "it was still at work");

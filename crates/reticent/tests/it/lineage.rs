@@ -120,10 +120,8 @@ fn every_run_is_a_start_and_one_end_in_openlineage_s_own_schemas() {
 fn a_blocked_release_is_a_failed_run() {
     let workspace = Workspace::at(Stage::Assessed);
     workspace.edit("reticent.toml", "steps = 40", "steps = 4000");
-    let child = workspace.command(&TRAIN).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-    while !workspace.files_named("noise.key") {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let mut child = workspace.command(&TRAIN).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    workspace.wait_for_noise(&mut child);
     workspace.edit("reticent.toml", "notices = [\"2024-1\"]", "notices = [\"2025-1\"]");
     child.wait_with_output().unwrap();
     let out = workspace.file("lineage.ndjson");

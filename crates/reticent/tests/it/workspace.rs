@@ -4,8 +4,9 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// People in the data; three rows each, of which the cap keeps two.
@@ -148,12 +149,26 @@ impl Workspace {
                 Stage::Trained => (Stage::Assessed, &TRAIN),
             };
             let workspace = Self::at(before);
+            if stage == Stage::Imported {
+                workspace.know_pseudonyms();
+            }
             workspace.done(step);
             workspace
         });
         let copy = Self { folder: TempDir::with_prefix("reticent-it-").unwrap() };
         copy_folder(template.path(), copy.path());
         copy
+    }
+
+    /// Gives it a pseudonym key, before any other is made: who is held out for tests follows from pseudonyms, and would else be drawn anew in
+    /// each run of these tests, with every number that is measured on them.
+    pub(crate) fn know_pseudonyms(&self) {
+        let keys = self.file(".reticent/keys");
+        fs::create_dir_all(&keys).unwrap();
+        private(&keys, 0o700);
+        let key = keys.join("pseudonym.key");
+        fs::write(&key, format!("{}\n", "5e".repeat(32))).unwrap();
+        private(&key, 0o600);
     }
 
     /// This workspace as it is now, elsewhere.
@@ -326,8 +341,25 @@ fn copy_folder(from: &Path, to: &Path) {
 
 impl Workspace {
     /// Whether a run has a file of this name now, while another process may be at work.
+    /// Waits until a training that is at work draws noise.
+    pub(crate) fn wait_for_noise(&self, training: &mut Child) {
+        while !self.files_named("noise.key") {
+            assert!(training.try_wait().unwrap().is_none(), "the training ended before it began");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     pub(crate) fn files_named(&self, name: &str) -> bool {
         let Ok(runs) = fs::read_dir(self.file(".reticent/runs")) else { return false };
         runs.flatten().any(|run| run.path().join(name).exists())
+    }
+}
+
+/// For its owner alone, as the program asks of keys.
+fn private(path: &Path, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
 }

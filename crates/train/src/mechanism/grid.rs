@@ -7,14 +7,11 @@
 //! Accountants know Gaussians of real numbers. The discrete Gaussian with s spacings differs from a real Gaussian, rounded, by a factor
 //! within e^(±67/s²) at every point up to 40 s, beyond which neither has a mass above 10⁻³⁴⁰: with v = x/2s², the rounded density over
 //! that at the point is the mean of cosh(xu/s²)e^(−u²/2s²) over |u| ≤ ½, between 1 − 1/24s² and sinh(v)/v ≤ e^(v²/6); the sum of a discrete
-//! Gaussian is √2π·s·(1 + 2e^(−2π²s²) + …). Rounding is post-processing. Over N coordinates and steps in all the factor is e^(±η/2),
-//! η = 134 N/s², so that with δ(ε) for real numbers, whose slope is between −1 and 0, the released integers have at most
-//! e^(η/2)·δ(ε − η) ≤ e^(η/2)·(δ(ε) + η). A mechanism of ε = 0 and δ = 4η beside the Gaussians covers that wherever δ(ε) ≤ ½: it makes
-//! δ(ε) + 4η(1 − δ(ε)).
+//! Gaussian is √2π·s·(1 + 2e^(−2π²s²) + …). Rounding is post-processing. Accountants are told so ([`Event::Inexact`]).
 
 use rand_chacha::ChaCha20Rng;
-use reticent_accounting::Delta;
 use reticent_accounting::sample::{Grid, Ratio, VectorNoise};
+use reticent_accounting::{Delta, Epsilon, Event};
 use std::num::NonZeroU64;
 
 /// Least width of the noise, in spacings, as a power of two.
@@ -25,10 +22,12 @@ pub(crate) fn with_counts(coordinates: NonZeroU64) -> u64 {
     coordinates.get().saturating_add(2)
 }
 
-/// δ to add for a model of this many coordinates over these steps; `None` where it is beyond 10⁻⁷, of which no one should have to ask.
-pub(crate) fn delta(coordinates: NonZeroU64, steps: u64) -> Option<Delta> {
-    let eta = 134.0 * with_counts(coordinates) as f64 * steps as f64 / 2_f64.powi(2 * WIDTH);
-    Delta::new(4.0 * eta).ok().filter(|delta| delta.get() <= 1e-7)
+/// How far the noise of a step is from that of real numbers, for a model of this many coordinates.
+pub(crate) fn inexact(coordinates: NonZeroU64) -> Event {
+    Event::Inexact {
+        log_ratio: Epsilon::new(67.0 * with_counts(coordinates) as f64 / 2_f64.powi(2 * WIDTH)).expect("a small number"),
+        total_variation: Delta::new(f64::MIN_POSITIVE).expect("a small number"),
+    }
 }
 
 /// Noise for sums that one unit moves by at most a given norm.

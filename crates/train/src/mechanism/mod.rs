@@ -10,6 +10,7 @@ use crate::noise::{Binding, RunKey};
 use normal::Normals;
 use rand::Rng;
 use rand_chacha::ChaCha20Rng;
+use reticent_accounting::Event;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU64;
@@ -19,9 +20,9 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Noise {
-    /// Gaussian, independent in every step and coordinate, as floating-point numbers of 64 bits. A draw is within 2⁻⁵⁰ of a normal number except
-    /// with a probability below 2⁻⁵⁹, which over 10¹⁰ coordinates and steps adds 1.8·10⁻⁸ to δ. The accounting is that of real numbers: the
-    /// low bits of a floating-point draw can tell neighbours apart (Mironov 2012), which [`Noise::Grid`] rules out.
+    /// Gaussian, independent in every step and coordinate, as floating-point numbers of 64 bits. How far the law of a draw is from the normal
+    /// one is part of the plan's event ([`Noise::inexact`]). The accounting is that of real numbers: the low bits of a floating-point draw can
+    /// tell neighbours apart (Mironov 2012), which [`Noise::Grid`] rules out.
     #[default]
     Gaussian,
     /// The sum is rounded to a grid of integers, and discrete Gaussian noise is drawn exactly (Canonne, Kamath & Steinke 2020).
@@ -52,13 +53,22 @@ impl Noise {
         matches!(self, Self::BandedMatrix { .. } | Self::Tree)
     }
 
+    /// How far what is drawn in so many steps is from the stated law, for accountants: part of [`PrivacyPlan::event`](crate::PrivacyPlan::event).
+    ///
+    /// Gaussians of a step of up to 2³⁰ coordinates: within a factor of e^(±2⁻⁴⁴) but for a total variation of 2⁻⁸⁵.
+    #[must_use]
+    pub fn inexact(self, steps: u64) -> Event {
+        let step = match self {
+            Self::Grid { coordinates } => grid::inexact(coordinates),
+            Self::Gaussian | Self::BandedMatrix { .. } | Self::Tree => normal::inexact(),
+        };
+        step.times(steps)
+    }
+
     /// What is wrong with this noise for this sampler, if anything.
     pub(crate) fn refuse(self, sampling: &Sampling) -> Option<&'static str> {
         match (self, sampling) {
             (Self::Gaussian, _) => None,
-            (Self::Grid { .. }, Sampling::RandomAllocation { .. }) => {
-                Some("on a grid is bounded by privacy-loss distributions, and random allocation is not")
-            }
             (Self::Grid { .. }, _) => None,
             (Self::BandedMatrix { bands }, Sampling::Cyclic { parts, .. }) if parts >= &bands => None,
             (Self::BandedMatrix { .. }, _) => Some("with bands needs cyclic sampling of as many parts or more"),

@@ -107,7 +107,7 @@ fn pitfall_21_gradients_that_are_not_finite_are_counted_with_noise() {
     let mut rng = seeded(64);
     let (plain, adapting) = (plan().privacy(), adaptive_plan());
     assert_eq!(plain.event(), adapting.event());
-    assert_eq!(plain.event(), Event::dp_sgd(plain.noise_multiplier, plan().sample_rate, 20));
+    assert_eq!(plain.mechanism(), Event::dp_sgd(plain.noise_multiplier, plan().sample_rate, 20));
     let rows = rows(&random_units(&mut rng, 6, 3, 2, 1), 2, 1);
     let model = random_model(&mut rng, &[3, 2]);
     let batch = || {

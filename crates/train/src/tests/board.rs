@@ -107,7 +107,7 @@ fn the_event_has_the_noise_that_is_measured() {
     let model = random_model(&mut seeded(102), &[100, 100, 2]);
     for sigma in [0.4, 1.5, 30.0] {
         let plan = PrivacyPlan { noise_multiplier: NoiseMultiplier::new(sigma).unwrap(), ..plan().privacy() };
-        let Event::SelfComposed { event, count: 20 } = plan.event() else { panic!("{}", plan.event()) };
+        let Event::SelfComposed { event, count: 20 } = plan.mechanism() else { panic!("{}", plan.mechanism()) };
         let Event::PoissonSampled { event, .. } = *event else { panic!("{event}") };
         let Event::Gaussian { noise_multiplier } = *event else { panic!("{event}") };
         check_std(&released(sum_of(&model, None, 0.7), &plan, 3), noise_multiplier.get() * 0.7 / plan.expected_batch());

@@ -24,6 +24,7 @@ macro_rules! check {
         let model = drawn(After::new(width, ours), $rng);
         let rows = Rows::new(normal(shape, $rng), $units, $cap, $rng);
         check_fast(&what, &model, &rows, |m, x| m.layer.forward(m.before.forward(x)));
+        let burns = drawn(burns, $rng);
         check_same_as_burn(&what, (model.layer, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
     }};
 }

@@ -241,15 +241,18 @@ fn events_of_correlated_noise() {
     let noise_multiplier = NoiseMultiplier::new(1.5).unwrap();
     let sampling_rate = SamplingRate::new(0.5).unwrap();
     // A unit takes part once in as many steps as there are parts, also where there are fewer bands.
-    assert_eq!(banded_plan(3, 4, 18).event(), Event::BandedMatrix { noise_multiplier, sampling_rate, bands: count(4), steps: count(18) });
+    assert_eq!(
+        banded_plan(3, 4, 18).mechanism(),
+        Event::BandedMatrix { noise_multiplier, sampling_rate, bands: count(4), steps: count(18) }
+    );
     let tree = |noise_multiplier, steps| Event::TreeAggregation { noise_multiplier, steps: count(steps) };
-    assert_eq!(tree_plan(8, 8).event(), tree(noise_multiplier, 8).times(1));
-    assert_eq!(tree_plan(8, 17).event(), tree(noise_multiplier, 8).times(3));
-    assert_eq!(tree_plan(100, 17).event(), tree(noise_multiplier, 17).times(1));
+    assert_eq!(tree_plan(8, 8).mechanism(), tree(noise_multiplier, 8).times(1));
+    assert_eq!(tree_plan(8, 17).mechanism(), tree(noise_multiplier, 8).times(3));
+    assert_eq!(tree_plan(100, 17).mechanism(), tree(noise_multiplier, 17).times(1));
     // In an order of all units, one replaced: twice the distance.
     let shuffle = Sampling::Shuffle { records: count(40), batch: count(10) };
     let plan = PrivacyPlan { sampling: shuffle, ..tree_plan(8, 8) };
-    assert_eq!(plan.event(), tree(NoiseMultiplier::new(0.75).unwrap(), 4).times(2));
+    assert_eq!(plan.mechanism(), tree(NoiseMultiplier::new(0.75).unwrap(), 4).times(2));
     // Every one of them has a bound.
     let delta = reticent_accounting::Delta::new(1e-5).unwrap();
     for plan in [plan, banded_plan(3, 4, 18), tree_plan(8, 17)] {

@@ -26,7 +26,7 @@ fn linear_equals_the_oracle_and_burn() {
         let model = drawn(model, &mut rng);
         let rows = Rows::new(normal([units * cap, positions, d_input], &mut rng), units, cap, &mut rng);
         check_fast(&what, &model, &rows, |m, x| m.forward(x));
-        let burns = burn::nn::LinearConfig::new(d_input, d_output).with_bias(bias).init(&training());
+        let burns = drawn(burn::nn::LinearConfig::new(d_input, d_output).with_bias(bias).init(&training()), &mut rng);
         check_same_as_burn(&what, (model, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
     }
 }
@@ -50,7 +50,7 @@ fn embedding_equals_the_oracle_and_burn() {
         let rows = Rows::new(inputs, units, cap, &mut rng);
         check_fast(&what, &model, &rows, |m, x| m.forward(x));
         if padding.is_none() {
-            let burns = burn::nn::EmbeddingConfig::new(of, d_model).init(&training());
+            let burns = drawn(burn::nn::EmbeddingConfig::new(of, d_model).init(&training()), &mut rng);
             check_same_as_burn(&what, (model, burns), &rows.inputs, |m, x| m.forward(x), |m, x| m.forward(x));
         }
     }

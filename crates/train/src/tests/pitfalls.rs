@@ -63,7 +63,7 @@ pub(super) fn pitfall_05_empty_batches_are_noised_and_counted() {
     let mut steps = vec![];
     let model = fit_private(&plan, &permitted(&units, 2), &key(), &binding(), &mut |p: Progress| steps.push((p.step, p.steps))).unwrap();
     assert_eq!(steps, (1..=20).map(|step| (step, 20)).collect::<Vec<_>>());
-    assert_eq!(plan.event(), Event::dp_sgd(plan.noise_multiplier, plan.sample_rate, 20));
+    assert_eq!(plan.privacy().mechanism(), Event::dp_sgd(plan.noise_multiplier, plan.sample_rate, 20));
     // The weights are the momentum walk of the noise alone, averaged over the last ten iterates.
     let length = draws(&model, 0).len();
     let (mut velocity, mut weights, mut average) = (vec![0.0; length], vec![0.0; length], vec![0.0; length]);
@@ -115,11 +115,11 @@ fn pitfall_06_steps_are_integers() {
         let plan = Plan { steps, ..plan() };
         let reread: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         assert_eq!(reread.steps, steps);
-        assert_eq!(plan.event(), Event::dp_sgd(plan.noise_multiplier, plan.sample_rate, steps));
+        assert_eq!(plan.privacy().mechanism(), Event::dp_sgd(plan.noise_multiplier, plan.sample_rate, steps));
     }
     for n in 1..=20_000_u64 {
         let plan = Plan { sample_rate: SamplingRate::new(1.0 / n as f64).unwrap(), steps: n, ..plan() };
-        assert_eq!(plan.event(), Event::dp_sgd(plan.noise_multiplier, plan.sample_rate, n));
+        assert_eq!(plan.privacy().mechanism(), Event::dp_sgd(plan.noise_multiplier, plan.sample_rate, n));
     }
 }
 

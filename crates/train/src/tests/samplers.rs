@@ -258,7 +258,7 @@ fn pitfall_16_the_event_is_the_samplers_own() {
     ];
     for (sampling, event, divisor) in cases {
         let plan = with(sampling, 21);
-        assert_eq!((plan.event(), plan.expected_batch()), (event, divisor));
+        assert_eq!((plan.mechanism(), plan.expected_batch()), (event, divisor));
         let reread: PrivacyPlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         assert_eq!(reread, plan);
     }
@@ -311,4 +311,17 @@ fn pitfall_17_replacing_is_twice_adding_to_every_accountant() {
     let rows = rows(&[vec![(vec![0.9, 0.7], 0)], vec![(vec![0.9, 0.7], 1)]], 2, 1);
     let moved = norm(&difference(&fast(&model, &rows, &[0], 0.1), &fast(&model, &rows, &[1], 0.1)));
     assert!(moved > 1.99 * 0.1 && moved <= 2.0 * 0.1, "{moved}");
+}
+
+/// What a run is to accountants has how far its noise is drawn from its law, for as many steps as it has; and that costs next to nothing.
+#[test]
+fn the_event_has_how_far_draws_are_from_their_law() {
+    let plan = plan().privacy();
+    let Event::Composed { events } = plan.event() else { panic!("{}", plan.event()) };
+    assert_eq!(events, [plan.mechanism(), crate::Noise::Gaussian.inexact(20)]);
+    assert_eq!(plan.event(), crate::dp_sgd(plan.noise_multiplier, rate(0.25), 20));
+    assert_eq!(plan.step_event(3).unwrap(), plan.as_drawn(plan.step_mechanism(3).unwrap(), 1));
+    let delta = Delta::new(1e-5).unwrap();
+    let (drawn, exact) = (pld::epsilon(&plan.event(), delta).unwrap(), pld::epsilon(&plan.mechanism(), delta).unwrap());
+    assert!(drawn.upper >= exact.upper && drawn.upper.get() < exact.upper.get() + 1e-6, "{drawn} {exact}");
 }

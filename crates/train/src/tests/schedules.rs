@@ -60,7 +60,7 @@ fn schedules_that_cannot_be_are_refused() {
     let out = PrivacyPlan { noise_schedule: Schedule::Steps { from: vec![(1, 1e308)] }, ..plan().privacy() };
     let out = PrivacyPlan { noise_multiplier: NoiseMultiplier::new(1e10).unwrap(), ..out };
     assert!(out.check().is_err());
-    assert!(matches!(out.event(), Event::Unsupported { .. }));
+    assert!(matches!(out.mechanism(), Event::Unsupported { .. }));
 }
 
 /// The noise of each step is σ_t·C_t, and the event names σ_t for as many steps as have it; C_t is in no event.
@@ -81,7 +81,7 @@ fn a_schedule_is_in_the_noise_and_in_the_event() {
         check_std(&released(sum, &plan, step), multiplier * bound / 10.0);
     }
     let expected: Vec<Event> = sigma.map(|sigma| Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), q, 5)).to_vec();
-    assert_eq!(plan.event(), Event::Composed { events: expected });
+    assert_eq!(plan.mechanism(), Event::Composed { events: expected });
     // Step by step it is the same.
     let delta = Delta::new(1e-5).unwrap();
     let steps = Event::Composed { events: (0..20).map(|step| plan.step_event(step).unwrap()).collect() };

@@ -112,7 +112,7 @@ fn a_run_of_any_module_is_the_sequence_of_its_steps() {
     assert_eq!(run.step().unwrap(), None);
     let found = run.finish().unwrap();
     assert_eq!(weights_of(&found.model), weights_of(&model));
-    assert_eq!(found.event, Event::dp_sgd(plan.noise_multiplier, SamplingRate::new(0.25).unwrap(), 20));
+    assert_eq!(found.event, crate::dp_sgd(plan.noise_multiplier, SamplingRate::new(0.25).unwrap(), 20));
     assert!(found.stamp.unwrap().contains("made up for this test"));
 }
 
@@ -392,10 +392,12 @@ fn a_part_of_a_run_costs_its_own_steps() {
     let (plan, rate) = (plan().privacy(), SamplingRate::new(0.25).unwrap());
     let of = |plan: &crate::PrivacyPlan, steps| Charge::new("", plan, steps).event;
     let run = |sigma, steps| Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), rate, steps);
-    assert_eq!((of(&plan, 0), of(&plan, 7), of(&plan, 20)), (Event::None, run(1.5, 7), run(1.5, 20)));
+    let drawn = |events, steps| plan.as_drawn(Event::Composed { events }, steps);
+    let whole = |steps| plan.as_drawn(run(1.5, steps), steps);
+    assert_eq!((of(&plan, 0), of(&plan, 7), of(&plan, 20)), (Event::None, whole(7), whole(20)));
     let stepped = crate::PrivacyPlan { noise_schedule: crate::Schedule::Steps { from: vec![(5, 2.0), (18, 0.5)] }, ..plan.clone() };
-    assert_eq!(of(&stepped, 3), Event::Composed { events: vec![run(1.5, 3)] });
-    assert_eq!(of(&stepped, 19), Event::Composed { events: vec![run(1.5, 5), run(3.0, 13), run(0.75, 1)] });
+    assert_eq!(of(&stepped, 3), drawn(vec![run(1.5, 3)], 3));
+    assert_eq!(of(&stepped, 19), drawn(vec![run(1.5, 5), run(3.0, 13), run(0.75, 1)], 19));
     assert_eq!(of(&stepped, 20), stepped.event());
     let parts = 4.try_into().unwrap();
     let cyclic = crate::PrivacyPlan {

@@ -61,7 +61,7 @@ fn what_several_runs_cost_is_the_cost_of_all_their_events() {
     let mut second = engine.make_private(Model::new(), (AdamConfig::new().init(), 0.01), data(100, 10), losses, noise(3.0)).unwrap();
     (0..7).for_each(|_| assert!(second.step().unwrap().is_some()));
     let run = |sigma, batch, steps| {
-        Event::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), SamplingRate::new(f64::from(batch) / 100.0).unwrap(), steps)
+        reticent_train::dp_sgd(NoiseMultiplier::new(sigma).unwrap(), SamplingRate::new(f64::from(batch) / 100.0).unwrap(), steps)
     };
     let both = Event::Composed { events: vec![run(2.0, 20, 10), run(3.0, 10, 7)] };
     assert_eq!(engine.event(), both);

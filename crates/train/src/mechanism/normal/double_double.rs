@@ -31,11 +31,21 @@ impl DoubleDouble {
 
     /// `self / other`, to about 2⁻¹⁰⁰.
     pub(super) fn over(self, other: f64) -> Self {
-        let first = self.high / other;
-        let rest = self - Self::from(first) * Self::from(other);
-        let second = rest.high / other;
-        let rest = rest - Self::from(second) * Self::from(other);
-        Self::sum(first, second) + Self::from(rest.high / other)
+        self.by(Self::from(other))
+    }
+
+    /// The same for two of these.
+    pub(super) fn by(self, other: Self) -> Self {
+        let first = self.high / other.high;
+        let rest = self - Self::from(first) * other;
+        let second = rest.high / other.high;
+        let rest = rest - Self::from(second) * other;
+        Self::sum(first, second) + Self::from(rest.high / other.high)
+    }
+
+    /// Times a power of two.
+    pub(super) fn scaled(self, power: f64) -> Self {
+        Self { high: self.high * power, low: self.low * power }
     }
 
     /// e⁻ˢᵉˡᶠ for `self` in [0, 64], to about 2⁻⁹⁰: Taylor's series of e^(−self/2¹⁰), squared ten times.

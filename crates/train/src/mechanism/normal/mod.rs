@@ -1,9 +1,8 @@
 //! Standard normal numbers from a key: a ziggurat (Marsaglia & Tsang 2000, doi:10.18637/jss.v005.i08) over the ChaCha12 keystream, eight at a
 //! time where the processor has AVX-512, one at a time elsewhere, with the same numbers.
 //!
-//! How far the draws are from the law: the strips of the ziggurat have exactly equal areas (`ziggurat`), so that a draw *is* a normal number,
-//! moved by less than 2⁻⁵⁰ when it is written as an `f64`, except on an event of probability below [`TOTAL_VARIATION`]. No part of the tail is
-//! cut off: a draw beyond the last strip takes 128 bits for its size.
+//! How far the draws are from the law: that is proved in `ziggurat`, and [`inexact`] says it to the accountants. What it is said of is moved by
+//! less than 2⁻⁵⁰ when it is written as an `f64`. No part of the tail is cut off: a draw beyond the last strip takes 128 bits for its size.
 
 mod double_double;
 mod keystream;
@@ -11,14 +10,21 @@ mod ziggurat;
 
 use crate::instructions::Instructions;
 use keystream::{BATCH, Keystream};
+use reticent_accounting::{Delta, Epsilon, Event};
 use zeroize::Zeroizing;
 use ziggurat::Ziggurat;
 
-/// Bound on the total variation between a draw and a normal number, rounded: what the tie of a comparison in the tail (probability below
-/// 5.4·10⁻⁵ · 2⁻⁴⁸) and the rounding of the tail's own probability (below 2⁻⁶²) can change. Over 10¹⁰ coordinates and steps it adds
-/// 1.8·10⁻⁸ to δ.
-#[cfg_attr(not(test), expect(dead_code, reason = "what the documentation of the noise states, and the tests compute"))]
-pub(crate) const TOTAL_VARIATION: f64 = 1.0 / (1_u64 << 59) as f64;
+/// The most numbers that a step adds noise to.
+pub(crate) const MOST: usize = 1 << 30;
+
+/// How far the noise of a step is from its law: of up to twice [`MOST`] draws, since a tree takes up to two for each number and step.
+pub(crate) fn inexact() -> Event {
+    let draws = 2.0 * MOST as f64;
+    Event::Inexact {
+        log_ratio: Epsilon::new(draws * ziggurat::LOG_RATIO).expect("a small number"),
+        total_variation: Delta::new(draws * ziggurat::TOTAL_VARIATION).expect("a small number"),
+    }
+}
 
 /// Draws with a nonce of their own: segments can be drawn in any order, and by several threads.
 const SEGMENT: usize = 1 << 14;

@@ -6,7 +6,17 @@
 //! under f, has a normal abscissa; a strip's left part, up to f⁻¹ of its upper edge, lies under f and needs no look.
 //!
 //! A draw takes 10 bits for the strip, one for the sign, 53 for the abscissa u·wᵢ. Whether a point in the right part is kept is decided by 117
-//! bits of u and 64 of the ordinate, in `f64` where the distance is above what that can lose and in 106 bits otherwise.
+//! bits of u and 128 of the ordinate, of which the last 64 are drawn where they matter: in `f64` where the distance is above what that can
+//! lose and in 106 bits otherwise. So it is in the tail, and where the bits of u end exactly between a strip's left part and its right.
+//!
+//! How far the law of a draw is from the normal one, before it is written as an `f64`: [`LOG_RATIO`] and [`TOTAL_VARIATION`].
+//! - Within a strip a point is kept with a probability that is off by at most 2⁻¹²⁸, its ordinate's bits, and by what 106 bits lose in f, below
+//!   2⁻⁸⁸ (`double_double`), both of the strip's height, which is at most 1.1 times f there (for strip 1; less above).
+//! - Strips' areas differ by less than 2⁻⁹⁰ of one, and so does R·f(R) with the tail from them.
+//! - In the tail, beyond = −ln U/R and kept if V < e^(−beyond²/2), with U and V of 128 bits: a probability p is off by 2⁻¹²⁸/p of itself.
+//!   Up to beyond = 8.5 that is below 2⁻⁷⁶ for V and 2⁻⁷⁸ for U, and 106 bits lose less.
+//! - Above 8.5, which is 12.5 standard deviations, either law has less than 2⁻¹¹⁶: the normal one by its tail, this one as it is a factor of
+//!   two at most above where bits run out (V is kept with at most 2⁻¹²⁸ more than e^(−beyond²/2)).
 
 use super::double_double::DoubleDouble;
 use super::keystream::{BATCH, Keystream};
@@ -18,12 +28,19 @@ const STRIPS: usize = 1024;
 const R: f64 = 4.038_849_846_109_501;
 const BITS: i32 = 53;
 
+/// Bound on |ln| of a draw's density over the normal one, within 12.5 standard deviations.
+pub(super) const LOG_RATIO: f64 = 1.0 / (1_u128 << 75) as f64;
+/// Bound on what either law has beyond.
+pub(super) const TOTAL_VARIATION: f64 = 1.0 / (1_u128 << 116) as f64;
+
 /// The strips.
 pub(super) struct Ziggurat {
     /// wᵢ·2⁻⁵³; of strip 0, A/f(R)·2⁻⁵³.
     unit: [f64; STRIPS],
     /// u below this is in the left part.
     left: [u64; STRIPS],
+    /// The bits of the left part of strip 0 that follow: it is not under f as a whole, but a rectangle that ends there.
+    left_of_0: u64,
     /// gᵢ, for i ≥ 1.
     lower: [DoubleDouble; STRIPS],
     /// A/wᵢ.
@@ -40,13 +57,25 @@ impl Ziggurat {
     /// The strips that begin at this R, and where the last ends.
     fn new(r: f64) -> (Self, DoubleDouble) {
         let scale = 2_f64.powi(BITS);
-        let mut z =
-            Self { unit: [0.0; STRIPS], left: [0; STRIPS], lower: [DoubleDouble::ONE; STRIPS], height: [DoubleDouble::ONE; STRIPS] };
+        let mut z = Self {
+            unit: [0.0; STRIPS],
+            left: [0; STRIPS],
+            left_of_0: 0,
+            lower: [DoubleDouble::ONE; STRIPS],
+            height: [DoubleDouble::ONE; STRIPS],
+        };
         let bottom = density(DoubleDouble::from(r));
         let area = bottom * (DoubleDouble::from(r) + tail_over_density(r));
-        let base = r / (r + tail_over_density(r).high);
-        z.unit[0] = r / base / scale;
-        z.left[0] = (base * scale) as u64;
+        // The part of strip 0 that is the rectangle, in 2⁻⁵³ and what is left over.
+        let base = DoubleDouble::from(r).by(DoubleDouble::from(r) + tail_over_density(r));
+        z.unit[0] = r / base.high / scale;
+        let whole = (base.high * scale).floor();
+        let rest = base.scaled(scale) - DoubleDouble::from(whole);
+        (z.left[0], z.left_of_0) = if rest.is_negative() {
+            (whole as u64 - 1, (rest + DoubleDouble::ONE).scaled(2_f64.powi(64)).high as u64)
+        } else {
+            (whole as u64, rest.scaled(2_f64.powi(64)).high as u64)
+        };
         // To either side of what `ln` and `sqrt` round.
         let margin = 2_f64.powi(-48);
         let (mut lower, mut inverse) = (bottom, r);
@@ -100,6 +129,9 @@ impl Ziggurat {
                 return signed(size, negative);
             }
             if strip == 0 {
+                if u == self.left[0] && more.word() < self.left_of_0 {
+                    return signed(size, negative);
+                }
                 return signed(tail(more), negative);
             }
             let height = more.word();
@@ -111,7 +143,7 @@ impl Ziggurat {
     }
 
     /// Whether the point at `size`, at this height in its strip, lies under f.
-    fn is_under(&self, strip: usize, size: f64, height: u64, more: impl FnOnce() -> u64, u: u64) -> bool {
+    fn is_under(&self, strip: usize, size: f64, height: u64, mut more: impl FnMut() -> u64, u: u64) -> bool {
         // Each term loses less than 2⁻⁵⁰, and cutting u moves f by less than 2⁻⁵¹.
         const LOSS: f64 = 1e-13;
         let share = (height as f64 + 0.5) * 2_f64.powi(-64);
@@ -119,12 +151,13 @@ impl Ziggurat {
         if above.abs() > LOSS {
             return above < 0.0;
         }
-        self.is_under_exactly(strip, (u128::from(u) << 64) | u128::from(more()), height)
+        let mut with_more = |bits: u64| (u128::from(bits) << 64) | u128::from(more());
+        self.is_under_exactly(strip, with_more(u), with_more(height))
     }
 
-    /// The same with u of 117 bits.
-    fn is_under_exactly(&self, strip: usize, u: u128, height: u64) -> bool {
-        let share = DoubleDouble::fraction((u128::from(height) << 64) | (1 << 63));
+    /// The same with u of 117 bits and a height of 128.
+    fn is_under_exactly(&self, strip: usize, u: u128, height: u128) -> bool {
+        let share = DoubleDouble::fraction(height);
         let width = DoubleDouble::from(self.unit[strip] * 2_f64.powi(BITS));
         let x = DoubleDouble::fraction(u << 11) * width;
         (self.lower[strip] + share * self.height[strip] - density(x)).is_negative()
@@ -160,16 +193,38 @@ fn tail_over_density(r: f64) -> DoubleDouble {
 
 /// A draw beyond R (Marsaglia 1964), whose uniform numbers keep 53 bits however small they are.
 fn tail(more: &mut Keystream) -> f64 {
-    let mut exponential = || {
-        let bits = (u128::from(more.word()) << 64) | u128::from(more.word());
-        -(bits as f64 * 2_f64.powi(-128)).ln()
-    };
+    let mut uniform = || (u128::from(more.word()) << 64) | u128::from(more.word());
     loop {
-        let (beyond, height) = (exponential() / R, exponential());
-        if 2.0 * height > beyond * beyond {
+        let (first, second) = (uniform(), uniform());
+        let beyond = minus_log(first) / R;
+        if is_kept(first, second, beyond) {
             return R + beyond;
         }
     }
+}
+
+fn minus_log(bits: u128) -> f64 {
+    -(bits as f64 * 2_f64.powi(-128)).ln()
+}
+
+/// Whether 2·(−ln V) > beyond², beyond = −ln U/R.
+fn is_kept(u: u128, v: u128, beyond: f64) -> bool {
+    // A part in 2⁵⁰ of either side is far above what f64 loses.
+    let (height, square) = (2.0 * minus_log(v), beyond * beyond);
+    if (height - square).abs() > 1e-14 * (height + square) + 1e-15 || u == 0 || v == 0 {
+        return height > square;
+    }
+    is_kept_exactly(u, v)
+}
+
+/// The same in 106 bits, as V < e^(−beyond²/2).
+fn is_kept_exactly(u: u128, v: u128) -> bool {
+    let u = DoubleDouble::fraction(u);
+    // One step of Newton's on e^(−x) = U.
+    let about = DoubleDouble::from(-u.high.ln());
+    let power = about.exp_of_negative();
+    let beyond = (about + (power - u).by(power)).over(R);
+    (DoubleDouble::fraction(v) - density(beyond)).is_negative()
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -22,8 +22,10 @@ fn the_strips_cover_the_density() {
     assert!(areas.iter().all(|a| (*a - areas[0]).high.abs() < areas[0].high * 2_f64.powi(-90)));
     // And to that of strip 0: R f(R) and the tail, whose share is what is left of u.
     let tail = tail_over_density(R) * density(DoubleDouble::from(R));
-    let share = 1.0 - z.left[0] as f64 * 2_f64.powi(-BITS);
-    assert!((share - tail.high / areas[0].high).abs() < 2_f64.powi(-51), "{share}");
+    let left = DoubleDouble::fraction(((u128::from(z.left[0]) << 64) | u128::from(z.left_of_0)) << (64 - BITS));
+    let share = DoubleDouble::ONE - left;
+    let off = (share * areas[0] - tail).high / tail.high;
+    assert!(off.abs() < 2_f64.powi(-80), "{off:e}");
     // ∫ f from 0 to 4.04, by Simpson's rule, and the tail make √(π/2).
     let n = 2_000;
     let f = |x: f64| (-x * x / 2.0).exp();
@@ -44,7 +46,7 @@ fn the_exact_comparison_refines_the_fast_one() {
         let u = z.left[strip] + more.word() % ((1 << BITS) - z.left[strip]);
         let height = more.word();
         let fast = z.is_under(strip, u as f64 * z.unit[strip], height, || panic!("not this near"), u);
-        assert_eq!(fast, z.is_under_exactly(strip, u128::from(u) << 64, height));
+        assert_eq!(fast, z.is_under_exactly(strip, u128::from(u) << 64, u128::from(height) << 64));
         seen[usize::from(fast)] += 1;
     }
     assert!(seen.iter().all(|&n| n > 500), "{seen:?}");
@@ -54,7 +56,7 @@ fn the_exact_comparison_refines_the_fast_one() {
         let (mut under, mut over) = (0_u64, u64::MAX);
         while over - under > 1 {
             let middle = under + (over - under) / 2;
-            *if z.is_under_exactly(strip, u128::from(u) << 64, middle) { &mut under } else { &mut over } = middle;
+            *if z.is_under_exactly(strip, u128::from(u) << 64, u128::from(middle) << 64) { &mut under } else { &mut over } = middle;
         }
         let mut asked = false;
         let size = u as f64 * z.unit[strip];
@@ -87,7 +89,7 @@ fn the_exact_comparison_refines_the_fast_one() {
         let slope = size * (-size * size / 2.0).exp() * z.unit[strip];
         let step = z.height[strip].high * 2_f64.powi(-64);
         if slope > 4.0 * step {
-            assert!(!z.is_under_exactly(strip, (u128::from(u) << 64) | u128::from(u64::MAX), under));
+            assert!(!z.is_under_exactly(strip, (u128::from(u) << 64) | u128::from(u64::MAX), u128::from(under) << 64));
         }
     }
 }
@@ -110,6 +112,46 @@ fn the_tail_is_that_of_the_law() {
         assert!((mean - expected).abs() < 6.0 * deviation, "power {k}: {mean} for {expected}");
     }
     assert!(beyond.iter().all(|b| *b > 0.0));
+}
+
+/// What `f64` cannot decide in the tail is decided in 106 bits: on either side of the V at which a U is no longer kept, found by bisection,
+/// and there it is where the law has it.
+#[test]
+fn the_tail_is_decided_exactly() {
+    let mut more = Keystream::new(&[6; 32], 0, Instructions::Plain);
+    let mut wide = || (u128::from(more.word()) << 64) | u128::from(more.word());
+    for shift in [0, 1, 3, 10, 30, 60] {
+        let u = wide() >> shift;
+        let beyond = minus_log(u) / R;
+        let (mut kept, mut thrown) = (0, u128::MAX);
+        while thrown - kept > 1 {
+            let middle = kept + (thrown - kept) / 2;
+            *if is_kept_exactly(u, middle) { &mut kept } else { &mut thrown } = middle;
+        }
+        assert!(is_kept(u, kept, beyond) && !is_kept(u, thrown, beyond), "{u:x}");
+        let expected = (-beyond * beyond / 2.0).exp() * 2_f64.powi(128);
+        assert!((kept as f64 / expected - 1.0).abs() < 1e-12 * (1.0 + beyond * beyond), "{u:x}: {kept} for {expected}");
+        // Where f64 is sure it says the same.
+        for _ in 0..200 {
+            let v = wide();
+            assert_eq!(is_kept(u, v, beyond), is_kept_exactly(u, v), "{u:x} {v:x}");
+        }
+    }
+    assert!(!is_kept(0, 5, minus_log(0) / R), "no draw is infinite");
+    assert!(is_kept(u128::MAX, 0, minus_log(u128::MAX) / R));
+}
+
+/// Where the bits of u are those of the end of the rectangle, its further bits decide.
+#[test]
+fn the_end_of_the_rectangle_has_more_bits() {
+    let z = Ziggurat::get();
+    let bits = z.left[0] << 11;
+    let mut more = Keystream::new(&[7; 32], 0, Instructions::Plain);
+    let in_rectangle = (0..4_000).filter(|_| z.resolve(bits, &mut more) == z.left[0] as f64 * z.unit[0]).count();
+    let share = z.left_of_0 as f64 * 2_f64.powi(-64);
+    // Six deviations, alpha 2e-9.
+    let deviation = (4_000.0 * share * (1.0 - share)).sqrt();
+    assert!((in_rectangle as f64 - 4_000.0 * share).abs() < 6.0 * deviation + 1.0, "{in_rectangle} for a share of {share}");
 }
 
 /// What 53-bit or 24-bit uniforms could not give: 2⁻¹²⁸ in all words is 9.4 standard deviations beyond R, and more where both are zero.
