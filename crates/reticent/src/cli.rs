@@ -59,6 +59,8 @@ enum Verb {
     Explain(verbs::explain::Explain),
     /// Take one unit out of everything, retrain without it, sign a record of what was removed and what is left
     Forget(verbs::forget::Forget),
+    /// Requests of people: access, erasure, objection and the rest, with identity, deadlines and recipients
+    Request(verbs::request::RequestVerb),
     /// Answer the Open Inference Protocol on this machine alone, for a released model
     Serve(verbs::serve::Serve),
     /// Draw report.html: flow, bound, utility, groups, what is not covered
@@ -131,6 +133,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Predict(verb) => verb.run(common),
         Verb::Explain(verb) => verb.run(common),
         Verb::Forget(verb) => verb.run(common),
+        Verb::Request(verb) => verb.run(common),
         Verb::Serve(verb) => verb.run(common),
         Verb::Report(verb) => verb.run(common),
         Verb::Status(verb) => verb.run(common),

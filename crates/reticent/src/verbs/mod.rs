@@ -19,6 +19,7 @@ pub(crate) mod log;
 pub(crate) mod predict;
 pub(crate) mod register;
 pub(crate) mod report;
+pub(crate) mod request;
 pub(crate) mod scan;
 pub(crate) mod select;
 pub(crate) mod serve;

@@ -18,6 +18,7 @@ mod lineage;
 mod lock;
 mod network;
 mod officer;
+mod officer_rights;
 mod own_data;
 mod resume;
 mod scan;
