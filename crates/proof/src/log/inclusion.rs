@@ -114,9 +114,9 @@ impl FromStr for InclusionProof {
 }
 
 /// Hands tiles to `tlog_tiles`, which authenticates each against the root.
-struct TileFiles<'s> {
-    store: &'s Store,
-    refused: RefCell<Option<Error>>,
+pub(super) struct TileFiles<'s> {
+    pub(super) store: &'s Store,
+    pub(super) refused: RefCell<Option<Error>>,
 }
 
 impl TileReader for TileFiles<'_> {
