@@ -51,6 +51,10 @@ enum Verb {
     Lineage(verbs::lineage::Lineage),
     /// Open, write, decide and render the impact assessment that must exist before training
     Assess(verbs::assess::Assess),
+    /// Write a document from the evidence: records, notices, cards, assessments
+    Document(verbs::document::DocumentVerb),
+    /// Record a breach of personal data and who was told by when
+    Breach(verbs::breach::BreachVerb),
     /// Ask the gate, charge the budget, train under differential privacy, release
     Train(verbs::train::Train),
     /// Score new rows with a trained model
@@ -71,6 +75,8 @@ enum Verb {
     Budget(verbs::budget::BudgetVerb),
     /// Verify the transparency log
     Log(verbs::log::LogVerb),
+    /// Write a bundle for an auditor: log, opened entries, models, erasure records; `reticent-verify bundle` checks it
+    Export(verbs::export::Export),
     /// Find personal data in a file, by kind and place, and write a redacted copy: no workspace needed
     Scan(verbs::scan::Scan),
     /// Show which columns a model could do without, measured on public rows
@@ -129,6 +135,8 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Register(verb) => verb.run(common),
         Verb::Lineage(verb) => verb.run(common),
         Verb::Assess(verb) => verb.run(common),
+        Verb::Document(verb) => verb.run(common),
+        Verb::Breach(verb) => verb.run(common),
         Verb::Train(verb) => verb.run(common),
         Verb::Predict(verb) => verb.run(common),
         Verb::Explain(verb) => verb.run(common),
@@ -139,6 +147,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),
         Verb::Log(verb) => verb.run(common),
+        Verb::Export(verb) => verb.run(common),
         Verb::Scan(verb) => verb.run(common),
         Verb::Select(verb) => verb.run(common),
         Verb::Sweep(verb) => verb.run(common),

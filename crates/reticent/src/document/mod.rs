@@ -3,11 +3,15 @@
 //! A line says what it rests on and which ledger events it was read from; what people wrote carries their name. What is missing is said, and
 //! never filled in.
 
+mod cnil;
 mod gather;
+mod kinds;
 mod markdown;
 mod page;
 
+pub(crate) use cnil::{export as export_cnil, import as import_cnil};
 pub(crate) use gather::day;
+pub(crate) use kinds::{About, Kind, document};
 
 use crate::assessment::Fact;
 use serde::Serialize;
