@@ -3,6 +3,8 @@
 //! `cargo run --release -p reticent-proof --example log_numbers -- [ENTRIES] [BATCH]`, 1,000,000 in batches of 1,000 by default. Every batch is
 //! durable (tiles and checkpoint flushed to the disk) before the next begins.
 
+#![expect(clippy::print_stdout, reason = "what it measured")]
+
 use reticent_proof::log::{Log, SigningKey, verify_dir};
 use std::time::Instant;
 

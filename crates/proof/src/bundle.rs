@@ -87,10 +87,10 @@ pub fn verify_bundle(dir: &Path, key: &VerifyingKey, held: Option<&SignedCheckpo
     let not_proved = log.not_proved.iter().map(ToString::to_string).collect();
     let mut check = Check { dir, key, size: log.size, checked: vec![], findings: vec![], not_proved };
     // Where the log itself does not hold there is nothing to hold anything else against.
-    if log.verified() {
-        if let Err(why) = check.everything() {
-            check.findings.push(why);
-        }
+    if log.verified()
+        && let Err(why) = check.everything()
+    {
+        check.findings.push(why);
     }
     let Check { checked, findings, not_proved, .. } = check;
     BundleVerification { log, checked, findings, not_proved }
@@ -249,7 +249,7 @@ impl Check<'_> {
             let verified = opened.map_err(|e| e.to_string()).and_then(|_| verify_record(&bytes, self.key).map_err(|e| e.to_string()));
             match verified {
                 Ok(v) if v.erasure.request == number && events.get(&v.erasure.log.opening.seq).is_some_and(|e| e["erasure"] == number) => {
-                    count += 1
+                    count += 1;
                 }
                 Ok(_) => self.findings.push(format!("{name}: is about another erasure")),
                 Err(why) => self.findings.push(format!("{name}: {why}")),

@@ -85,3 +85,62 @@ pub(crate) fn day(seconds: i64) -> String {
 pub(crate) fn minute(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| "no date".into(), |t| t.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
+
+/// `P3Y` as `3 years`; what is no such period stays as it is.
+pub(crate) fn period(text: &str) -> String {
+    let Some(rest) = text.strip_prefix('P').filter(|r| !r.is_empty()) else { return text.to_owned() };
+    let (mut parts, mut number) = (vec![], String::new());
+    for c in rest.chars() {
+        let unit = match c {
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            'Y' => "year",
+            'M' => "month",
+            'W' => "week",
+            'D' => "day",
+            _ => return text.to_owned(),
+        };
+        if number.is_empty() {
+            return text.to_owned();
+        }
+        let plural = if number == "1" { "" } else { "s" };
+        parts.push(format!("{} {unit}{plural}", std::mem::take(&mut number)));
+    }
+    if number.is_empty() { parts.join(", ") } else { text.to_owned() }
+}
+
+/// A ground of Art 6(1) with its letter in words.
+pub(crate) fn art6_in_words(letter: char) -> String {
+    let words = match letter {
+        'a' => "consent",
+        'b' => "a contract",
+        'c' => "a legal obligation",
+        'd' => "vital interests",
+        'e' => "a public task",
+        'f' => "a legitimate interest",
+        _ => "no known ground",
+    };
+    format!("{words}, Art 6(1)({letter})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_are_said_in_words() {
+        for (text, words) in [
+            ("P3Y", "3 years"),
+            ("P1Y6M", "1 year, 6 months"),
+            ("P2W", "2 weeks"),
+            ("P", "P"),
+            ("P3", "P3"),
+            ("PT3H", "PT3H"),
+            ("PY", "PY"),
+        ] {
+            assert_eq!(period(text), words);
+        }
+    }
+}

@@ -85,13 +85,17 @@ fn dpia(workspace: &mut Workspace, about: &About) -> Result<Document, Failure> {
         parts.push(Block::Text(format!("Written by {} (event {}).", written.author, written.event)));
         parts.push(Block::Text(written.text.clone()));
     }
-    parts.extend(a.to_be_completed.iter().map(|part| Block::Missing(part.clone())));
+    let people = |part: &&String| !part.contains("advice of") && !part.contains("decision of");
+    parts.extend(a.to_be_completed.iter().filter(people).map(|part| Block::Missing(part.clone())));
     let evidence = a
         .evidence
         .iter()
         .flat_map(|t| [Block::Heading(format!("{}: {}", t.title, t.about)), Block::Text(t.note.clone()), Block::Facts(t.facts.clone())]);
     let mut decided: Vec<Block> =
         a.advice.iter().map(|v| Block::Text(format!("{} advised (event {}): {}", v.by, v.event, v.text))).collect();
+    if a.advice.is_empty() {
+        decided.push(Block::Missing("advice of the data-protection officer".into()));
+    }
     decided.push(match &a.decision {
         Some(d) => {
             Block::Text(format!("{} decided as controller (event {}). {} {}", d.by, d.event, capitalised(a.state.words()), d.reason))
@@ -184,10 +188,12 @@ fn breach(workspace: &mut Workspace, about: &About) -> Result<Document, Failure>
             format!("The 72 hours were over on {}, and nobody notified the authority or said why not.", minute(breach.notify_by))
         }
     };
+    let or_nothing =
+        |facts: Vec<Fact>| if facts.is_empty() { Block::Text("Nothing is on record yet.".into()) } else { Block::Facts(facts) };
     let sections = vec![
         Section::new("what", "What happened", vec![Block::Facts(facts)]),
-        Section::new("effects", "Consequences and measures", vec![Block::Facts(measures)]),
-        Section::new("told", "Who was told", vec![Block::Facts(decisions)]),
+        Section::new("effects", "Consequences and measures", vec![or_nothing(measures)]),
+        Section::new("told", "Who was told", vec![or_nothing(decisions)]),
         Section::new("missing", "What is missing", missing),
     ];
     Ok(reader.document("breach", format!("Breach {}", breach.number), lead, sections))

@@ -10,7 +10,7 @@ mod markdown;
 mod page;
 
 pub(crate) use cnil::{export as export_cnil, import as import_cnil};
-pub(crate) use gather::day;
+pub(crate) use gather::{art6_in_words, day, period};
 pub(crate) use kinds::{About, Kind, document};
 
 use crate::assessment::Fact;

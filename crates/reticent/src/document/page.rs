@@ -61,7 +61,7 @@ fn part(section: &Section, known: &BTreeSet<i64>) -> Markup {
                     Block::Heading(text) => { h3 { (text) } }
                     Block::Facts(all) => { (facts(all, known)) }
                     Block::List(items) => { ul.prose { @for item in items { li { (item) } } } }
-                    Block::Missing(text) => { p.note { "To be completed: " (text) } }
+                    Block::Missing(text) => { p { mark { "To be completed" } ": " (text) } }
                     Block::Table { head, rows } => { div.scroll { table {
                         thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                         tbody { @for row in rows { tr { @for (i, cell) in row.iter().enumerate() {
@@ -78,7 +78,7 @@ fn facts(all: &[Fact], known: &BTreeSet<i64>) -> Markup {
     html! {
         table.facts { tbody { @for f in all { tr {
             th scope="row" { (f.name) span.what { (f.standing.words()) } }
-            td { (f.value) @for event in &f.events {
+            td { (together(&f.value)) @for event in &f.events {
                 sup.ev { @if known.contains(event) { a href=(format!("#event-{event}")) aria-label=(format!("evidence: event {event}")) { "#" (event) } } @else { "#" (event) } }
             } }
         } } } }
@@ -103,7 +103,12 @@ fn events(d: &Document) -> Markup {
 /// A text of people: paragraphs at blank lines, breaks at line ends, every character escaped.
 fn prose(text: &str) -> Markup {
     let paragraphs = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    html! { @for paragraph in paragraphs { p { @for (i, line) in paragraph.lines().enumerate() { @if i > 0 { br; } (line) } } } }
+    html! { @for paragraph in paragraphs { p { @for (i, line) in paragraph.lines().enumerate() { @if i > 0 { br; } (together(line)) } } } }
+}
+
+/// A bound is not broken over two lines.
+fn together(text: &str) -> String {
+    text.replace("ε ≤ ", "ε\u{a0}≤\u{a0}").replace("δ = ", "δ\u{a0}=\u{a0}")
 }
 
 /// The stamp, or else the title, at the head of every printed page. Only letters, digits and blanks reach the style sheet.

@@ -1,7 +1,7 @@
 //! The answer to an access request as a page that a person reads.
 
 use super::package::{Package, by_purpose};
-use crate::document::{Block, Document, Section};
+use crate::document::{Block, Document, Section, art6_in_words, period};
 
 pub(super) fn page(p: &Package) -> Document {
     let mut sections = vec![Section::new("data", "What is held about you", data(p))];
@@ -65,11 +65,11 @@ fn purposes(p: &Package) -> Vec<Block> {
     let mut blocks = vec![];
     for purpose in &p.purposes {
         blocks.push(Block::Heading(purpose.purpose.clone()));
-        let ground = purpose.art6.map_or_else(|| "no ground is declared".to_owned(), |l| format!("Art 6(1)({l})"));
+        let ground = purpose.art6.map_or_else(|| "none is declared".to_owned(), art6_in_words);
         blocks.push(Block::Text(format!(
             "{} Ground: {ground}. Kept for {}. {}.",
             purpose.description,
-            purpose.retention,
+            period(&purpose.retention),
             capitalised(&purpose.automated)
         )));
     }
@@ -77,7 +77,7 @@ fn purposes(p: &Package) -> Vec<Block> {
     for (purpose, all) in by_purpose(&p.bases) {
         for b in all {
             let ground = b.art6.map(|l| format!("Art 6(1)({l})")).into_iter().chain(b.art9.map(|l| format!("Art 9(2)({l})")));
-            let until = b.expires.clone().unwrap_or_default();
+            let until = b.expires.clone().unwrap_or_else(|| "no end".into());
             rows.push(vec![
                 if purpose == "*" { "every purpose".into() } else { purpose.to_owned() },
                 b.state.replace('-', " "),

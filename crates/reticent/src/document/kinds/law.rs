@@ -4,7 +4,7 @@ use super::{About, listed, or_missing};
 use crate::assessment::{self, Fact};
 use crate::config::{Art22, Config};
 use crate::document::gather::{Reader, day, declared, proved, recorded};
-use crate::document::{Block, Document, Section};
+use crate::document::{Block, Document, Section, art6_in_words, period};
 use crate::failure::Failure;
 use crate::privacy::{bound, statement};
 use crate::workspace::Workspace;
@@ -25,7 +25,7 @@ pub(super) fn ropa(workspace: &mut Workspace) -> Result<Document, Failure> {
         facts.push(declared("ground", ground(p.art6, p.art9)));
         facts.extend(categories(&config, dataset));
         facts.extend(recipients(&mut reader, purpose)?);
-        or_missing(&mut facts, &mut missing, "kept for", p.retention.as_deref());
+        or_missing(&mut facts, &mut missing, "kept for", p.retention.as_deref().map(period).as_deref());
         let mut blocks = vec![Block::Facts(facts)];
         blocks.extend(missing);
         sections.push(Section::new(&format!("activity-{}", index + 1), &format!("{purpose} on {dataset}"), blocks));
@@ -95,7 +95,7 @@ pub(super) fn notice(workspace: &mut Workspace, about: &About) -> Result<Documen
     let (mut facts, mut missing) = (vec![], vec![]);
     or_missing(&mut facts, &mut missing, "what for", p.description.as_deref());
     facts.push(declared("ground", ground(p.art6, p.art9)));
-    or_missing(&mut facts, &mut missing, "kept for", p.retention.as_deref());
+    or_missing(&mut facts, &mut missing, "kept for", p.retention.as_deref().map(period).as_deref());
     facts.extend(categories(&config, &about.dataset));
     missing.push(Block::Missing("where the data come from, if not from you (Art 14(2)(f))".into()));
     missing.push(Block::Missing("whether you must give them, and what follows if you do not (Art 13(2)(e))".into()));
@@ -150,7 +150,7 @@ pub(super) fn ccpa_risk(workspace: &mut Workspace, about: &About) -> Result<Docu
     let mut reader = Reader::new(workspace);
     let mut facts: Vec<Fact> = categories(&config, &about.dataset);
     facts.push(declared("people, as declared in public", crate::output::thousands(config.data[&about.dataset].units)));
-    facts.push(declared("kept for", p.retention.clone().unwrap_or_else(|| "not declared".into())));
+    facts.push(declared("kept for", p.retention.as_deref().map_or_else(|| "not declared".into(), period)));
     facts.extend(recipients(&mut reader, &about.purpose)?);
     let used = match p.art22 {
         Art22::None => "the model's answers alone decide nothing, as declared",
@@ -280,7 +280,7 @@ fn stated(workspace: &mut Workspace, dataset: &str) -> Result<Option<(String, Ve
 }
 
 fn ground(art6: Option<char>, art9: Option<char>) -> String {
-    let art6 = art6.map_or_else(|| "none declared".to_owned(), |l| format!("Art 6(1)({l})"));
+    let art6 = art6.map_or_else(|| "none declared".to_owned(), art6_in_words);
     art9.map_or(art6.clone(), |l| format!("{art6}, Art 9(2)({l})"))
 }
 
