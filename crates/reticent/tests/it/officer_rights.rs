@@ -461,3 +461,43 @@ fn officer_deadlines_are_counted_by_the_law_of_the_day() {
     let listed = workspace.json(&["request", "list", "--at", "2025-03-01"]);
     assert_eq!(listed["requests"][0]["late"], true, "the latest first");
 }
+
+#[test]
+fn officer_dpia_without_an_approval_of_these_facts_nothing_is_deployed() {
+    let workspace = Workspace::at(Stage::Trained);
+    let serve = ["serve", "--port", "0"];
+    refused(&workspace, &serve, "its impact assessment is open");
+    workspace.approve();
+    // A port that is taken: it would be served.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = workspace.run(&["serve", "--port", &port]);
+    assert!(run.code == Some(1) && run.stderr.contains("--port 0"), "{}", run.stderr);
+    // A material change of what was decided on reopens it: another schema.
+    let changed = workspace.copy();
+    changed.edit("reticent.toml", "age = [0, 110]", "age = [0, 120]");
+    refused(&changed, &serve, "reopened");
+    // The advice is overruled in words, or not at all.
+    let advise = ["assess", "advise", "--by", "officer", "--recommend", "against", "--text", "too many columns"];
+    let overruled = workspace.copy();
+    if overruled.run(&advise).code != Some(0) {
+        overruled.done(&["assess", "advise", "--by", "officer", "--recommend", "refuse", "--text", "too many columns"]);
+    }
+    refused(&overruled, &["assess", "decide", "--by", "controller", "--approve"], "a reason is needed");
+    overruled.done(&["assess", "decide", "--by", "controller", "--consult", "--reason", "high risk remains"]);
+    refused(&overruled, &serve, "the authority is consulted first");
+}
+
+#[test]
+fn what_is_kept_of_an_answered_request_ends_with_its_retention() {
+    let workspace = Workspace::at(Stage::Consented);
+    let number = opened(&workspace, &["know", "--subject", &person(WHO), "--received", "2024-01-02"]);
+    let open = opened(&workspace, &["correct", "--subject", &person(WHO), "--correct", "1150:age=30", "--received", "2024-01-02"]);
+    workspace.done(&["request", "refuse", &number, "--why", "other", "--text", "no", "--on", "2024-01-03"]);
+    register(&workspace, &json!([{ "register": "retention", "id": "requests", "from": "2020-01-01", "keep": "P24M" }]));
+    let enforced = workspace.json(&["register", "enforce", "--yes"]);
+    assert_eq!(enforced["removed"], json!([format!("requests {number}")]));
+    assert!(!workspace.file(&format!(".reticent/requests/{number}.json")).exists());
+    assert!(workspace.file(&format!(".reticent/requests/{open}.json")).exists(), "an open one is kept");
+    assert_eq!(workspace.json(&["request", "show", &number])["state"], "denied", "that it was answered stays");
+}
