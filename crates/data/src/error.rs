@@ -29,6 +29,14 @@ pub enum Error {
         /// What the parser expected.
         why: String,
     },
+    /// A value cannot be put right as asked.
+    #[error("column `{column}`: {why}")]
+    Correction {
+        /// The column.
+        column: String,
+        /// Why not.
+        why: String,
+    },
     /// The permit was issued for another version of the data.
     #[error("the permit covers data version {permitted}, not {found}")]
     OtherVersion {

@@ -23,6 +23,7 @@
 //! # Ok::<(), reticent_data::Error>(())
 //! ```
 
+mod correct;
 mod encode;
 mod error;
 mod import;
@@ -35,6 +36,7 @@ mod schema;
 mod split;
 mod table;
 
+pub use correct::Correction;
 pub use encode::{Encoded, encode};
 pub use error::{Error, Problem, ProblemKind};
 pub use import::{CsvOptions, Imported, import_csv, import_features};

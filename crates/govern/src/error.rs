@@ -147,6 +147,30 @@ pub enum Error {
         /// Who.
         by: String,
     },
+    /// A request cannot take this step.
+    #[error("request {request}: {why}")]
+    Request {
+        /// Its number.
+        request: u64,
+        /// Why not.
+        why: String,
+    },
+    /// A breach cannot take this step.
+    #[error("breach {breach}: {why}")]
+    Breach {
+        /// Its number.
+        breach: u64,
+        /// Why not.
+        why: String,
+    },
+    /// Whoever made a model does not review its decisions.
+    #[error("{by} {part}: somebody else looks at the decision again")]
+    Reviewer {
+        /// Who.
+        by: String,
+        /// What they did.
+        part: String,
+    },
     /// A caller has asked a model as often as it may be asked.
     #[error("{model} may be asked {limit} times by one caller: {asked} more are asked for, {left} are left")]
     QueriesSpent {

@@ -3,7 +3,9 @@
 use crate::asserted::AssertedModel;
 use crate::assessment::{AssessmentDecision, Section};
 use crate::basis::BasisEvent;
+use crate::breach::BreachEvent;
 use crate::register::RegisterEvent;
+use crate::request::RequestEvent;
 use reticent_proof::{Decision, Policy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -226,6 +228,23 @@ pub enum Event {
         /// Salted digest of the rows.
         rows_digest: String,
     },
+    /// Values of a unit's rows were put right: a data version was written again with them; the tables before it are deleted.
+    DataCorrected {
+        /// `visits/v2`.
+        version: String,
+        /// The version it was made from.
+        from: String,
+        /// Number of the request.
+        request: u64,
+        /// Values that were changed.
+        values: u64,
+        /// Salted digest of the rows.
+        rows_digest: String,
+    },
+    /// A step of a person's request.
+    Request(RequestEvent),
+    /// A step of a breach of personal data.
+    Breach(BreachEvent),
     /// A release is served no longer.
     ReleaseRecalled {
         /// `risk/1`.
@@ -392,6 +411,9 @@ impl Event {
             Self::ModelRegistered(_) => "model-registered",
             Self::ConnectionDecided { .. } => "connection-decided",
             Self::RetentionEnforced { .. } => "retention-enforced",
+            Self::DataCorrected { .. } => "data-corrected",
+            Self::Request(_) => "request",
+            Self::Breach(_) => "breach",
         }
     }
 

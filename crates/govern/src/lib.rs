@@ -9,6 +9,7 @@
 mod asserted;
 mod assessment;
 mod basis;
+mod breach;
 mod budget;
 mod clock;
 mod erase;
@@ -22,6 +23,7 @@ mod provenance;
 mod queries;
 mod register;
 mod release;
+mod request;
 mod tasks;
 
 pub use asserted::{AssertedModel, ForeignRun, ForeignSampler};
@@ -30,13 +32,14 @@ pub use basis::{
     ALL_PURPOSES, BasisDetail, BasisEvent, BasisKind, Imported, PurposeName, Reading, Received, decode, read_basis_csv, read_basis_json,
     read_dpv_records, read_kantara_receipts, same_iri, strict, write_basis_csv, write_dpv_record, write_kantara_receipt,
 };
+pub use breach::{Breach, BreachEvent, BreachStep};
 pub use budget::{Budget, Reservation, ReservationState, RunRequest};
 pub use erase::Erased;
 pub use error::Error;
 pub use event::{Actor, Circumstances, Event, Release, StoredEvent};
 pub use gate::Question;
 pub use interest::InterestAssessment;
-pub use law::{OPT_IN_AGE, age_of_consent};
+pub use law::{OPT_IN_AGE, Regime, Term, age_of_consent, is_working_day, knows_holidays, term};
 pub use ledger::{FORMAT, Ledger};
 pub use provenance::GroundThen;
 pub use register::{
@@ -44,4 +47,5 @@ pub use register::{
     RegisterEvent, Retention, read_register, until,
 };
 pub use release::{Look, Outcome};
+pub use request::{Case, Deadline, RecipientNotice, Refused, RequestEvent, RequestStep, Review, Right, State as RequestState, telling};
 pub use tasks::Task;

@@ -1,5 +1,6 @@
 //! What an outsider can re-check: the permit and the decision behind it, the transparency log, signed checkpoints and erasure records.
 
+pub mod bundle;
 mod decide;
 pub mod log;
 mod permit;

@@ -51,6 +51,10 @@ enum Verb {
     Lineage(verbs::lineage::Lineage),
     /// Open, write, decide and render the impact assessment that must exist before training
     Assess(verbs::assess::Assess),
+    /// Write a document from the evidence: records, notices, cards, assessments
+    Document(verbs::document::DocumentVerb),
+    /// Record a breach of personal data and who was told by when
+    Breach(verbs::breach::BreachVerb),
     /// Ask the gate, charge the budget, train under differential privacy, release
     Train(verbs::train::Train),
     /// Score new rows with a trained model
@@ -59,6 +63,8 @@ enum Verb {
     Explain(verbs::explain::Explain),
     /// Take one unit out of everything, retrain without it, sign a record of what was removed and what is left
     Forget(verbs::forget::Forget),
+    /// Requests of people: access, erasure, objection and the rest, with identity, deadlines and recipients
+    Request(verbs::request::RequestVerb),
     /// Answer the Open Inference Protocol on this machine alone, for a released model
     Serve(verbs::serve::Serve),
     /// Draw report.html: flow, bound, utility, groups, what is not covered
@@ -69,6 +75,8 @@ enum Verb {
     Budget(verbs::budget::BudgetVerb),
     /// Verify the transparency log
     Log(verbs::log::LogVerb),
+    /// Write a bundle for an auditor: log, opened entries, models, erasure records; `reticent-verify bundle` checks it
+    Export(verbs::export::Export),
     /// Find personal data in a file, by kind and place, and write a redacted copy: no workspace needed
     Scan(verbs::scan::Scan),
     /// Show which columns a model could do without, measured on public rows
@@ -127,15 +135,19 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Register(verb) => verb.run(common),
         Verb::Lineage(verb) => verb.run(common),
         Verb::Assess(verb) => verb.run(common),
+        Verb::Document(verb) => verb.run(common),
+        Verb::Breach(verb) => verb.run(common),
         Verb::Train(verb) => verb.run(common),
         Verb::Predict(verb) => verb.run(common),
         Verb::Explain(verb) => verb.run(common),
         Verb::Forget(verb) => verb.run(common),
+        Verb::Request(verb) => verb.run(common),
         Verb::Serve(verb) => verb.run(common),
         Verb::Report(verb) => verb.run(common),
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),
         Verb::Log(verb) => verb.run(common),
+        Verb::Export(verb) => verb.run(common),
         Verb::Scan(verb) => verb.run(common),
         Verb::Select(verb) => verb.run(common),
         Verb::Sweep(verb) => verb.run(common),

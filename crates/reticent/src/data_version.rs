@@ -4,7 +4,7 @@ use crate::disk;
 use crate::erasure;
 use crate::failure::Failure;
 use crate::workspace::Workspace;
-use reticent_data::{Manifest, SubjectId, Table, rows_digest};
+use reticent_data::{Correction, Manifest, SubjectId, Table, rows_digest};
 use reticent_govern::{Event, GroundThen};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,9 +34,12 @@ fn newest(workspace: &mut Workspace, dataset: &str) -> Result<Option<(String, St
 /// Every version on record and the digest of its rows, oldest first.
 fn versions(workspace: &mut Workspace, dataset: &str) -> Result<Vec<(String, String)>, Failure> {
     let mut all = vec![];
-    for kind in ["data-imported", "data-reduced"] {
+    for kind in ["data-imported", "data-reduced", "data-corrected"] {
         for stored in workspace.ledger.events(kind)? {
-            let (Event::DataImported { version, rows_digest, .. } | Event::DataReduced { version, rows_digest, .. }) = stored.event else {
+            let (Event::DataImported { version, rows_digest, .. }
+            | Event::DataReduced { version, rows_digest, .. }
+            | Event::DataCorrected { version, rows_digest, .. }) = stored.event
+            else {
                 continue;
             };
             if version.split('/').next() == Some(dataset) {
@@ -51,9 +54,11 @@ fn versions(workspace: &mut Workspace, dataset: &str) -> Result<Vec<(String, Str
 /// Since when the rows of a version are held, seconds since 1970: by the ledger, and for a version without somebody, since they came in.
 pub(crate) fn held_since(workspace: &mut Workspace, version: &str) -> Result<Option<i64>, Failure> {
     let mut came_from = BTreeMap::new();
-    for stored in workspace.ledger.events("data-reduced")? {
-        if let Event::DataReduced { version, from, .. } = stored.event {
-            came_from.insert(version, from);
+    for kind in ["data-reduced", "data-corrected"] {
+        for stored in workspace.ledger.events(kind)? {
+            if let Event::DataReduced { version, from, .. } | Event::DataCorrected { version, from, .. } = stored.event {
+                came_from.insert(version, from);
+            }
         }
     }
     // A chain is never longer than its links.
@@ -139,6 +144,42 @@ pub(crate) fn reduce(workspace: &mut Workspace, dataset: &str, gone: impl Fn(Sub
     };
     delete_tables_before(workspace, dataset)?;
     Ok(Some(newest))
+}
+
+/// Writes the newest version again with values of one unit put right, as a version of its own, where that changes any; then deletes the tables
+/// before it. Gives the version that holds the right values and how many were changed; nothing where the unit has no row.
+pub(crate) fn correct(
+    workspace: &mut Workspace,
+    dataset: &str,
+    unit: SubjectId,
+    corrections: &[Correction],
+    request: u64,
+) -> Result<Option<(String, u64)>, Failure> {
+    let DataVersion { manifest: before, table } = load_latest(workspace, dataset)?;
+    if !table.subjects().contains(&unit) || corrections.is_empty() {
+        return Ok(None);
+    }
+    let (right, values) = table.corrected(unit, corrections)?;
+    let version = if values == 0 {
+        before.version
+    } else {
+        let counted = units(&right);
+        let keys = workspace.ledger.subject_keys(&counted.keys().cloned().collect::<Vec<_>>())?;
+        let from = before.version.clone();
+        let manifest = Manifest {
+            version: next_version(workspace, dataset)?,
+            imported_at: jiff::Timestamp::now().to_string(),
+            rows_digest: hex::encode(rows_digest(&right, |id| &keys[&id.to_string()])),
+            ..before
+        };
+        store(workspace, &manifest, &right)?;
+        record_members(workspace, &manifest.version, counted.into_keys().collect())?;
+        let (version, rows_digest) = (manifest.version, manifest.rows_digest);
+        workspace.append(&Event::DataCorrected { version: version.clone(), from, request, values, rows_digest })?;
+        version
+    };
+    delete_tables_before(workspace, dataset)?;
+    Ok(Some((version, values)))
 }
 
 /// Deletes every table of a data set but the newest on record.

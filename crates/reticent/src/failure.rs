@@ -112,6 +112,8 @@ impl From<reticent_govern::Error> for Failure {
                 .hint("columns: subject,purpose,state,at,notice,art6,art9,expires; `reticent consent import --help` shows an example"),
             Error::TwoParts { .. } => Self::refused(error.to_string())
                 .hint("whoever owns a purpose proposes, the data-protection officer advises, the controller decides: name different people"),
+            Error::Request { .. } | Error::Breach { .. } => Self::refused(error.to_string()),
+            Error::Reviewer { .. } => Self::refused(error.to_string()).hint("name a reviewer who neither trained nor released it (GDPR Art 22(3))"),
             Error::Clock { .. } => Self::refused(error.to_string())
                 .hint("set the clock right; where it is right and the ledger ran ahead, somebody answers for it: `reticent register clock --by NAME --reason TEXT`"),
             Error::Replayed { .. } => Self::refused(error.to_string())

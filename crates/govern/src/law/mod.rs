@@ -1,5 +1,9 @@
 //! Law as dated data: ages of consent, states of the Union. What held on a day is looked up, not written into the code.
 
+mod deadline;
+
+pub use deadline::{Regime, Term, is_working_day, knows_holidays, term};
+
 /// `jurisdiction,age,from,source`: age below which a consent to an online service needs a guardian (Art 8(1)).
 const AGES: &str = include_str!("art8-ages.csv");
 /// `state,from,until`: where the Regulation applies without a transfer (the Union and the European Economic Area).

@@ -1,4 +1,4 @@
-//! `reticent-verify`: re-checks a transparency log or a signed erasure record with nothing but its files and a public key.
+//! `reticent-verify`: re-checks a transparency log, a signed erasure record or an auditor's bundle with nothing but files and a public key.
 //!
 //! No database, no network, no configuration. Exit codes: 0 verified, 1 findings, 2 usage.
 
@@ -7,15 +7,18 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use reticent_proof::bundle::verify_bundle;
 use reticent_proof::log::{SignedCheckpoint, Verification, VerifyingKey, verify_dir};
 use reticent_proof::record::{MAX_BYTES, verify_record};
 
 const USAGE: &str = "\
 usage: reticent-verify log DIR --key VKEY|FILE [--checkpoint FILE] [--json]
        reticent-verify record FILE --key VKEY|FILE [--json]
+       reticent-verify bundle DIR --key VKEY|FILE [--checkpoint FILE] [--json]
 
 log     recomputes every file of the log in DIR from its entries and checks the checkpoint's signature
 record  checks the signed erasure record in FILE: signature, log entry, inclusion proof, counts, what is left
+bundle  checks all of what `reticent export` wrote: log, opened entries, files of models, policies and decisions, erasure records
 
   --key VKEY|FILE    the log's public key (name+hash+base64), or a file that holds it
   --checkpoint FILE  a checkpoint of this log kept elsewhere: shows rollback and rewriting
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 enum Verb {
     Log,
     Record,
+    Bundle,
 }
 
 struct Arguments {
@@ -65,6 +69,7 @@ impl Arguments {
         let verb = match arguments.next() {
             Some(verb) if verb == "log" => Verb::Log,
             Some(verb) if verb == "record" => Verb::Record,
+            Some(verb) if verb == "bundle" => Verb::Bundle,
             Some(verb) => return Err(format!("there is no `{}` to verify", verb.display())),
             None => return Err("say what to verify".to_owned()),
         };
@@ -74,7 +79,7 @@ impl Arguments {
             let taken = match argument.to_str() {
                 Some("--json") => std::mem::replace(&mut json, true),
                 Some("--key") => key.replace(read_key(&value()?)?).is_some(),
-                Some("--checkpoint") if verb == Verb::Log => held.replace(read_checkpoint(&value()?)?).is_some(),
+                Some("--checkpoint") if verb != Verb::Record => held.replace(read_checkpoint(&value()?)?).is_some(),
                 Some(flag) if flag.starts_with('-') => return Err(format!("there is no `{flag}`")),
                 _ => path.replace(PathBuf::from(&argument)).is_some(),
             };
@@ -82,8 +87,12 @@ impl Arguments {
                 return Err(format!("`{}` is one too many", argument.display()));
             }
         }
-        let path = path.ok_or(if verb == Verb::Log { "say which folder holds the log" } else { "say which file holds the record" })?;
-        if verb == Verb::Log && !path.is_dir() {
+        let path = path.ok_or(match verb {
+            Verb::Log => "say which folder holds the log",
+            Verb::Record => "say which file holds the record",
+            Verb::Bundle => "say which folder is the bundle",
+        })?;
+        if verb != Verb::Record && !path.is_dir() {
             return Err(format!("`{}` is not a folder", path.display()));
         }
         let key = key.ok_or("say with `--key` whose signature it should bear")?;
@@ -92,12 +101,34 @@ impl Arguments {
 
     /// The text to print, and whether it verified.
     fn run(&self) -> Result<(String, bool), String> {
-        if self.verb == Verb::Record {
-            return self.record();
+        match self.verb {
+            Verb::Record => return self.record(),
+            Verb::Bundle => return self.bundle(),
+            Verb::Log => {}
         }
         let verification = verify_dir(&self.path, &self.key, self.held.as_ref());
         let text = if self.json { json(&verification)? } else { verification.to_string() };
         Ok((text, verification.verified()))
+    }
+
+    fn bundle(&self) -> Result<(String, bool), String> {
+        let found = verify_bundle(&self.path, &self.key, self.held.as_ref());
+        let good = found.verified();
+        if self.json {
+            let mut value = serde_json::to_value(&found).map_err(|e| e.to_string())?;
+            value["schema_version"] = 1.into();
+            value["verified"] = good.into();
+            return Ok((format!("{value:#}\n"), good));
+        }
+        let mut text = if good { "verified: the bundle\n".to_owned() } else { "not verified\n".to_owned() };
+        found.log.findings.iter().for_each(|f| text += &format!("  finding: log/{f}\n"));
+        found.findings.iter().for_each(|f| text += &format!("  finding: {f}\n"));
+        if good {
+            text += &format!("  checked: a log of {} entries, every file of it recomputed\n", found.log.size);
+        }
+        found.checked.iter().for_each(|line| text += &format!("  checked: {line}\n"));
+        found.not_proved.iter().for_each(|line| text += &format!("  does not prove: {line}\n"));
+        Ok((text, good))
     }
 
     fn record(&self) -> Result<(String, bool), String> {

@@ -100,6 +100,19 @@ impl SignedCheckpoint {
         &self.body
     }
 
+    /// The same with another line; one of the same key gives way.
+    pub(crate) fn with_line(&self, name: &str, payload: Vec<u8>) -> Self {
+        let mut lines = self.lines.clone();
+        lines.retain(|line| line.name != name || line.payload[..4] != payload[..4]);
+        lines.push(SignatureLine { name: name.to_owned(), payload });
+        Self { body: self.body.clone(), lines }
+    }
+
+    /// What stands in the line of a key.
+    pub(crate) fn line(&self, name: &str, id: [u8; 4]) -> Option<&[u8]> {
+        self.lines.iter().find(|line| line.name == name && line.payload.starts_with(&id)).map(|line| line.payload.as_slice())
+    }
+
     /// How many signature lines are not by `key`.
     pub(crate) fn lines_by_others(&self, key: &VerifyingKey) -> usize {
         self.lines.iter().filter(|line| !is_by(line, key)).count()

@@ -7,8 +7,9 @@ use std::str::FromStr;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use tlog_tiles::{Tile, TileHashReader, TileReader, check_record, prove_record};
 
-use super::layout::{TILE, TileId, Tiles};
+use super::layout::{TILE, TileId, Tiles, entries_in};
 use super::store::Store;
+use super::write::MAX_BUNDLE;
 use super::{Checkpoint, Error, Hash, Log, SignedCheckpoint, VerifyingKey};
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1\n";
@@ -65,6 +66,30 @@ impl Log {
     }
 }
 
+impl Log {
+    /// All entries under the folder's checkpoint, in order. What they are is for [`verify_dir`](super::verify_dir) to check first.
+    ///
+    /// # Errors
+    /// [`Error::Unpublished`]; [`Error::Damaged`] for a bundle that is missing or does not hold its entries; [`Error::Io`].
+    pub fn entries(&self) -> Result<Vec<Vec<u8>>, Error> {
+        let unpublished = || Error::Unpublished { dir: self.store.root().to_owned() };
+        let size = self.checkpoint()?.ok_or_else(unpublished)?.unverified().size;
+        let mut all = vec![];
+        for id in Tiles::Entries.of(size) {
+            let file = id.path();
+            let bundle = self.store.read(&file, MAX_BUNDLE)?.unwrap_or_default();
+            let before = all.len();
+            for entry in entries_in(&bundle) {
+                all.push(entry.map_err(|_| Error::Damaged { file: file.clone() })?.to_vec());
+            }
+            if all.len() - before != usize::from(id.width) {
+                return Err(Error::Damaged { file });
+            }
+        }
+        Ok(all)
+    }
+}
+
 impl InclusionProof {
     /// Checks the signature, and that `entry` at `index` leads to the signed root.
     ///
@@ -114,9 +139,9 @@ impl FromStr for InclusionProof {
 }
 
 /// Hands tiles to `tlog_tiles`, which authenticates each against the root.
-struct TileFiles<'s> {
-    store: &'s Store,
-    refused: RefCell<Option<Error>>,
+pub(super) struct TileFiles<'s> {
+    pub(super) store: &'s Store,
+    pub(super) refused: RefCell<Option<Error>>,
 }
 
 impl TileReader for TileFiles<'_> {

@@ -49,6 +49,7 @@
 //! [tlog-proof]: https://c2sp.org/tlog-proof
 
 pub mod checkpoint;
+mod consistency;
 mod error;
 mod inclusion;
 mod key;
@@ -56,14 +57,17 @@ mod layout;
 mod merkle;
 mod store;
 mod verify;
+mod witness;
 mod write;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use consistency::ConsistencyProof;
 pub use error::Error;
 pub use inclusion::InclusionProof;
 pub use key::{SigningKey, VerifyingKey};
 pub use merkle::{Hash, root_of};
 pub use verify::{Finding, Problem, Verification, verify_against, verify_dir};
+pub use witness::{Witness, WitnessKey};
 pub use write::Log;
 
 /// Most bytes in one entry.

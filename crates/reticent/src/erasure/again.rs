@@ -15,7 +15,10 @@ use std::path::PathBuf;
 /// Whether something must be finished or taken out again before this workspace is read.
 pub(crate) fn is_due(workspace: &mut Workspace) -> Result<bool, Failure> {
     Ok(!returned(workspace)?.is_empty()
-        || ((!numbered(workspace, ".intent").is_empty() || !returned_files(workspace)?.is_empty()) && workspace.is_unlocked()))
+        || ((!numbered(workspace, ".intent").is_empty()
+            || !crate::request::returned(workspace)?.is_empty()
+            || !returned_files(workspace)?.is_empty())
+            && workspace.is_unlocked()))
 }
 
 /// Takes units on the list out of a ledger that will be refused for being behind its checkpoint: nobody may read them there meanwhile.
@@ -50,6 +53,9 @@ pub(crate) fn resume(workspace: &mut Workspace) -> Result<(), Failure> {
     for file in returned_files(workspace)? {
         disk::shred(&file)?;
     }
+    for number in crate::request::returned(workspace)? {
+        crate::request::remove(workspace, number)?;
+    }
     Ok(())
 }
 
@@ -79,7 +85,7 @@ pub(crate) fn reapply_to_data(workspace: &mut Workspace, dataset: &str) -> Resul
 
 fn erase_again(workspace: &mut Workspace, dataset: String, pseudonym: SubjectId, ground: char) -> Result<(), Failure> {
     say("a unit that was taken out is back, from a restored backup perhaps: it is taken out again");
-    let request = Request { dataset, pseudonym, ground, retrain: false, only: None };
+    let request = Request { dataset, pseudonym, ground, retrain: false, only: None, request: None };
     if let Some(intent) = begin(workspace, &request)? {
         finish(workspace, &intent)?;
     }
@@ -116,12 +122,12 @@ fn returned_files(workspace: &mut Workspace) -> Result<Vec<PathBuf>, Failure> {
         let weights = workspace.hidden("models").join(model).join("model.safetensors");
         found.extend(Some(weights).filter(|w| w.exists()));
     }
-    let reduced: BTreeSet<String> = workspace
-        .ledger
-        .events("data-reduced")?
+    let mut rewritten = workspace.ledger.events("data-reduced")?;
+    rewritten.extend(workspace.ledger.events("data-corrected")?);
+    let reduced: BTreeSet<String> = rewritten
         .into_iter()
         .filter_map(|stored| match stored.event {
-            Event::DataReduced { from, .. } => Some(from),
+            Event::DataReduced { from, .. } | Event::DataCorrected { from, .. } => Some(from),
             _ => None,
         })
         .collect();

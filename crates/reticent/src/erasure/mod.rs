@@ -15,11 +15,12 @@ use crate::failure::{Failure, Kind};
 use crate::gate::chosen_for;
 use crate::output::say;
 use crate::privacy;
+use crate::request;
 use crate::suppression::Suppression;
 use crate::verbs::train::{Charge, releases_of, train_model};
 use crate::workspace::Workspace;
 use reticent_data::SubjectId;
-use reticent_govern::{Event, Release, ReservationState};
+use reticent_govern::{Entry, Event, Release, ReservationState};
 use reticent_proof::record::{Erasure, ModelChange, Statement};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub(crate) struct Request {
     pub(crate) retrain: bool,
     /// Only this one of them.
     pub(crate) only: Option<String>,
+    /// Number of the person's request that this carries out, where it does.
+    pub(crate) request: Option<u64>,
 }
 
 /// What was decided before anything was changed. Holds the pseudonym, and is destroyed when all is done.
@@ -46,6 +49,8 @@ pub(crate) struct Intent {
     ground: char,
     retrain: bool,
     only: Option<String>,
+    #[serde(default)]
+    request: Option<u64>,
     /// Of the commitment to the subject: handed out once, and kept nowhere.
     pub(crate) salt: String,
     /// Rows of the unit by version, as they lay on the disk.
@@ -60,6 +65,22 @@ pub(crate) struct Intent {
 pub(crate) struct Done {
     pub(crate) path: PathBuf,
     pub(crate) erasure: Erasure,
+}
+
+impl Intent {
+    /// Number of the erasure.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// The legal hold under which nothing of a data set may be removed (Art 17(3)(e)), and its reason.
+pub(crate) fn hold(workspace: &mut Workspace, dataset: &str) -> Result<Option<(String, String)>, Failure> {
+    let now = workspace.ledger.now()?;
+    Ok(workspace.ledger.register("legal-hold", now, None)?.into_iter().find_map(|(name, event)| match event.entry {
+        Entry::LegalHold(hold) if hold.dataset == dataset || hold.dataset == "*" => Some((name, hold.reason)),
+        _ => None,
+    }))
 }
 
 /// Finds what is held about a unit and writes the intent; `None` where nothing is held.
@@ -98,6 +119,7 @@ pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Opti
         ground: request.ground,
         retrain: request.retrain,
         only: request.only.clone(),
+        request: request.request,
         salt: hex::encode(salt),
         runs: if tables.is_empty() { vec![] } else { runs },
         tables,
@@ -128,6 +150,7 @@ pub(crate) fn finish(workspace: &mut Workspace, intent: &Intent) -> Result<Done,
         workspace.discard_run(run)?;
     }
     remove_reports(workspace)?;
+    request::forget(workspace, &request::Subject { dataset: dataset.clone(), pseudonym: *pseudonym }, intent.request)?;
     if !intent.tables.is_empty() {
         reduce(workspace, dataset, |id| id == *pseudonym)?;
     }

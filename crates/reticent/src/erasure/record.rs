@@ -5,6 +5,7 @@ use crate::certified;
 use crate::data_version::{folder, latest_manifest, rows_of};
 use crate::disk;
 use crate::failure::Failure;
+use crate::request;
 use crate::verbs::train::releases_of;
 use crate::workspace::Workspace;
 use reticent_data::{PseudonymKey, SubjectRule};
@@ -98,6 +99,9 @@ fn stores(
         let absent = !certified::holds(workspace, model, unit)?;
         stores.push(Store { store: format!("model for removals {model}: {done}"), rows: 0, verified_absent: absent });
     }
+    let asking = request::Subject { dataset: intent.dataset.clone(), pseudonym: unit };
+    let gone = !request::holds(workspace, &asking, intent.request)?;
+    stores.push(Store { store: "earlier requests of the unit, and the answers to them: deleted".into(), rows: 0, verified_absent: gone });
     let gone = !workspace.dir.join("report.html").exists() && !workspace.hidden("reports/report.json").exists();
     stores.push(Store { store: "report.html and what it was made from: deleted".into(), rows: 0, verified_absent: gone });
     Ok(stores)
@@ -143,6 +147,12 @@ pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
         all.push((
             format!("copies of {} that others have", release.model),
             "recalled here; whoever has a copy still has it, under its stated bound",
+        ));
+    }
+    if intent.request.is_some() {
+        all.push((
+            "number, dates and commitment of the request, in ledger and log".into(),
+            "so that it can be shown when and how it was answered; its file, which says who asked, goes with the answer",
         ));
     }
     all.push(("backups and copies of this folder".into(), "not within reach; a restored one is cleaned when it is opened"));

@@ -59,7 +59,7 @@ enum Verb {
     },
 }
 
-fn letter(text: &str) -> Result<char, String> {
+pub(super) fn letter(text: &str) -> Result<char, String> {
     match text.chars().collect::<Vec<_>>()[..] {
         [c] if ('a'..='f').contains(&c) => Ok(c),
         _ => Err("a letter from a to f".into()),
@@ -79,7 +79,12 @@ impl Forget {
         } else {
             workspace.pseudonym_key()?.subject(&dataset, subject)
         };
-        let request = Request { dataset, pseudonym, ground: self.reason, retrain: !self.no_retrain, only: self.model.clone() };
+        let request =
+            Request { dataset, pseudonym, ground: self.reason, retrain: !self.no_retrain, only: self.model.clone(), request: None };
+        if let Some((name, reason)) = erasure::hold(&mut workspace, &request.dataset)? {
+            return Err(Failure::refused(format!("`{}` is under the legal hold `{name}`: {reason} (Art 17(3)(e))", request.dataset))
+                .hint("`reticent request open erasure` restricts the use until the hold ends"));
+        }
         let Some(intent) = erasure::begin(&mut workspace, &request)? else {
             let text = "nothing about this subject is held in the tables and the ledger of this workspace; nothing was changed\n";
             return Ok(Answer::new(text, json!({ "erasure": null, "held": false })));

@@ -231,22 +231,49 @@ fn host_answer(common: &Common, host: &str, purpose: &str) -> Result<Answer, Fai
 /// Makes every decision again whose rows are still there.
 fn replay(common: &Common) -> Result<Answer, Failure> {
     let mut workspace = Workspace::read(&common.dir)?;
+    let Replayed { same, differing, gone, .. } = replayed(&mut workspace, false)?;
+    let mut text = format!("{} decisions made again to the same bytes\n", thousands(same));
+    if gone > 0 {
+        text += &format!("  not made again: {}, whose rows are gone or which were made before this was kept\n", thousands(gone));
+    }
+    let facts = json!({ "same": same, "differing": differing, "gone": gone });
+    if differing.is_empty() {
+        return Ok(Answer::new(text, facts));
+    }
+    let events: Vec<String> = differing.iter().map(ToString::to_string).collect();
+    Err(Failure::failed(format!("decisions come out otherwise: events {}", events.join(", ")))
+        .hint("units that were taken out since are missing from the facts; anything else is damage: `reticent log verify`")
+        .facts(facts))
+}
+
+/// What came of making past decisions again.
+#[derive(Default)]
+pub(crate) struct Replayed {
+    same: u64,
+    differing: Vec<i64>,
+    gone: u64,
+    /// The facts of each that came out the same, by its event, where they were wanted.
+    pub(crate) facts: BTreeMap<i64, Facts>,
+}
+
+/// Makes every past decision again whose rows are still there.
+pub(crate) fn replayed(workspace: &mut Workspace, with_facts: bool) -> Result<Replayed, Failure> {
+    let mut found = Replayed::default();
     let mut tables: BTreeMap<String, Option<DataVersion>> = BTreeMap::new();
-    let (mut same, mut differing, mut gone) = (0_u64, vec![], 0_u64);
     // A release is decided about those whom the training before it admitted.
     let mut trained: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
     for stored in workspace.ledger.events("gate-decided")? {
         let Event::GateDecided { decision, then: Some(then), .. } = stored.event else {
-            gone += 1;
+            found.gone += 1;
             continue;
         };
         let version = decision.request.data_version.clone();
         if !tables.contains_key(&version) {
-            let read = read_version(&workspace, &version)?;
+            let read = read_version(workspace, &version)?;
             tables.insert(version.clone(), read);
         }
         let Some(data) = tables.get(&version).and_then(Option::as_ref) else {
-            gone += 1;
+            found.gone += 1;
             continue;
         };
         let cap = then.cap.and_then(|c| NonZeroUsize::new(c as usize)).unwrap_or(NonZeroUsize::MAX);
@@ -260,29 +287,21 @@ fn replay(common: &Common) -> Result<Answer, Failure> {
             }
             RowFacts::then(&table, data, &then)
         };
-        let (again, permit) =
-            workspace.ledger.replay(&decision, &Question { known: Some(then.known), ..told.question(&dataset, request) })?;
+        let question = Question { known: Some(then.known), ..told.question(&dataset, request) };
+        let (again, permit) = workspace.ledger.replay(&decision, &question)?;
         if let (Use::Training, Some(units)) = (request.use_, permit.as_ref().and_then(|p| p.allowed_units())) {
             trained.insert((version.clone(), request.purpose.clone()), units.iter().cloned().collect());
         }
-        if again == decision {
-            same += 1;
-        } else {
-            differing.push(stored.seq);
+        if again != decision {
+            found.differing.push(stored.seq);
+            continue;
+        }
+        found.same += 1;
+        if with_facts {
+            found.facts.insert(stored.seq, workspace.ledger.facts(&question)?);
         }
     }
-    let mut text = format!("{} decisions made again to the same bytes\n", thousands(same));
-    if gone > 0 {
-        text += &format!("  not made again: {}, whose rows are gone or which were made before this was kept\n", thousands(gone));
-    }
-    let facts = json!({ "same": same, "differing": differing, "gone": gone });
-    if differing.is_empty() {
-        return Ok(Answer::new(text, facts));
-    }
-    let events: Vec<String> = differing.iter().map(ToString::to_string).collect();
-    Err(Failure::failed(format!("decisions come out otherwise: events {}", events.join(", ")))
-        .hint("units that were taken out since are missing from the facts; anything else is damage: `reticent log verify`")
-        .facts(facts))
+    Ok(found)
 }
 
 fn read_version(workspace: &Workspace, version: &str) -> Result<Option<DataVersion>, Failure> {

@@ -5,6 +5,7 @@ use crate::data_version::{folder, latest_manifest, next_version, record_members,
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
+use crate::request::reapply_corrections;
 use crate::workspace::Workspace;
 use clap::Args;
 use reticent_data::{Counts, CsvOptions, Manifest, Source, import_csv, rows_digest};
@@ -68,6 +69,7 @@ impl Import {
         let statement = workspace.config.statement.clone();
         let imported = import_csv(&bytes[..], &schema, &options, &key)?;
         let table = imported.table.filter(|id| !suppression.holds_id(name, id));
+        let (table, put_right) = reapply_corrections(workspace, name, table)?;
         let suppressed = Count {
             units: (imported.table.unit_count() - table.unit_count()) as u64,
             records: (imported.table.rows() - table.rows()) as u64,
@@ -78,6 +80,10 @@ impl Import {
             units => {
                 format!("  left out: {} units that were taken out before, {} records\n", thousands(units), thousands(suppressed.records))
             }
+        };
+        let left_out = match put_right {
+            0 => left_out,
+            values => format!("{left_out}  put right again, as requests had it: {} values\n", thousands(values)),
         };
         if table.rows() == 0 {
             return Err(Failure::refused(format!("nobody is left in {}: all of its units were taken out before", source.file)));

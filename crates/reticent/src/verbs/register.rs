@@ -296,6 +296,13 @@ fn kept(workspace: &mut Workspace) -> Result<Vec<DueThing>, Failure> {
             things.push(DueThing { kind: "reports".into(), name: file, dataset: None, since: seconds(&stored.at) });
         }
     }
+    // What is kept of a request that was answered; its number, dates and commitment stay in the ledger.
+    let cases = workspace.ledger.requests()?;
+    for file in crate::request::all(workspace)? {
+        let closed = cases.get(&file.number).filter(|case| case.state.is_final());
+        let since = closed.and_then(|case| case.last.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|day| day.timestamp().as_second());
+        things.extend(since.map(|since| DueThing { kind: "requests".into(), name: file.number.to_string(), dataset: None, since }));
+    }
     Ok(things)
 }
 
@@ -316,6 +323,7 @@ fn enforce(common: &Common, yes: bool) -> Result<Answer, Failure> {
                     disk::shred(&workspace.hidden("models").join(&thing.name).join("model.safetensors"))?;
                 }
                 "evidence" => disk::shred(&workspace.hidden("evidence").join(&thing.name))?,
+                "requests" => crate::request::remove(&workspace, thing.name.parse().unwrap_or_default())?,
                 _ => disk::shred(&workspace.dir.join(&thing.name))?,
             }
         }

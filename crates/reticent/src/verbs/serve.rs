@@ -3,6 +3,7 @@
 mod http;
 mod protocol;
 
+use crate::assessment::{State, gather};
 use crate::cli::Common;
 use crate::config::Serve as Policy;
 use crate::failure::Failure;
@@ -90,7 +91,7 @@ impl Serve {
 }
 
 /// Refuses what may not be served: an experiment, a stamped model, another purpose.
-fn check(workspace: &Workspace, manifest: &ModelManifest, declared: &str, asked: Option<&str>) -> Result<(), Failure> {
+fn check(workspace: &mut Workspace, manifest: &ModelManifest, declared: &str, asked: Option<&str>) -> Result<(), Failure> {
     if !workspace.is_release() {
         return Err(Failure::refused("this workspace is an experiment: its models cannot be served")
             .hint("set mode = \"release\" in reticent.toml, and train under it"));
@@ -111,6 +112,13 @@ fn check(workspace: &Workspace, manifest: &ModelManifest, declared: &str, asked:
             ))
             .hint("train a model for that purpose, with its own legal basis"));
         }
+    }
+    // Decided on these facts: a material change since reopens it.
+    let dataset = manifest.data_version.split('/').next().unwrap_or_default().to_owned();
+    let state = gather(workspace, &dataset, &manifest.purpose)?.state;
+    if state != State::Approved {
+        return Err(Failure::refused(format!("{} cannot be served: its impact assessment is {}", manifest.model, state.words()))
+            .hint("the controller decides with `reticent assess decide`; what is missing stands in `reticent assess` (GDPR Art 35, 36)"));
     }
     Ok(())
 }
@@ -159,7 +167,7 @@ impl Served {
             return Err(Failure::refused(format!("{} was recalled", last.model)).hint("train a further release: `reticent train --again`"));
         }
         let (manifest, weights, _) = newest(&mut workspace, &name)?;
-        check(&workspace, &manifest, &purpose, asked)?;
+        check(&mut workspace, &manifest, &purpose, asked)?;
         let classifier = load_weights(&weights)?;
         let Workspace { ledger, .. } = workspace;
         Ok(Self { name, manifest, classifier, policy, ledger: Mutex::new(ledger) })

@@ -16,6 +16,7 @@ struct Server {
 
 impl Server {
     fn start(workspace: &Workspace, more: &[&str]) -> Self {
+        workspace.approve();
         let args: Vec<&str> = ["serve", "--port", "0", "--json"].into_iter().chain(more.iter().copied()).collect();
         let mut child = workspace.command(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();

@@ -1,0 +1,124 @@
+//! A document as one HTML page that loads nothing, in the same dress as the report; it prints on A4.
+
+use super::{Block, Document, Section};
+use crate::assessment::Fact;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::collections::BTreeSet;
+
+pub(super) fn render(d: &Document) -> String {
+    let known: BTreeSet<i64> = d.events.iter().map(|e| e.event).collect();
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="generator" content="reticent document";
+                title { @if let Some(stamp) = &d.stamp { (stamp) ": " } (d.title) }
+                style { (PreEscaped(include_str!("../report/page.css"))) (running_head(d)) }
+            }
+            body {
+                div.sheet {
+                    nav aria-label="Contents" {
+                        p { "Contents" }
+                        ol {
+                            @for section in &d.sections { li { a href=(format!("#{}", section.id)) { (section.heading) } } }
+                            @if !d.events.is_empty() { li { a href="#events" { "Events cited" } } }
+                        }
+                    }
+                    main {
+                        header {
+                            @if let Some(stamp) = &d.stamp { p.stamp { (stamp) } }
+                            h1 { (d.title) }
+                            p.byline {
+                                (d.controller)
+                                @if let Some(newest) = d.events.last() { " · as of event " (newest.event) ", " (moment(&newest.at)) }
+                                @if let Some(statement) = &d.statement { br; (statement) }
+                            }
+                        }
+                        p.lead { (d.lead) }
+                        @for section in &d.sections { (part(section, &known)) }
+                        @if !d.events.is_empty() { (events(d)) }
+                        footer { p {
+                            "Made by " code { "reticent" } ". Content, SHA-256: " span.hash { (d.sha256) } ". Nothing here is legal advice."
+                        } }
+                    }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn part(section: &Section, known: &BTreeSet<i64>) -> Markup {
+    html! {
+        section aria-labelledby=(section.id) {
+            h2 id=(section.id) { (section.heading) }
+            @for block in &section.blocks {
+                @match block {
+                    Block::Text(text) => { (prose(text)) }
+                    Block::Heading(text) => { h3 { (text) } }
+                    Block::Facts(all) => { (facts(all, known)) }
+                    Block::List(items) => { ul.prose { @for item in items { li { (item) } } } }
+                    Block::Missing(text) => { p { mark { "To be completed" } ": " (text) } }
+                    Block::Table { head, rows } => { div.scroll { table {
+                        thead { tr { @for cell in head { th scope="col" { (cell) } } } }
+                        tbody { @for row in rows { tr { @for (i, cell) in row.iter().enumerate() {
+                            @if i == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                        } } } }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+fn facts(all: &[Fact], known: &BTreeSet<i64>) -> Markup {
+    html! {
+        table.facts { tbody { @for f in all { tr {
+            th scope="row" { (f.name) span.what { (f.standing.words()) } }
+            td { (together(&f.value)) @for event in &f.events {
+                sup.ev { @if known.contains(event) { a href=(format!("#event-{event}")) aria-label=(format!("evidence: event {event}")) { "#" (event) } } @else { "#" (event) } }
+            } }
+        } } } }
+    }
+}
+
+fn events(d: &Document) -> Markup {
+    html! {
+        section aria-labelledby="events" {
+            h2 id="events" { "Events cited" }
+            p { "A small number such as #12 is the ledger event that a line was read from. The commitment finds the event in the log, where it can be checked against a checkpoint held elsewhere." }
+            table {
+                thead { tr { th scope="col" { "Event" } th scope="col" { "Kind" } th scope="col" { "Time" } th scope="col" { "Commitment" } } }
+                tbody { @for e in &d.events { tr id=(format!("event-{}", e.event)) {
+                    th scope="row" { "#" (e.event) } td { (e.kind) } td { (moment(&e.at)) } td { span.hash { (e.commitment) } }
+                } } }
+            }
+        }
+    }
+}
+
+/// A text of people: paragraphs at blank lines, breaks at line ends, every character escaped.
+fn prose(text: &str) -> Markup {
+    let paragraphs = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
+    html! { @for paragraph in paragraphs { p { @for (i, line) in paragraph.lines().enumerate() { @if i > 0 { br; } (together(line)) } } } }
+}
+
+/// A bound is not broken over two lines.
+fn together(text: &str) -> String {
+    text.replace("ε ≤ ", "ε\u{a0}≤\u{a0}").replace("δ = ", "δ\u{a0}=\u{a0}")
+}
+
+/// The stamp, or else the title, at the head of every printed page. Only letters, digits and blanks reach the style sheet.
+fn running_head(d: &Document) -> Markup {
+    let plain: String = d.stamp.as_ref().unwrap_or(&d.title).chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
+    html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
+}
+
+/// An RFC 3339 time to the second: `2026-03-14 09:26:53Z`.
+fn moment(time: &str) -> String {
+    let whole = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
+    format!("{}Z", whole.replacen('T', " ", 1))
+}
