@@ -1,6 +1,6 @@
 //! The facts: the ledger of events, budgets, reservations and the gate's facts. Knows no tensor.
 //!
-//! Everything that happened is an [`Event`] in one SQLite file; nothing in it is ever changed, but that [`Ledger::erase_subject`] empties the
+//! Everything that happened is an [`Event`] in one SQLite file, or on a PostgreSQL server; nothing in it is ever changed, but that [`Ledger::erase_subject`] empties the
 //! events of one unit. Each event carries a commitment, the leaf
 //! of the transparency log, written in the same transaction. [`Ledger::facts`] gathers what [`reticent_proof::decide`] needs;
 //! [`Ledger::reserve`] charges a budget before a noise key exists; [`Ledger::release`] asks the gate again inside the transaction that
@@ -22,6 +22,7 @@ mod provenance;
 mod queries;
 mod register;
 mod release;
+mod store;
 mod tasks;
 
 pub use asserted::{AssertedModel, ForeignRun, ForeignSampler};
@@ -37,11 +38,12 @@ pub use event::{Actor, Circumstances, Event, Release, StoredEvent};
 pub use gate::Question;
 pub use interest::InterestAssessment;
 pub use law::{OPT_IN_AGE, age_of_consent};
-pub use ledger::{FORMAT, Ledger};
+pub use ledger::Ledger;
 pub use provenance::GroundThen;
 pub use register::{
     CompatibilityTest, DueThing, Entered, Entry, Factor, Host, HostDecision, LegalHold, Notice, Party, PartyRole, PurposeEntry, Recipient,
     RegisterEvent, Retention, read_register, until,
 };
 pub use release::{Look, Outcome};
+pub use store::FORMAT;
 pub use tasks::Task;

@@ -14,7 +14,7 @@ fn policy(art6: char) -> Policy {
 }
 
 /// A ledger with an open assessment and these events.
-fn ledger_of(events: &[BasisEvent]) -> (tempfile::TempDir, Ledger) {
+fn ledger_of(events: &[BasisEvent]) -> (store::Fresh, Ledger) {
     let (folder, _path, mut ledger) = fresh();
     for purpose in ["risk", "ads"] {
         let event =
