@@ -3,11 +3,11 @@
 //! A budget belongs to a data set and a unit of privacy. It is kept by a Rényi filter at one fixed order, because a later run may be
 //! chosen after seeing what an earlier one gave (Feldman & Zrnic 2021, arXiv:2008.11193).
 
+use crate::store::{Row, Statement};
 use crate::{Actor, Error, Event, Ledger};
 use reticent_accounting::filter::RenyiFilter;
 use reticent_accounting::{Delta, Epsilon, Event as Mechanism, Order};
 use serde::Serialize;
-use crate::store::{Row, Statement};
 
 /// A budget and what has been charged to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -297,7 +297,9 @@ impl Ledger {
             let found = ledger.reservation(run)?;
             let charged = if found.state == ReservationState::Reserved { 0.0 } else { found.cost };
             ledger.execute(
-                Statement::new("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?").bind(charged).bind(run.to_owned()),
+                Statement::new("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?")
+                    .bind(charged)
+                    .bind(run.to_owned()),
             )?;
             if let (Some(from_run), ReservationState::Reserved) = (&found.from_run, found.state) {
                 let runs = ledger.reservation(from_run)?.held_runs;

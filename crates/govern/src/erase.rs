@@ -75,7 +75,8 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`].
     pub fn events_of(&mut self, subject: &str) -> Result<u64, Error> {
-        let count: i64 = self.rows(Statement::new("SELECT count(*) FROM events WHERE subject = ?").bind(subject.to_owned()))?[0].try_get(0)?;
+        let count: i64 =
+            self.rows(Statement::new("SELECT count(*) FROM events WHERE subject = ?").bind(subject.to_owned()))?[0].try_get(0)?;
         Ok(count as u64)
     }
 

@@ -14,8 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Numbers in a chunk.
 const CHUNK: i64 = 65_536;
 const AT_ONCE: usize = 1500;
-const PUT: &str =
-    "INSERT INTO members VALUES (?, ?, ?, ?) ON CONFLICT (chunk, about, ground) DO UPDATE SET ids = excluded.ids";
+const PUT: &str = "INSERT INTO members VALUES (?, ?, ?, ?) ON CONFLICT (chunk, about, ground) DO UPDATE SET ids = excluded.ids";
 
 /// On what somebody took part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,8 +99,10 @@ impl Ledger {
             let absent: Vec<&String> = piece.iter().filter(|u| !known.contains_key(*u)).collect();
             ids.extend(known);
             if !absent.is_empty() {
-                let mut batch =
-                    Statement::new(format!("INSERT INTO people (subject) VALUES {} ON CONFLICT DO NOTHING", ["(?)"].repeat(absent.len()).join(",")));
+                let mut batch = Statement::new(format!(
+                    "INSERT INTO people (subject) VALUES {} ON CONFLICT DO NOTHING",
+                    ["(?)"].repeat(absent.len()).join(",")
+                ));
                 batch.texts(&absent);
                 self.execute(batch)?;
                 ids.extend(self.known_ids(absent.iter().map(|u| u.as_str()))?);

@@ -11,9 +11,9 @@ pub use schema::FORMAT;
 pub(crate) use statement::{Row, Statement};
 
 use crate::Error;
+use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::ConnectOptions;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -55,12 +55,12 @@ impl Store {
 
     /// Connects to a server on this machine.
     pub(crate) fn server(url: &str) -> Result<Self, Error> {
-        let options: PgConnectOptions = url.parse().map_err(|_| Error::LedgerUrl { why: "it is no URL of a PostgreSQL database".into() })?;
+        let options: PgConnectOptions =
+            url.parse().map_err(|_| Error::LedgerUrl { why: "it is no URL of a PostgreSQL database".into() })?;
         on_this_machine(&options)?;
         let runtime = runtime()?;
         let patience = PATIENCE.as_millis().to_string();
-        let options =
-            options.options([("synchronous_commit", "on"), ("lock_timeout", patience.as_str())]).disable_statement_logging();
+        let options = options.options([("synchronous_commit", "on"), ("lock_timeout", patience.as_str())]).disable_statement_logging();
         let connection = Connected::Postgres(Box::new(runtime.block_on(options.connect())?));
         let mut store = Self { runtime, connection, failed: false };
         let said = store.rows(Statement::new("SELECT current_setting('fsync'), current_schema()"))?;
@@ -186,7 +186,8 @@ impl Store {
         for table in schema::ABOUT_UNITS {
             loop {
                 self.execute(Statement::new(format!("VACUUM (FULL) {table}")))?;
-                let reached = "SELECT age(relfrozenxid) <= age(CAST(CAST(CAST(? AS TEXT) AS xid8) AS xid)) FROM pg_class WHERE oid = to_regclass(?)";
+                let reached =
+                    "SELECT age(relfrozenxid) <= age(CAST(CAST(CAST(? AS TEXT) AS xid8) AS xid)) FROM pg_class WHERE oid = to_regclass(?)";
                 let row = self.rows(Statement::new(reached).bind(now.as_str()).bind(table))?;
                 if row[0].try_get::<bool, _>(0)? {
                     break;

@@ -259,15 +259,13 @@ fn a_ledger_of_format_one_is_brought_up_to_now() {
     assert_eq!(ledger.spend_queries("risk/1", "c", 1, 2).unwrap(), 1);
     ledger.noise_key_created(&actor(), "root").unwrap();
     edit(&path, "UPDATE reservations SET state = 'released'");
-    ledger
-        .reserve_retraining(&actor(), &RunRequest { run: "r1".into(), ..ledger_root(&mut path.open().unwrap()) }, "root")
-        .unwrap();
+    ledger.reserve_retraining(&actor(), &RunRequest { run: "r1".into(), ..ledger_root(&mut path.open().unwrap()) }, "root").unwrap();
     assert_eq!(ledger.damaged().unwrap(), [] as [i64; 0]);
     // Opened again it is left alone.
     drop(ledger);
-    let before = store::files(&path);
+    let before = store::state(&path);
     drop(path.open().unwrap());
-    assert!(store::files(&path) == before);
+    assert!(store::state(&path) == before);
 }
 
 fn ledger_root(ledger: &mut Ledger) -> RunRequest {

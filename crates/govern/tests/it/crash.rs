@@ -39,7 +39,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
     drop(ledger);
     let mut acknowledged = 0_u64;
     let mut progress = 0;
-    for round in 0..60_u64 {
+    for round in 0..store::rounds(60) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::writer", "--nocapture", "--test-threads=1"])
             .env(LEDGER, path.to_string())
@@ -65,7 +65,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         child.wait().unwrap();
         said(&mut lines, true);
 
-        let mut ledger = path.open().unwrap();
+        let mut ledger = path.open_after_kill();
         let found = ledger.event_count().unwrap();
         assert!(found >= acknowledged, "round {round}: {acknowledged} acknowledged, {found} found");
         // At most the one transaction that was under way is there beyond, and whole.
@@ -87,7 +87,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         assert!(facts.units.iter().all(|u| u.basis.as_ref().map(|b| b.since) == last));
         progress = found;
     }
-    assert!(progress > 100, "the writer hardly wrote: {progress}");
+    assert!(progress > store::rounds(100), "the writer hardly wrote: {progress}");
 }
 
 const IMPORTER: &str = "RETICENT_TEST_IMPORTER";
@@ -169,7 +169,7 @@ fn killed_in_an_import_or_a_decision_all_of_it_is_there_or_none() {
             child.kill().unwrap();
             child.wait().unwrap();
             hear(&mut lines, true);
-            let mut ledger = path.open().unwrap();
+            let mut ledger = path.open_after_kill();
             let files = ledger.events("basis-file-imported").unwrap().len() as u64;
             let found = ledger.events("gate-decided").unwrap();
             assert!(files == imported || files == imported + 1, "{files} files of {imported} acknowledged");

@@ -174,7 +174,10 @@ fn whatever_is_changed_is_found() {
     // Taken out, renumbered, put in.
     check_damage("DELETE FROM events WHERE seq = 2", &[2]);
     check_damage("DELETE FROM events WHERE seq IN (1, 7, 8)", &[1, 7, 8]);
-    check_damage("DELETE FROM events WHERE seq = 2; UPDATE events SET seq = 1 - seq WHERE seq > 2; UPDATE events SET seq = -seq WHERE seq < 0", &(2..=22).collect::<Vec<_>>());
+    check_damage(
+        "DELETE FROM events WHERE seq = 2; UPDATE events SET seq = 1 - seq WHERE seq > 2; UPDATE events SET seq = -seq WHERE seq < 0",
+        &(2..=22).collect::<Vec<_>>(),
+    );
     check_damage("INSERT INTO events SELECT 24, kind, at, actor, subject, body, nonce, commitment FROM events WHERE seq = 9", &[24]);
     check_damage("UPDATE events SET seq = 25 WHERE seq = 23", &[23, 24, 25]);
 }
@@ -228,11 +231,11 @@ fn a_newer_ledger_is_refused_and_left_alone() {
     let (_folder, path, ledger) = fresh();
     drop(ledger);
     edit(&path, "PRAGMA user_version = 4");
-    let before = store::files(&path);
+    let before = store::state(&path);
     let error = path.open().err().unwrap();
     assert!(matches!(error, Error::Newer { found: 4, known: 3 }));
     assert_eq!(error.to_string(), "the ledger has format 4, this program knows up to 3");
-    assert!(store::files(&path) == before);
+    assert!(store::state(&path) == before);
 }
 
 #[test]

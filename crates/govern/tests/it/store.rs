@@ -15,6 +15,11 @@ fn server() -> Option<String> {
     std::env::var(ON_SERVER).ok()
 }
 
+/// How often a process is killed: on a server, where each start takes longer, a third as often.
+pub(crate) fn rounds(on_files: u64) -> u64 {
+    if server().is_some() { on_files / 3 } else { on_files }
+}
+
 /// Where a ledger lies.
 #[derive(Clone)]
 pub(crate) enum Place {
@@ -28,6 +33,14 @@ impl Place {
             Self::File(path) => Ledger::open(path),
             Self::Server(url) => Ledger::connect(url),
         }
+    }
+
+    /// Opens after the process that wrote was killed. A server may still be at the transaction that was under way: whoever writes next waits
+    /// until it is there or gone.
+    pub(crate) fn open_after_kill(&self) -> Ledger {
+        let mut ledger = self.open().unwrap();
+        ledger.subject_keys(&[]).unwrap();
+        ledger
     }
 
     /// The file; where there is none, the test is about files and skipped.
@@ -109,7 +122,7 @@ pub(crate) fn edit(place: &Place, sql: &str) {
         }),
         // As whoever runs the server may: no foreign key is looked at.
         Place::Server(url) => {
-            let sql = sql.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')").replace("x'", "'\\x");
+            let sql = sql.replace("zeroblob(32)", "decode(repeat('00', 32), 'hex')").replace("= x'", "= '\\x");
             let sql = sql.replace("PRAGMA user_version =", "UPDATE ledger_format SET format =");
             run_on_server(url, &format!("SET session_replication_role = replica; {sql}"));
         }
@@ -131,6 +144,23 @@ pub(crate) fn files(place: &Place) -> Vec<(String, Vec<u8>)> {
             sqlx::query_as(all).fetch_all(&mut connection).await.unwrap()
         }),
     }
+}
+
+/// What would differ had anything been written: the file's bytes; on a server which transaction wrote what in each table.
+pub(crate) fn state(place: &Place) -> Vec<(String, Vec<u8>)> {
+    let Place::Server(url) = place else { return files(place) };
+    runtime().block_on(async {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let names = "SELECT CAST(relname AS TEXT) FROM pg_class WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relkind = 'r' ORDER BY 1";
+        let names: Vec<(String,)> = sqlx::query_as(names).fetch_all(&mut connection).await.unwrap();
+        let mut all = vec![];
+        for (name,) in names {
+            let rows = format!("SELECT CAST(coalesce(string_agg(xmin || '/' || ctid, ' ' ORDER BY ctid), '') AS bytea) FROM {name}");
+            let (rows,): (Vec<u8>,) = sqlx::query_as(sqlx::AssertSqlSafe(rows)).fetch_one(&mut connection).await.unwrap();
+            all.push((name, rows));
+        }
+        all
+    })
 }
 
 fn run_on_server(url: &str, sql: &str) {
