@@ -5,6 +5,7 @@
 
 mod schema;
 mod statement;
+mod turn;
 
 pub use schema::FORMAT;
 
@@ -20,12 +21,14 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// How long a writer waits for another.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open store.
 pub(crate) struct Store {
     runtime: Runtime,
     connection: Connected,
+    /// Whose turn it is, where the ledger is a file; a server keeps a queue itself.
+    turns: Option<turn::Turns>,
     /// A statement of the transaction under way failed: what came before it must not be committed.
     failed: bool,
 }
@@ -50,7 +53,7 @@ impl Store {
             .disable_statement_logging();
         let runtime = runtime()?;
         let connection = Connected::Sqlite(Box::new(runtime.block_on(options.connect())?));
-        Ok(Self { runtime, connection, failed: false })
+        Ok(Self { runtime, connection, turns: Some(turn::Turns::of(path)), failed: false })
     }
 
     /// Connects to a server on this machine.
@@ -62,7 +65,7 @@ impl Store {
         let patience = PATIENCE.as_millis().to_string();
         let options = options.options([("synchronous_commit", "on"), ("lock_timeout", patience.as_str())]).disable_statement_logging();
         let connection = Connected::Postgres(Box::new(runtime.block_on(options.connect())?));
-        let mut store = Self { runtime, connection, failed: false };
+        let mut store = Self { runtime, connection, turns: None, failed: false };
         let said = store.rows(Statement::new("SELECT current_setting('fsync'), current_schema()"))?;
         if said[0].try_get::<String, _>(0)? != "on" {
             return Err(Error::LedgerUrl { why: "the server runs with `fsync` off: what it acknowledges may be lost".into() });
@@ -122,6 +125,7 @@ impl Store {
 
     /// Begins a transaction as the one writer: whoever else wants to write waits, and sees afterwards what this one wrote.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.turns.as_ref().map_or(Ok(()), turn::Turns::take)?;
         let locked = match self.connection {
             Connected::Sqlite(_) => self.execute(Statement::new("BEGIN IMMEDIATE")),
             // Each statement sees what was committed before it: after the lock is held, that is everything any writer has written.
@@ -132,10 +136,17 @@ impl Store {
         };
         if let Err(error) = locked {
             self.roll_back();
+            self.give_back();
             return Err(error);
         }
         self.failed = false;
         Ok(())
+    }
+
+    fn give_back(&self) {
+        if let Some(turns) = &self.turns {
+            turns.give_back();
+        }
     }
 
     /// Begins a transaction that reads one state of everything.
@@ -161,6 +172,7 @@ impl Store {
         if ended.is_err() {
             self.roll_back();
         }
+        self.give_back();
         ended
     }
 
@@ -173,7 +185,12 @@ impl Store {
     /// Writes everything that may hold something of a unit anew, so that no free page or dead row keeps what was removed.
     pub(crate) fn rewrite(&mut self) -> Result<(), Error> {
         match self.connection {
-            Connected::Sqlite(_) => self.execute(Statement::new("VACUUM")).map(drop),
+            Connected::Sqlite(_) => {
+                self.turns.as_ref().map_or(Ok(()), turn::Turns::take)?;
+                let done = self.execute(Statement::new("VACUUM")).map(drop);
+                self.give_back();
+                done
+            }
             Connected::Postgres(_) => self.rewrite_on_server(),
         }
     }
@@ -207,7 +224,7 @@ impl Store {
     }
 
     pub(crate) fn execute(&mut self, statement: Statement) -> Result<u64, Error> {
-        let Self { runtime, connection, failed } = self;
+        let Self { runtime, connection, failed, .. } = self;
         let done = match connection {
             Connected::Sqlite(c) => runtime.block_on(statement.for_sqlite().execute(&mut **c)).map(|d| d.rows_affected()),
             Connected::Postgres(c) => runtime.block_on(statement.for_postgres().execute(&mut **c)).map(|d| d.rows_affected()),
@@ -217,7 +234,7 @@ impl Store {
     }
 
     pub(crate) fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, Error> {
-        let Self { runtime, connection, failed } = self;
+        let Self { runtime, connection, failed, .. } = self;
         let found = match connection {
             Connected::Sqlite(c) => {
                 runtime.block_on(statement.for_sqlite().fetch_all(&mut **c)).map(|rows| rows.into_iter().map(Row::Sqlite).collect())

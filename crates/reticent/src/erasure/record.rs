@@ -145,6 +145,12 @@ pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
             "recalled here; whoever has a copy still has it, under its stated bound",
         ));
     }
+    if workspace.ledger.is_on_server() {
+        all.push((
+            "write-ahead log, archives, replicas and backups of the PostgreSQL server".into(),
+            "the tables were written anew; what the server keeps beside them goes as its own settings say",
+        ));
+    }
     all.push(("backups and copies of this folder".into(), "not within reach; a restored one is cleaned when it is opened"));
     all.push((
         "blocks of the file system".into(),

@@ -23,5 +23,6 @@ mod resume;
 mod scan;
 mod select;
 mod serve;
+mod server;
 mod sweep;
 mod workspace;
