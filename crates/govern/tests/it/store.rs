@@ -1,6 +1,8 @@
 //! The suite on both stores. By itself it runs on SQLite; [`the_suite_holds_on_a_server`] runs all of it again on PostgreSQL, each test in a
 //! schema of its own, where `RETICENT_TEST_POSTGRES` names a server (`postgres://user@localhost/database`).
 
+#![expect(clippy::print_stderr, reason = "what was skipped is said")]
+
 use super::*;
 use sqlx::Connection;
 use std::fmt;

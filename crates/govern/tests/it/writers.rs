@@ -1,5 +1,7 @@
 //! Ten processes' worth of writers on one ledger: each waits its turn, and nothing that was acknowledged is missing.
 
+#![expect(clippy::print_stdout, reason = "what was measured is said, where somebody looks")]
+
 use super::*;
 use reticent_govern::Event;
 use std::collections::BTreeSet;
