@@ -37,6 +37,9 @@ pub fn check(events: &[BasisEvent]) {
         assert!(event.subject.len() == 16, "an id of a subject is let through");
         assert!(event.since <= NOW + 120, "{}", event.since);
     }
+    if events.is_empty() {
+        return;
+    }
     let same = |text: &str| text.to_owned();
     let purposes = purposes();
     let again = Reading { dataset: "visits", purposes: &purposes, now: NOW, pseudonym: &same, receipt: &same };

@@ -4,6 +4,7 @@
 //! workspace next finishes what was interrupted.
 
 mod again;
+mod hold;
 mod record;
 
 pub(crate) use again::{empty_what_is_refused, is_due, reapply_to_data, resume};
@@ -62,7 +63,7 @@ pub(crate) struct Done {
     pub(crate) erasure: Erasure,
 }
 
-/// Finds what is held about a unit and writes the intent; `None` where nothing is held.
+/// Finds what is held about a unit and writes the intent; `None` where nothing is held. Refused where a legal hold stands.
 pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Option<Intent>, Failure> {
     let (dataset, pseudonym) = (&request.dataset, request.pseudonym);
     let mut tables = BTreeMap::new();
@@ -75,6 +76,7 @@ pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Opti
     if tables.is_empty() && !workspace.ledger.subjects()?.contains(&pseudonym.to_string()) {
         return Ok(None);
     }
+    hold::restrict_instead(workspace, dataset, &pseudonym.to_string())?;
     let recalled = workspace.ledger.recalled()?;
     let mut releases = vec![];
     for stored in workspace.ledger.events("model-released")? {
