@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    if let ["soak", rest @ ..] = words[..] {
+    if let ["soak", rest @ ..] = &words[..] {
         let minutes = rest.first().map_or(Some(10.0), |text| text.parse().ok()).filter(|m: &f64| m.is_finite() && *m > 0.0);
         return match minutes.ok_or_else(|| "soak takes a number of minutes".to_owned()).and_then(soak::soak) {
             Ok(()) => ExitCode::SUCCESS,
