@@ -2,10 +2,12 @@
 //!
 //! `cargo xtask peers train|accounting [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
 //! `cargo xtask utility [--json]` measures what the presets reach, five seeds each, on public data.
+//! `cargo xtask soak [MINUTES]` runs every fuzz target that long, ten minutes by default.
 //! The scripts lie in `RETICENT_PEERS` (default `../shared/peers`) and run under `RETICENT_PEERS_PYTHON` (default `python3`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
 
 mod accounting;
+mod soak;
 mod train;
 mod utility;
 
@@ -26,11 +28,21 @@ fn main() -> ExitCode {
             }
         };
     }
+    if let ["soak", rest @ ..] = &words[..] {
+        let minutes = rest.first().map_or(Some(10.0), |text| text.parse().ok()).filter(|m: &f64| m.is_finite() && *m > 0.0);
+        return match minutes.ok_or_else(|| "soak takes a number of minutes".to_owned()).and_then(soak::soak) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("error: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let rows = match words[..] {
         ["peers", "train"] => train::peers(),
         ["peers", "accounting"] => accounting::peers(),
         _ => {
-            eprintln!("usage: cargo xtask peers train|accounting [--json], or cargo xtask utility [--json]");
+            eprintln!("usage: cargo xtask peers train|accounting [--json], cargo xtask utility [--json], or cargo xtask soak [MINUTES]");
             return ExitCode::from(2);
         }
     };

@@ -3,12 +3,11 @@
 //! A budget belongs to a data set and a unit of privacy. It is kept by a Rényi filter at one fixed order, because a later run may be
 //! chosen after seeing what an earlier one gave (Feldman & Zrnic 2021, arXiv:2008.11193).
 
+use crate::store::{Row, Statement};
 use crate::{Actor, Error, Event, Ledger};
 use reticent_accounting::filter::RenyiFilter;
 use reticent_accounting::{Delta, Epsilon, Event as Mechanism, Order};
 use serde::Serialize;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 /// A budget and what has been charged to it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -138,7 +137,7 @@ impl Ledger {
             }
             let filter = RenyiFilter::open(epsilon, delta, order)?;
             ledger.execute(
-                sqlx::query("INSERT INTO budgets VALUES (?, ?, ?, ?, ?, ?)")
+                Statement::new("INSERT INTO budgets VALUES (?, ?, ?, ?, ?, ?)")
                     .bind(dataset.to_owned())
                     .bind(unit.to_owned())
                     .bind(epsilon.get())
@@ -172,9 +171,9 @@ impl Ledger {
     /// [`Error::Database`], [`Error::Damaged`].
     pub fn budgets(&mut self) -> Result<Vec<Budget>, Error> {
         let reservations =
-            self.rows(sqlx::query("SELECT * FROM reservations ORDER BY id"))?.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
+            self.rows(Statement::new("SELECT * FROM reservations ORDER BY id"))?.iter().map(reservation).collect::<Result<Vec<_>, _>>()?;
         let rows =
-            self.rows(sqlx::query("SELECT dataset, unit, epsilon, delta, filter_order, total FROM budgets ORDER BY dataset, unit"))?;
+            self.rows(Statement::new("SELECT dataset, unit, epsilon, delta, filter_order, total FROM budgets ORDER BY dataset, unit"))?;
         rows.iter()
             .map(|row| {
                 let (dataset, unit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
@@ -256,12 +255,12 @@ impl Ledger {
 
     /// Sets aside `runs` runs of `cost` each for `run`.
     fn hold(&mut self, run: &str, cost: f64, runs: u64) -> Result<(), Error> {
-        let update = sqlx::query("UPDATE reservations SET held = ?, held_runs = ? WHERE run = ?");
+        let update = Statement::new("UPDATE reservations SET held = ?, held_runs = ? WHERE run = ?");
         self.execute(update.bind(cost * runs as f64).bind(runs as i64).bind(run.to_owned())).map(drop)
     }
 
     fn insert_reservation(&mut self, request: &RunRequest, cost: f64, held: f64, from_run: Option<&str>) -> Result<(), Error> {
-        let insert = sqlx::query("INSERT INTO reservations (run, model, dataset, unit, binding, plan, event, cost, held, held_runs, state, from_run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        let insert = Statement::new("INSERT INTO reservations (run, model, dataset, unit, binding, plan, event, cost, held, held_runs, state, from_run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(request.run.clone())
             .bind(request.model.clone())
             .bind(request.dataset.clone())
@@ -298,7 +297,9 @@ impl Ledger {
             let found = ledger.reservation(run)?;
             let charged = if found.state == ReservationState::Reserved { 0.0 } else { found.cost };
             ledger.execute(
-                sqlx::query("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?").bind(charged).bind(run.to_owned()),
+                Statement::new("UPDATE reservations SET cost = ?, held = 0, held_runs = 0 WHERE run = ?")
+                    .bind(charged)
+                    .bind(run.to_owned()),
             )?;
             if let (Some(from_run), ReservationState::Reserved) = (&found.from_run, found.state) {
                 let runs = ledger.reservation(from_run)?.held_runs;
@@ -314,7 +315,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::NoRun`], [`Error::Database`].
     pub fn reservation(&mut self, run: &str) -> Result<Reservation, Error> {
-        let rows = self.rows(sqlx::query("SELECT * FROM reservations WHERE run = ?").bind(run.to_owned()))?;
+        let rows = self.rows(Statement::new("SELECT * FROM reservations WHERE run = ?").bind(run.to_owned()))?;
         rows.first().map(reservation).unwrap_or_else(|| Err(Error::NoRun { run: run.into() }))
     }
 
@@ -324,11 +325,11 @@ impl Ledger {
         if !from.contains(&state) {
             return Err(Error::WrongState { run: run.into(), state: state.name(), asked });
         }
-        self.execute(sqlx::query("UPDATE reservations SET state = ? WHERE run = ?").bind(to.name()).bind(run.to_owned())).map(drop)
+        self.execute(Statement::new("UPDATE reservations SET state = ? WHERE run = ?").bind(to.name()).bind(run.to_owned())).map(drop)
     }
 }
 
-fn reservation(row: &SqliteRow) -> Result<Reservation, Error> {
+fn reservation(row: &Row) -> Result<Reservation, Error> {
     let damaged = |why: &str| Error::Damaged { seq: 0, why: why.into() };
     let event: String = row.try_get("event")?;
     let state: String = row.try_get("state")?;

@@ -1,8 +1,8 @@
 //! Time in the ledger goes forward: a clock that was set back would make what has ended look as if it stood.
 
+use crate::store::Statement;
 use crate::{Actor, Error, Event, Ledger};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::Row;
 
 /// How far a clock may be corrected without anybody being asked.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
@@ -44,7 +44,7 @@ impl Ledger {
     }
 
     fn last_at(&mut self) -> Result<Option<String>, Error> {
-        let rows = self.rows(sqlx::query("SELECT at FROM events ORDER BY seq DESC LIMIT 1"))?;
+        let rows = self.rows(Statement::new("SELECT at FROM events ORDER BY seq DESC LIMIT 1"))?;
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?)
     }
 }

@@ -1,9 +1,9 @@
 //! One unit out of the ledger: the one place where entries lose their content. What happened, when and how often stays, and is committed to.
 
 use crate::ledger::key_from;
+use crate::store::Statement;
 use crate::{Actor, Error, Event, Ledger};
 use reticent_proof::record::Opening;
-use sqlx::Row;
 use std::collections::BTreeSet;
 
 /// What an erasure took out of the ledger.
@@ -36,7 +36,7 @@ impl Ledger {
             let event = Event::SubjectErased { erasure, dataset: dataset.into(), rows, events };
             Ok(Erased { seq: ledger.append_within(actor, &event)?, events, rows })
         })?;
-        self.execute(sqlx::query("VACUUM"))?;
+        self.store.rewrite()?;
         Ok(erased)
     }
 
@@ -46,7 +46,7 @@ impl Ledger {
     /// [`Error::Database`].
     pub fn empty_subject(&mut self, subject: &str) -> Result<u64, Error> {
         let events = self.write(|ledger| ledger.empty(subject))?;
-        self.execute(sqlx::query("VACUUM"))?;
+        self.store.rewrite()?;
         Ok(events)
     }
 
@@ -64,9 +64,10 @@ impl Ledger {
     fn empty(&mut self, subject: &str) -> Result<u64, Error> {
         self.forget_member(subject)?;
         let subject = subject.to_owned();
-        self.execute(sqlx::query("DELETE FROM basis WHERE subject = ?").bind(subject.clone()))?;
-        self.execute(sqlx::query("DELETE FROM subject_keys WHERE subject = ?").bind(subject.clone()))?;
-        self.execute(sqlx::query("UPDATE events SET subject = NULL, body = '', nonce = x'' WHERE subject = ?").bind(subject))
+        self.execute(Statement::new("DELETE FROM basis WHERE subject = ?").bind(subject.clone()))?;
+        self.execute(Statement::new("DELETE FROM subject_keys WHERE subject = ?").bind(subject.clone()))?;
+        let nothing: Vec<u8> = vec![];
+        self.execute(Statement::new("UPDATE events SET subject = NULL, body = '', nonce = ? WHERE subject = ?").bind(nothing).bind(subject))
     }
 
     /// How many events are about a unit.
@@ -74,7 +75,8 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`].
     pub fn events_of(&mut self, subject: &str) -> Result<u64, Error> {
-        let count: i64 = self.rows(sqlx::query("SELECT count(*) FROM events WHERE subject = ?").bind(subject.to_owned()))?[0].try_get(0)?;
+        let count: i64 =
+            self.rows(Statement::new("SELECT count(*) FROM events WHERE subject = ?").bind(subject.to_owned()))?[0].try_get(0)?;
         Ok(count as u64)
     }
 
@@ -84,7 +86,7 @@ impl Ledger {
     /// [`Error::Database`].
     pub fn subjects(&mut self) -> Result<BTreeSet<String>, Error> {
         let named = "SELECT subject FROM events WHERE subject IS NOT NULL UNION SELECT subject FROM subject_keys UNION SELECT subject FROM basis UNION SELECT subject FROM people";
-        self.rows(sqlx::query(named))?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        self.rows(Statement::new(named))?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
     /// What the log's entry of an event that is nobody's own opens to.
@@ -92,7 +94,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Damaged`] where there is no such event, or it is somebody's.
     pub fn opening(&mut self, seq: i64) -> Result<Opening, Error> {
-        let rows = self.rows(sqlx::query("SELECT at, actor, body, nonce FROM events WHERE seq = ? AND subject IS NULL").bind(seq))?;
+        let rows = self.rows(Statement::new("SELECT at, actor, body, nonce FROM events WHERE seq = ? AND subject IS NULL").bind(seq))?;
         let row = rows.first().ok_or_else(|| Error::Damaged { seq, why: "it is not there, or somebody's own".into() })?;
         let nonce = key_from(row.try_get("nonce")?)?;
         Ok(Opening { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, body: row.try_get("body")?, nonce: hex::encode(nonce) })

@@ -17,6 +17,24 @@ pub enum Error {
         /// The system's answer.
         source: std::io::Error,
     },
+    /// The URL of the ledger cannot be used. What it holds is never told: there may be a password in it.
+    #[error("the ledger's URL cannot be used: {why}")]
+    LedgerUrl {
+        /// Why not.
+        why: String,
+    },
+    /// The server is not on this machine.
+    #[error("the ledger would lie on {host}: it holds personal data, and connections are not encrypted here")]
+    LedgerHost {
+        /// The host.
+        host: String,
+    },
+    /// What was removed is still on the server's disk: a transaction that began before may read it. The same request again goes on.
+    #[error("somebody's transaction on the server still sees what was removed from `{table}`: end it and ask again")]
+    StillSeen {
+        /// The table.
+        table: &'static str,
+    },
     /// The ledger was written by a newer program.
     #[error("the ledger has format {found}, this program knows up to {known}")]
     Newer {

@@ -1,6 +1,7 @@
 //! What the gate knows when it is asked, now or as it was known then; and the decision again, from what is on record.
 
 use crate::basis::BasisKind;
+use crate::store::Statement;
 use crate::{Actor, Circumstances, Error, Event, Ledger};
 use reticent_proof::{Compatibility, Decision, Facts, LegitimateInterest, Permit, Policy, Request, UnitFacts, decide};
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +146,7 @@ impl Ledger {
     }
 
     fn basis_events_known_by(&mut self, dataset: &str, known: i64) -> Result<bool, Error> {
-        let query = sqlx::query("SELECT 1 FROM basis WHERE dataset = ? AND seq <= ? LIMIT 1");
+        let query = Statement::new("SELECT 1 FROM basis WHERE dataset = ? AND seq <= ? LIMIT 1");
         Ok(!self.rows(query.bind(dataset.to_owned()).bind(known))?.is_empty())
     }
 

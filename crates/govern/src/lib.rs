@@ -1,6 +1,6 @@
 //! The facts: the ledger of events, budgets, reservations and the gate's facts. Knows no tensor.
 //!
-//! Everything that happened is an [`Event`] in one SQLite file; nothing in it is ever changed, but that [`Ledger::erase_subject`] empties the
+//! Everything that happened is an [`Event`] in one SQLite file, or on a PostgreSQL server; nothing in it is ever changed, but that [`Ledger::erase_subject`] empties the
 //! events of one unit. Each event carries a commitment, the leaf
 //! of the transparency log, written in the same transaction. [`Ledger::facts`] gathers what [`reticent_proof::decide`] needs;
 //! [`Ledger::reserve`] charges a budget before a noise key exists; [`Ledger::release`] asks the gate again inside the transaction that
@@ -24,6 +24,7 @@ mod queries;
 mod register;
 mod release;
 mod request;
+mod store;
 mod tasks;
 
 pub use asserted::{AssertedModel, ForeignRun, ForeignSampler};
@@ -40,7 +41,7 @@ pub use event::{Actor, Circumstances, Event, Release, StoredEvent};
 pub use gate::Question;
 pub use interest::InterestAssessment;
 pub use law::{OPT_IN_AGE, Regime, Term, age_of_consent, is_working_day, knows_holidays, term};
-pub use ledger::{FORMAT, Ledger};
+pub use ledger::Ledger;
 pub use provenance::GroundThen;
 pub use register::{
     CompatibilityTest, DueThing, Entered, Entry, Factor, Host, HostDecision, LegalHold, Notice, Party, PartyRole, PurposeEntry, Recipient,
@@ -48,4 +49,5 @@ pub use register::{
 };
 pub use release::{Look, Outcome};
 pub use request::{Case, Deadline, RecipientNotice, Refused, RequestEvent, RequestStep, Review, Right, State as RequestState, telling};
+pub use store::FORMAT;
 pub use tasks::Task;

@@ -4,17 +4,17 @@
 //! under what it is about and the ground on which its members took part. Who is in which models reads the one chunk of that unit; what a model
 //! was trained on reads its own chunks. An erasure takes the unit's number and its bits out.
 
-use crate::ledger::Batch;
+use crate::store::Statement;
 use crate::{Error, Ledger};
 use reticent_proof::{BasisFacts, Facts};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers in a chunk.
 const CHUNK: i64 = 65_536;
 const AT_ONCE: usize = 1500;
+const PUT: &str = "INSERT INTO members VALUES (?, ?, ?, ?) ON CONFLICT (chunk, about, ground) DO UPDATE SET ids = excluded.ids";
 
 /// On what somebody took part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,10 +82,10 @@ impl Ledger {
                 chunks.entry(id / CHUNK).or_default().insert((id % CHUNK) as u32);
             }
             for (chunk, mut set) in chunks {
-                let mut batch = Batch::new("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)".into());
+                let mut batch = Statement::new(PUT);
                 set.optimize();
                 batch.number(chunk).text(about).text(&ground).bytes(&bytes(&set)?);
-                self.execute_batch(batch)?;
+                self.execute(batch)?;
             }
         }
         Ok(())
@@ -99,10 +99,12 @@ impl Ledger {
             let absent: Vec<&String> = piece.iter().filter(|u| !known.contains_key(*u)).collect();
             ids.extend(known);
             if !absent.is_empty() {
-                let mut batch =
-                    Batch::new(format!("INSERT OR IGNORE INTO people (subject) VALUES {}", ["(?)"].repeat(absent.len()).join(",")));
+                let mut batch = Statement::new(format!(
+                    "INSERT INTO people (subject) VALUES {} ON CONFLICT DO NOTHING",
+                    ["(?)"].repeat(absent.len()).join(",")
+                ));
                 batch.texts(&absent);
-                self.execute_batch(batch)?;
+                self.execute(batch)?;
                 ids.extend(self.known_ids(absent.iter().map(|u| u.as_str()))?);
             }
         }
@@ -114,9 +116,9 @@ impl Ledger {
         let mut ids = Vec::with_capacity(units.len());
         for piece in units.chunks(AT_ONCE) {
             let mut batch =
-                Batch::new(format!("SELECT subject, id FROM people WHERE subject IN ({})", ["?"].repeat(piece.len()).join(",")));
+                Statement::new(format!("SELECT subject, id FROM people WHERE subject IN ({})", ["?"].repeat(piece.len()).join(",")));
             batch.texts(piece);
-            for row in self.batch_rows(batch)? {
+            for row in self.rows(batch)? {
                 ids.push((row.try_get(0)?, row.try_get(1)?));
             }
         }
@@ -129,7 +131,7 @@ impl Ledger {
     /// [`Error::Database`], [`Error::Damaged`].
     pub fn contains_unit(&mut self, unit: &str) -> Result<Vec<(String, GroundThen)>, Error> {
         let Some((_, id)) = self.known_ids(std::iter::once(unit))?.pop() else { return Ok(vec![]) };
-        let rows = self.rows(sqlx::query("SELECT about, ground, ids FROM members WHERE chunk = ?").bind(id / CHUNK))?;
+        let rows = self.rows(Statement::new("SELECT about, ground, ids FROM members WHERE chunk = ?").bind(id / CHUNK))?;
         let mut found = vec![];
         for row in rows {
             let set = bitmap(row.try_get(2)?)?;
@@ -147,7 +149,7 @@ impl Ledger {
     /// [`Error::Database`], [`Error::Damaged`].
     pub fn made_of(&mut self, about: &str) -> Result<BTreeMap<GroundThen, u64>, Error> {
         let mut counts = BTreeMap::new();
-        for row in self.rows(sqlx::query("SELECT ground, ids FROM members WHERE about = ?").bind(about.to_owned()))? {
+        for row in self.rows(Statement::new("SELECT ground, ids FROM members WHERE about = ?").bind(about.to_owned()))? {
             *counts.entry(ground(row.try_get(0)?)?).or_default() += bitmap(row.try_get(1)?)?.len();
         }
         Ok(counts)
@@ -160,7 +162,7 @@ impl Ledger {
     pub fn shared_by(&mut self, one: &str, other: &str) -> Result<u64, Error> {
         let mut sets = [one, other].map(|_| BTreeMap::<i64, RoaringBitmap>::new());
         for (set, about) in sets.iter_mut().zip([one, other]) {
-            for row in self.rows(sqlx::query("SELECT chunk, ids FROM members WHERE about = ?").bind(about.to_owned()))? {
+            for row in self.rows(Statement::new("SELECT chunk, ids FROM members WHERE about = ?").bind(about.to_owned()))? {
                 *set.entry(row.try_get(0)?).or_default() |= bitmap(row.try_get(1)?)?;
             }
         }
@@ -172,7 +174,7 @@ impl Ledger {
     pub(crate) fn which_are_in<'a>(&mut self, about: &str, subjects: &BTreeSet<&'a str>) -> Result<BTreeSet<&'a str>, Error> {
         let ids: BTreeMap<String, i64> = self.known_ids(subjects.iter().copied())?.into_iter().collect();
         let mut chunks: BTreeMap<i64, RoaringBitmap> = BTreeMap::new();
-        for row in self.rows(sqlx::query("SELECT chunk, ids FROM members WHERE about = ?").bind(about.to_owned()))? {
+        for row in self.rows(Statement::new("SELECT chunk, ids FROM members WHERE about = ?").bind(about.to_owned()))? {
             *chunks.entry(row.try_get(0)?).or_default() |= bitmap(row.try_get(1)?)?;
         }
         let inside = |id: &i64| chunks.get(&(id / CHUNK)).is_some_and(|set| set.contains((id % CHUNK) as u32));
@@ -182,16 +184,16 @@ impl Ledger {
     /// Takes a unit's number out of every set, and the number itself.
     pub(crate) fn forget_member(&mut self, unit: &str) -> Result<(), Error> {
         let Some((_, id)) = self.known_ids(std::iter::once(unit))?.pop() else { return Ok(()) };
-        for row in self.rows(sqlx::query("SELECT about, ground, ids FROM members WHERE chunk = ?").bind(id / CHUNK))? {
+        for row in self.rows(Statement::new("SELECT about, ground, ids FROM members WHERE chunk = ?").bind(id / CHUNK))? {
             let mut set = bitmap(row.try_get(2)?)?;
             if set.remove((id % CHUNK) as u32) {
-                let mut batch = Batch::new("INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)".into());
+                let mut batch = Statement::new(PUT);
                 let (about, ground): (String, String) = (row.try_get(0)?, row.try_get(1)?);
                 batch.number(id / CHUNK).text(&about).text(&ground).bytes(&bytes(&set)?);
-                self.execute_batch(batch)?;
+                self.execute(batch)?;
             }
         }
-        self.execute(sqlx::query("DELETE FROM people WHERE id = ?").bind(id)).map(drop)
+        self.execute(Statement::new("DELETE FROM people WHERE id = ?").bind(id)).map(drop)
     }
 }
 

@@ -122,6 +122,11 @@ impl From<reticent_govern::Error> for Failure {
                 .hint("`reticent register import --help` shows every register"),
             Error::Database(_) | Error::Damaged { .. } => Self::failed(error.to_string())
                 .hint("where the disk is full, free some space; where the file is damaged, bring back the newest .reticent/ledger.db: an older one is refused"),
+            Error::LedgerUrl { .. } => Self::usage(error.to_string())
+                .hint("`[ledger] url` in reticent.toml or RETICENT_LEDGER_URL: \"postgres://reticent@localhost/visits\""),
+            Error::LedgerHost { .. } => Self::refused(error.to_string())
+                .hint("run the server on this machine, or lead an encrypted tunnel to a port here and declare where it ends as a host"),
+            Error::StillSeen { .. } => Self::failed(error.to_string()).hint("the same request finishes what is left"),
             Error::Newer { .. } => Self::failed(error.to_string()).hint("use the newer program for this workspace"),
             _ => Self::failed(error.to_string()),
         }

@@ -34,22 +34,33 @@ pub(crate) fn read_config(dir: &Path) -> Result<Config, Failure> {
     Ok(Config::parse(&disk::read_text(&path)?, dir)?)
 }
 
+/// The URL of the ledger, where it lies on a server.
+fn ledger_url(config: &Config) -> Option<String> {
+    std::env::var("RETICENT_LEDGER_URL").ok().filter(|url| !url.is_empty()).or_else(|| config.ledger.url.clone())
+}
+
+fn open_ledger(dir: &Path, config: &Config) -> Result<Ledger, Failure> {
+    Ok(match ledger_url(config) {
+        Some(url) => Ledger::connect(&url)?,
+        None => Ledger::open(&dir.join(".reticent/ledger.db"))?,
+    })
+}
+
+/// Whether anything has happened here: a ledger is there, or, where it lies on a server, a writer was.
+pub(crate) fn has_begun(dir: &Path, config: &Config) -> bool {
+    dir.join(".reticent").join(if ledger_url(config).is_some() { "lock" } else { "ledger.db" }).exists()
+}
+
 impl Workspace {
     /// Opens for reading: several may, also beside one writer.
     pub(crate) fn read(dir: &Path) -> Result<Self, Failure> {
         let dir = absolute(dir)?;
         let config = read_config(&dir)?;
-        if !dir.join(".reticent/ledger.db").exists() {
+        if !has_begun(&dir, &config) {
             return Err(Failure::usage("nothing has happened in this workspace yet").hint("start with `reticent import`"));
         }
-        let open = |config| {
-            Ok::<_, Failure>(Self {
-                ledger: Ledger::open(&dir.join(".reticent/ledger.db"))?,
-                dir: dir.clone(),
-                config,
-                actor: actor(),
-                lock: None,
-            })
+        let open = |config: Config| {
+            Ok::<_, Failure>(Self { ledger: open_ledger(&dir, &config)?, dir: dir.clone(), config, actor: actor(), lock: None })
         };
         let mut workspace = open(config)?;
         if erasure::is_due(&mut workspace)? {
@@ -74,7 +85,7 @@ impl Workspace {
         }
         let lock = lock(&hidden.join("lock"))?;
         Suppression::prepare(&dir)?;
-        let ledger = Ledger::open(&hidden.join("ledger.db"))?;
+        let ledger = open_ledger(&dir, &config)?;
         let mut workspace = Self { dir, config, ledger, actor: actor(), lock: Some(lock) };
         if workspace.is_behind()? {
             erasure::empty_what_is_refused(&mut workspace)?;

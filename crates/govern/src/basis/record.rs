@@ -1,9 +1,9 @@
 //! Events into the ledger, many at a time, and the table that the gate reads.
 
 use super::{BasisDetail, BasisEvent, BasisKind, Imported};
-use crate::ledger::{Batch, key_from};
+use crate::ledger::key_from;
+use crate::store::Statement;
 use crate::{Actor, Error, Event, Ledger};
-use sqlx::Row;
 use std::collections::{BTreeMap, HashSet};
 
 /// A row of the table of bases.
@@ -61,15 +61,15 @@ impl Ledger {
                 // The order of the join is given: each event is looked up in the index.
                 let sql = format!(
                     "WITH k (subject, purpose, state, since) AS (VALUES {}) SELECT k.* FROM k CROSS JOIN basis b
-                     ON b.dataset = ? AND b.subject = k.subject AND b.purpose = k.purpose AND b.state = k.state AND b.since = k.since",
+                     WHERE b.dataset = ? AND b.subject = k.subject AND b.purpose = k.purpose AND b.state = k.state AND b.since = k.since",
                     ["(?,?,?,?)"].repeat(piece.len()).join(",")
                 );
-                let mut batch = Batch::new(sql);
+                let mut batch = Statement::new(sql);
                 for event in piece {
                     batch.text(&event.subject).text(&event.purpose).text(event.state.name()).number(event.since);
                 }
                 batch.text(dataset);
-                for row in self.batch_rows(batch)? {
+                for row in self.rows(batch)? {
                     known.insert((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
                 }
             }
@@ -96,15 +96,15 @@ impl Ledger {
         for piece in receipts.chunks(AT_ONCE) {
             let sql = format!(
                 "WITH k (receipt, purpose) AS (VALUES {}) SELECT b.receipt, b.purpose, b.subject, b.state, b.since FROM k CROSS JOIN basis b
-                 ON b.dataset = ? AND b.receipt = k.receipt AND b.purpose = k.purpose",
+                 WHERE b.dataset = ? AND b.receipt = k.receipt AND b.purpose = k.purpose",
                 ["(?,?)"].repeat(piece.len()).join(",")
             );
-            let mut batch = Batch::new(sql);
+            let mut batch = Statement::new(sql);
             for (receipt, purpose) in piece {
                 batch.text(receipt).text(purpose);
             }
             batch.text(dataset);
-            for row in self.batch_rows(batch)? {
+            for row in self.rows(batch)? {
                 let (receipt, purpose, subject): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 let (state, since): (String, i64) = (row.try_get(3)?, row.try_get(4)?);
                 let events = said.get(&(receipt.as_str(), purpose.as_str())).map(Vec::as_slice).unwrap_or_default();
@@ -121,21 +121,21 @@ impl Ledger {
         let wrapped: Vec<(Event, [u8; 32])> = events.iter().map(|e| (Event::Basis((*e).clone()), keys[&e.subject])).collect();
         let first = self.append_many(actor, &wrapped)?;
         let mut batch =
-            Batch::new(format!("INSERT INTO basis VALUES {}", ["(?,?,?,?,?,?,?,?,?,?,?,?,?,?)"].repeat(events.len()).join(",")));
+            Statement::new(format!("INSERT INTO basis VALUES {}", ["(?,?,?,?,?,?,?,?,?,?,?,?,?,?)"].repeat(events.len()).join(",")));
         for (seq, event) in (first..).zip(events) {
             fill(&mut batch, seq, event);
         }
-        self.execute_batch(batch).map(drop)
+        self.execute(batch).map(drop)
     }
 
     /// The keys of these units, made where absent.
     fn subject_keys_of<'a>(&mut self, subjects: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, [u8; 32]>, Error> {
         let wanted: std::collections::BTreeSet<&str> = subjects.collect();
         let mut batch =
-            Batch::new(format!("SELECT subject, key FROM subject_keys WHERE subject IN ({})", ["?"].repeat(wanted.len()).join(",")));
+            Statement::new(format!("SELECT subject, key FROM subject_keys WHERE subject IN ({})", ["?"].repeat(wanted.len()).join(",")));
         batch.texts(&wanted);
         let mut keys = BTreeMap::new();
-        for row in self.batch_rows(batch)? {
+        for row in self.rows(batch)? {
             keys.insert(row.try_get(0)?, key_from(row.try_get(1)?)?);
         }
         let absent: Vec<&str> = wanted.into_iter().filter(|s| !keys.contains_key(*s)).collect();
@@ -144,20 +144,20 @@ impl Ledger {
         }
         let mut fresh = vec![0; 32 * absent.len()];
         crate::ledger::fill_random(&mut fresh)?;
-        let mut batch = Batch::new(format!("INSERT INTO subject_keys VALUES {}", ["(?,?)"].repeat(absent.len()).join(",")));
+        let mut batch = Statement::new(format!("INSERT INTO subject_keys VALUES {}", ["(?,?)"].repeat(absent.len()).join(",")));
         for (subject, key) in absent.iter().zip(fresh.chunks_exact(32)) {
             batch.text(subject).bytes(key);
             keys.insert((*subject).to_owned(), key_from(key.to_vec())?);
         }
-        self.execute_batch(batch)?;
+        self.execute(batch)?;
         Ok(keys)
     }
 
     /// The row of the table of bases that an event gives; where one says the same of the same moment already, it stands.
     pub(crate) fn add_to_basis(&mut self, seq: i64, event: &BasisEvent) -> Result<(), Error> {
-        let mut batch = Batch::new("INSERT OR IGNORE INTO basis VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)".into());
+        let mut batch = Statement::new("INSERT INTO basis VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
         fill(&mut batch, seq, event);
-        self.execute_batch(batch).map(drop)
+        self.execute(batch).map(drop)
     }
 
     /// The table of bases as it stands.
@@ -178,7 +178,7 @@ impl Ledger {
     }
 
     fn basis_rows_of(&mut self, sql: &'static str, texts: &[&str]) -> Result<Vec<BasisRow>, Error> {
-        let query = texts.iter().fold(sqlx::query(sql), |query, text| query.bind((*text).to_owned()));
+        let query = texts.iter().fold(Statement::new(sql), |query, text| query.bind((*text).to_owned()));
         let rows = self.rows(query)?;
         rows.iter()
             .map(|row| {
@@ -211,7 +211,7 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`].
     pub fn basis_events_known(&mut self, dataset: &str) -> Result<bool, Error> {
-        Ok(!self.rows(sqlx::query("SELECT 1 FROM basis WHERE dataset = ? LIMIT 1").bind(dataset.to_owned()))?.is_empty())
+        Ok(!self.rows(Statement::new("SELECT 1 FROM basis WHERE dataset = ? LIMIT 1").bind(dataset.to_owned()))?.is_empty())
     }
 }
 
@@ -219,7 +219,7 @@ fn key(event: &BasisEvent) -> (String, String, String, i64) {
     (event.subject.clone(), event.purpose.clone(), event.state.name().to_owned(), event.since)
 }
 
-fn fill(batch: &mut Batch, seq: i64, event: &BasisEvent) {
+fn fill(batch: &mut Statement, seq: i64, event: &BasisEvent) {
     let letter = |l: Option<char>| l.map(String::from);
     batch.number(seq).text(&event.dataset).text(&event.subject).text(&event.purpose).text(event.state.name()).number(event.since);
     batch.maybe(letter(event.art6)).maybe(letter(event.art9)).maybe(event.notice.clone()).maybe_number(event.expires);

@@ -1,9 +1,9 @@
 //! What all events of a unit add up to, at a moment, as far as they were known at another.
 
 use super::{ALL_PURPOSES, BasisKind};
+use crate::store::Statement;
 use crate::{Error, Ledger};
 use reticent_proof::{BasisFacts, BasisState};
-use sqlx::Row;
 use std::collections::HashMap;
 
 /// State of one unit for one purpose, after all its events.
@@ -130,7 +130,7 @@ impl Ledger {
         let mut from = 1;
         while from <= last {
             let to = from.saturating_add(AT_ONCE - 1).min(last);
-            let query = sqlx::query(ROWS).bind(from).bind(to).bind(dataset.to_owned()).bind(purpose.to_owned()).bind(ALL_PURPOSES);
+            let query = Statement::new(ROWS).bind(from).bind(to).bind(dataset.to_owned()).bind(purpose.to_owned()).bind(ALL_PURPOSES);
             let text: Option<String> = self.rows(query)?[0].try_get(0)?;
             for row in text.as_deref().unwrap_or_default().split(BETWEEN_ROWS).filter(|r| !r.is_empty()) {
                 all.push(parse(row).ok_or_else(|| Error::Damaged { seq: 0, why: "a basis event has another form".into() })?);
@@ -151,10 +151,10 @@ const AT_ONCE: i64 = 20_000;
 /// Signs that no value holds: files with control characters are refused.
 const BETWEEN_ROWS: char = '\u{1e}';
 const BETWEEN_CELLS: char = '\u{1f}';
-const ROWS: &str = "SELECT group_concat(
-        seq || char(31) || since || char(31) || subject || char(31) || state || char(31) || coalesce(art6, '') || char(31) || coalesce(art9, '')
-        || char(31) || coalesce(notice, '') || char(31) || coalesce(expires, '') || char(31) || coalesce(age, '') || char(31)
-        || (guardian IS NOT NULL), char(30))
+const ROWS: &str = "SELECT string_agg(
+        seq || '\u{1f}' || since || '\u{1f}' || subject || '\u{1f}' || state || '\u{1f}' || coalesce(art6, '') || '\u{1f}' || coalesce(art9, '')
+        || '\u{1f}' || coalesce(notice, '') || '\u{1f}' || coalesce(CAST(expires AS TEXT), '') || '\u{1f}' || coalesce(CAST(age AS TEXT), '')
+        || '\u{1f}' || CASE WHEN guardian IS NULL THEN '0' ELSE '1' END, '\u{1e}')
      FROM basis WHERE seq BETWEEN ? AND ? AND dataset = ? AND purpose IN (?, ?)";
 
 fn parse(row: &str) -> Option<(i64, i64, String, Said)> {

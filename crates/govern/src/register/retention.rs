@@ -54,16 +54,27 @@ impl Ledger {
     /// [`Error::Database`].
     pub fn due(&mut self, things: &[DueThing], now: i64) -> Result<(Vec<DueThing>, Vec<DueThing>), Error> {
         let retention = self.register("retention", now, None)?;
-        let held: BTreeMap<String, ()> = self
-            .register("legal-hold", now, None)?
-            .into_values()
-            .filter_map(|e| if let Entry::LegalHold(hold) = e.entry { Some((hold.dataset, ())) } else { None })
-            .collect();
+        let held = self.standing_holds(now)?;
         let over = |thing: &&DueThing| match retention.get(&thing.kind).map(|e| &e.entry) {
             Some(Entry::Retention(kept)) => until(thing.since, &kept.keep).is_some_and(|until| until <= now),
             _ => false,
         };
-        let is_held = |thing: &DueThing| thing.dataset.as_ref().is_some_and(|d| held.contains_key(d) || held.contains_key("*"));
+        let is_held = |thing: &DueThing| thing.dataset.as_ref().is_some_and(|d| held.values().any(|of| of == d || of == "*"));
         Ok(things.iter().filter(over).cloned().partition(|thing| !is_held(thing)))
+    }
+
+    /// Names of the legal holds that stand on a data set: while there is one, nothing of it is erased (Art 17(3)(e)).
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn holds(&mut self, dataset: &str, now: i64) -> Result<Vec<String>, Error> {
+        let standing = self.standing_holds(now)?.into_iter();
+        Ok(standing.filter(|(_, of)| of == dataset || of == "*").map(|(name, _)| name).collect())
+    }
+
+    /// Data set of each hold that stands; `*` for all.
+    fn standing_holds(&mut self, now: i64) -> Result<BTreeMap<String, String>, Error> {
+        let entries = self.register("legal-hold", now, None)?.into_iter();
+        Ok(entries.filter_map(|(name, e)| if let Entry::LegalHold(hold) = e.entry { Some((name, hold.dataset)) } else { None }).collect())
     }
 }

@@ -48,7 +48,7 @@ fn terms_never_change() {
     for (epsilon, delta) in
         [(Epsilon::new(4.0).unwrap(), delta), (Epsilon::new(1.99).unwrap(), delta), (epsilon, Delta::new(1e-6).unwrap())]
     {
-        let error = Ledger::open(&path).unwrap().open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap_err();
+        let error = path.open().unwrap().open_budget(&actor(), "visits", "person", epsilon, delta, order).unwrap_err();
         assert_eq!(error.to_string(), "the budget of `visits` is ε = 2 at δ = 0.00001 for each person and cannot be changed");
     }
     assert_eq!(ledger.events("budget-opened").unwrap().len(), 1);
@@ -119,7 +119,7 @@ fn a_race_for_the_last_of_a_budget_has_one_winner() {
     let barrier = Barrier::new(2);
     // A racer that fails goes on to the next round: the other waits for it at the barrier.
     let won = |racer: usize| {
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = path.open().unwrap();
         (0..50)
             .map(|round| {
                 barrier.wait();
@@ -180,7 +180,7 @@ fn states_move_forward_only() {
     assert_eq!(ledger.noise_key_created(&actor(), "r0").unwrap_err().to_string(), "run r0 is not reserved");
     assert_eq!(ledger.abandon(&actor(), "r0", "x").unwrap_err().to_string(), "run r0 is not reserved");
     ledger.reserve(&actor(), &run("r1", "visits")).unwrap();
-    Ledger::open(&path).unwrap().abandon(&actor(), "r1", "taken for dead").unwrap();
+    path.open().unwrap().abandon(&actor(), "r1", "taken for dead").unwrap();
     assert_eq!(ledger.noise_key_created(&actor(), "r1").unwrap_err().to_string(), "run r1 is abandoned: drawing noise is not possible");
     assert_eq!(ledger.abandon(&actor(), "r1", "again").unwrap_err().to_string(), "run r1 is abandoned: giving it up is not possible");
     assert!(ledger.events("noise-key-created").unwrap().is_empty());
@@ -254,20 +254,18 @@ fn a_ledger_of_format_one_is_brought_up_to_now() {
     edit(&path, "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries; DROP TABLE people; DROP TABLE members; DROP INDEX basis_by_receipt;
          ALTER TABLE basis DROP COLUMN language; ALTER TABLE basis DROP COLUMN age; ALTER TABLE basis DROP COLUMN guardian;
          ALTER TABLE basis DROP COLUMN receipt; PRAGMA user_version = 1");
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = path.open().unwrap();
     assert_eq!((ledger.log_entries(0).unwrap(), ledger.reservation("root").unwrap()), (events, reserved));
     assert_eq!(ledger.spend_queries("risk/1", "c", 1, 2).unwrap(), 1);
     ledger.noise_key_created(&actor(), "root").unwrap();
     edit(&path, "UPDATE reservations SET state = 'released'");
-    ledger
-        .reserve_retraining(&actor(), &RunRequest { run: "r1".into(), ..ledger_root(&mut Ledger::open(&path).unwrap()) }, "root")
-        .unwrap();
+    ledger.reserve_retraining(&actor(), &RunRequest { run: "r1".into(), ..ledger_root(&mut path.open().unwrap()) }, "root").unwrap();
     assert_eq!(ledger.damaged().unwrap(), [] as [i64; 0]);
     // Opened again it is left alone.
     drop(ledger);
-    let before = std::fs::read(&path).unwrap();
-    drop(Ledger::open(&path).unwrap());
-    assert!(std::fs::read(&path).unwrap() == before);
+    let before = store::state(&path);
+    drop(path.open().unwrap());
+    assert!(store::state(&path) == before);
 }
 
 fn ledger_root(ledger: &mut Ledger) -> RunRequest {

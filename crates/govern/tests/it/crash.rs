@@ -11,8 +11,8 @@ const LEDGER: &str = "RETICENT_TEST_LEDGER";
 /// Not a test of its own: run as a child with the ledger's path in the environment, it writes until it is killed.
 #[test]
 fn writer() {
-    let Some(path) = std::env::var_os(LEDGER) else { return };
-    let mut ledger = Ledger::open(Path::new(&path)).unwrap();
+    let Some(path) = std::env::var(LEDGER).ok() else { return };
+    let mut ledger = Place::from(path).open().unwrap();
     loop {
         let next = ledger.event_count().unwrap();
         // Alternately one event alone, and four in one transaction.
@@ -39,10 +39,10 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
     drop(ledger);
     let mut acknowledged = 0_u64;
     let mut progress = 0;
-    for round in 0..60_u64 {
+    for round in 0..store::rounds(60) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "crash::writer", "--nocapture", "--test-threads=1"])
-            .env(LEDGER, &path)
+            .env(LEDGER, path.to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -65,7 +65,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         child.wait().unwrap();
         said(&mut lines, true);
 
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = path.open_after_kill();
         let found = ledger.event_count().unwrap();
         assert!(found >= acknowledged, "round {round}: {acknowledged} acknowledged, {found} found");
         // At most the one transaction that was under way is there beyond, and whole.
@@ -87,7 +87,7 @@ fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         assert!(facts.units.iter().all(|u| u.basis.as_ref().map(|b| b.since) == last));
         progress = found;
     }
-    assert!(progress > 100, "the writer hardly wrote: {progress}");
+    assert!(progress > store::rounds(100), "the writer hardly wrote: {progress}");
 }
 
 const IMPORTER: &str = "RETICENT_TEST_IMPORTER";
@@ -102,8 +102,8 @@ fn units() -> BTreeMap<String, u64> {
 #[test]
 fn importer() {
     use reticent_proof::{Policy, Reason, Request, Use, decide};
-    let Some(path) = std::env::var_os(IMPORTER) else { return };
-    let mut ledger = Ledger::open(Path::new(&path)).unwrap();
+    let Some(path) = std::env::var(IMPORTER).ok() else { return };
+    let mut ledger = Place::from(path).open().unwrap();
     let policy = Policy {
         purpose: "risk".into(),
         art6: Some('a'),
@@ -145,7 +145,7 @@ fn killed_in_an_import_or_a_decision_all_of_it_is_there_or_none() {
         for kill in 0..4.min(kills - left) {
             let mut child = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "crash::importer", "--nocapture", "--test-threads=1"])
-                .env(IMPORTER, &path)
+                .env(IMPORTER, path.to_string())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
                 .spawn()
@@ -169,7 +169,7 @@ fn killed_in_an_import_or_a_decision_all_of_it_is_there_or_none() {
             child.kill().unwrap();
             child.wait().unwrap();
             hear(&mut lines, true);
-            let mut ledger = Ledger::open(&path).unwrap();
+            let mut ledger = path.open_after_kill();
             let files = ledger.events("basis-file-imported").unwrap().len() as u64;
             let found = ledger.events("gate-decided").unwrap();
             assert!(files == imported || files == imported + 1, "{files} files of {imported} acknowledged");

@@ -9,7 +9,7 @@ const MARKER: &str = "6d61726b6572206d61726b6572206d61";
 const NOTICE: &str = "a-notice-that-only-the-erased-unit-saw";
 
 /// Twenty units with two events each, one of them the marked one.
-fn peopled() -> (tempfile::TempDir, PathBuf, Ledger) {
+fn peopled() -> (store::Fresh, Place, Ledger) {
     let (folder, path, mut ledger) = fresh();
     let mut events = vec![];
     for unit in (0..19).map(|i| format!("unit {i}")).chain([MARKER.to_owned()]) {
@@ -21,23 +21,25 @@ fn peopled() -> (tempfile::TempDir, PathBuf, Ledger) {
     (folder, path, ledger)
 }
 
-/// Files beside the ledger, its journal among them, that hold any of these bytes.
-fn holders(path: &Path) -> Vec<PathBuf> {
-    let holds = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
-    let files = std::fs::read_dir(path.parent().unwrap()).unwrap().map(|f| f.unwrap().path());
+/// Files beside the ledger, its journal among them, that hold any of these bytes; on a server the files of its tables and indexes.
+fn holders(place: &Place) -> Vec<String> {
     let needles = [MARKER.as_bytes(), b"marker marker ma", NOTICE.as_bytes()];
-    files.filter(|f| needles.iter().any(|n| holds(&std::fs::read(f).unwrap(), n))).collect()
+    store::files(place)
+        .into_iter()
+        .filter(|(_, bytes)| needles.iter().any(|n| bytes.windows(n.len()).any(|w| w == *n)))
+        .map(|f| f.0)
+        .collect()
 }
 
 #[test]
 fn nothing_of_the_unit_stays_and_the_log_is_what_it_was() {
     let (_folder, path, mut ledger) = peopled();
-    assert_eq!(holders(&path).len(), 1, "there is something to erase");
+    assert!(!holders(&path).is_empty(), "there is something to erase");
     let (entries, subjects) = (ledger.log_entries(0).unwrap(), ledger.subjects().unwrap());
     assert!(subjects.contains(MARKER) && ledger.events_of(MARKER).unwrap() == 2);
     let erased = ledger.erase_subject(&actor(), "visits", MARKER, 1, 3).unwrap();
     assert_eq!(erased, Erased { seq: 42, events: 2, rows: 3 });
-    assert_eq!(holders(&path), [] as [PathBuf; 0], "not in the file, not in a journal");
+    assert_eq!(holders(&path), [] as [String; 0], "not in the file, not in a journal");
     assert_eq!(ledger.log_entries(0).unwrap()[..entries.len()], entries[..], "commitments stand");
     assert_eq!(ledger.damaged().unwrap(), [0; 0]);
     assert_eq!((ledger.subjects().unwrap().len(), ledger.events_of(MARKER).unwrap()), (19, 0));
@@ -53,14 +55,14 @@ fn nothing_of_the_unit_stays_and_the_log_is_what_it_was() {
     // A unit about which nothing is known has nothing to lose, and its erasure is on record.
     assert_eq!(ledger.erase_subject(&actor(), "visits", "nobody", 2, 0).unwrap().events, 0);
     drop(ledger);
-    assert_eq!(Ledger::open(&path).unwrap().damaged().unwrap(), [0; 0]);
+    assert_eq!(path.open().unwrap().damaged().unwrap(), [0; 0]);
 }
 
 #[test]
 fn a_ledger_that_is_refused_afterwards_is_emptied_too() {
     let (_folder, path, mut ledger) = peopled();
     assert_eq!(ledger.empty_subject(MARKER).unwrap(), 2);
-    assert_eq!(holders(&path), [] as [PathBuf; 0]);
+    assert_eq!(holders(&path), [] as [String; 0]);
     assert_eq!(ledger.event_count().unwrap(), 41, "no further event makes it look newer than it is");
     assert_eq!(ledger.damaged().unwrap(), [40, 41], "and it is seen that nothing accounts for it");
 }
@@ -94,7 +96,7 @@ const LEDGER: &str = "RETICENT_TEST_ERASING_LEDGER";
 #[test]
 fn eraser() {
     let Ok(path) = std::env::var(LEDGER) else { return };
-    let mut ledger = Ledger::open(Path::new(&path)).unwrap();
+    let mut ledger = Place::from(path).open().unwrap();
     let mut out = std::io::stdout().lock();
     std::io::Write::write_all(&mut out, b"\nopen\n").and_then(|()| std::io::Write::flush(&mut out)).unwrap();
     for number in 1.. {
@@ -108,12 +110,12 @@ fn eraser() {
 fn killed_while_erasing() {
     use std::io::{BufRead, BufReader};
     let mut half_way = 0;
-    for round in 0..40_u64 {
+    for round in 0..store::rounds(40) {
         let (_folder, path, ledger) = peopled();
         drop(ledger);
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "erase::eraser", "--nocapture", "--test-threads=1"])
-            .env(LEDGER, &path)
+            .env(LEDGER, path.to_string())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -123,7 +125,7 @@ fn killed_while_erasing() {
         std::thread::sleep(Duration::from_micros(round * 500));
         child.kill().unwrap();
         child.wait().unwrap();
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = path.open_after_kill();
         assert_eq!(ledger.damaged().unwrap(), [0; 0], "round {round}");
         let done = ledger.events("subject-erased").unwrap().len();
         half_way += usize::from((1..20).contains(&done));
@@ -133,8 +135,8 @@ fn killed_while_erasing() {
         for (number, unit) in [(1, "unit 1"), (2, "unit 2"), (3, MARKER)] {
             ledger.erase_subject(&actor(), "visits", unit, number, 1).unwrap();
         }
-        assert_eq!(holders(&path), [] as [PathBuf; 0], "round {round}");
+        assert_eq!(holders(&path), [] as [String; 0], "round {round}");
         assert_eq!(ledger.damaged().unwrap(), [0; 0]);
     }
-    assert!(half_way > 5, "the kills hardly met an erasure: {half_way}");
+    assert!(half_way > store::rounds(5) as usize, "the kills hardly met an erasure: {half_way}");
 }

@@ -12,34 +12,17 @@ mod provenance;
 mod queries;
 mod register;
 mod release;
+mod store;
+mod writers;
 
 use reticent_govern::{Actor, BasisDetail, BasisEvent, BasisKind, Ledger, PurposeName, Question, Reading};
 use reticent_proof::Facts;
-use sqlx::Connection;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use store::{Place, edit, fresh};
 
 fn actor() -> Actor {
     Actor("test".into())
-}
-
-/// A fresh ledger; the folder goes when dropped.
-fn fresh() -> (tempfile::TempDir, PathBuf, Ledger) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.db");
-    let ledger = Ledger::open(&path).unwrap();
-    (folder, path, ledger)
-}
-
-/// Runs SQL on the file behind the ledger's back, with no constraint to stop it.
-fn edit(path: &Path, sql: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(false);
-        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    });
 }
 
 /// What happened to `unit` at `since`, for the purpose `risk` of `visits`.

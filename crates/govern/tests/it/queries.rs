@@ -12,7 +12,7 @@ fn a_limit_holds_over_callers_models_and_restarts() {
     assert_eq!(ledger.spend_queries("risk/1", "c2", 5, 5).unwrap(), 0);
     assert_eq!(ledger.spend_queries("risk/2", "c1", 0, 5).unwrap(), 5);
     drop(ledger);
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = path.open().unwrap();
     assert_eq!(ledger.spend_queries("risk/1", "c1", 2, 5).unwrap(), 0);
     assert!(ledger.spend_queries("risk/1", "c1", 1, 5).is_err());
     // A limit that was lowered since leaves nothing, and huge numbers overflow nothing.
@@ -26,7 +26,7 @@ fn callers_at_the_same_time_never_pass_the_limit_together() {
     drop(ledger);
     let granted: usize = std::thread::scope(|scope| {
         let ask = || {
-            let mut ledger = Ledger::open(&path).unwrap();
+            let mut ledger = path.open().unwrap();
             (0..20).filter(|_| ledger.spend_queries("risk/1", "c", 1, 25).is_ok()).count()
         };
         let threads = [scope.spawn(ask), scope.spawn(ask)];

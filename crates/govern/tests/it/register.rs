@@ -137,7 +137,7 @@ fn a_clock_that_was_set_back_stops_every_writer_until_somebody_answers_for_it() 
     ledger.append(&actor(), &Event::NoiseKeyCreated { run: "r".into() }).unwrap();
     drop(ledger);
     edit(&path, "UPDATE events SET at = '2999-01-01T00:00:00Z' WHERE seq = 1");
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = path.open().unwrap();
     let refused = [
         ledger.append(&actor(), &Event::NoiseKeyCreated { run: "s".into() }).unwrap_err(),
         ledger.import_basis(&actor(), "visits", "c.csv", &[happened("aa", BasisKind::Given, 10)]).unwrap_err(),

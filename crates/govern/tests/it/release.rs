@@ -37,7 +37,7 @@ fn model(run: &str) -> Release {
 }
 
 /// A ledger in which `aa` and `bb` consented, an assessment is open and the run `r` draws noise.
-fn drawing() -> (tempfile::TempDir, PathBuf, Ledger, f64) {
+fn drawing() -> (store::Fresh, Place, Ledger, f64) {
     let (folder, path, mut ledger) = fresh();
     ledger
         .append(
@@ -71,7 +71,7 @@ fn release(ledger: &mut Ledger, gate: bool) -> Result<Outcome, reticent_govern::
 fn check_blocked(kind: BasisKind, since: i64, reason: Reason) {
     let (_folder, path, mut ledger, cost) = drawing();
     // The word comes in through another process while this one trains.
-    Ledger::open(&path).unwrap().import_basis(&actor(), "visits", "late.csv", &[happened("bb", kind, since)]).unwrap();
+    path.open().unwrap().import_basis(&actor(), "visits", "late.csv", &[happened("bb", kind, since)]).unwrap();
     let Outcome::Blocked(decision) = release(&mut ledger, true).unwrap() else { panic!("{kind:?} was released") };
     assert_eq!(decision.refusals, [Refusal::Units { reason, count: reticent_proof::Count { units: 1, records: 2 } }]);
     // Leaving the unit out is no way: the model has learned from it. The run stays charged and over.
@@ -154,7 +154,7 @@ fn a_recalled_release_stays_recalled() {
     assert!(recall(&mut ledger).unwrap());
     assert!(!recall(&mut ledger).unwrap(), "once");
     drop(ledger);
-    let mut ledger = Ledger::open(&path).unwrap();
+    let mut ledger = path.open().unwrap();
     assert_eq!(ledger.recalled().unwrap(), ["risk/1".to_owned()].into());
     assert_eq!(ledger.events("release-recalled").unwrap().len(), 1);
 }

@@ -36,6 +36,7 @@ mod dataset;
 mod draft;
 mod guess;
 mod json_schema;
+mod ledger;
 mod model;
 mod problem;
 mod purpose;
@@ -83,6 +84,9 @@ pub(crate) struct Config {
     /// File of register entries (JSON), relative to this one: parties, recipients, hosts, notices, retention, legal holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registers: Option<String>,
+    /// Where the facts lie.
+    #[serde(default)]
+    pub(crate) ledger: ledger::Ledger,
     /// Who decides on purposes and means.
     #[serde(default)]
     pub(crate) controller: Controller,
@@ -160,12 +164,13 @@ impl Config {
         let mode = file.choice("mode", &[("experiment", Mode::Experiment), ("release", Mode::Release)]).unwrap_or_default();
         let statement = file.text("statement");
         let registers = file.text("registers");
+        let ledger = file.table("ledger").map(ledger::Ledger::read).unwrap_or_default();
         let controller = file.table("controller").map(Controller::read).unwrap_or_default();
         let purposes = named(&mut file, "purposes", Purpose::read);
         let data = named(&mut file, "data", DataSet::read);
         let models = named(&mut file, "models", Model::read);
         file.close();
-        Self { version, mode, statement, registers, controller, purposes, data, models, warnings: vec![] }
+        Self { version, mode, statement, registers, ledger, controller, purposes, data, models, warnings: vec![] }
     }
 }
 

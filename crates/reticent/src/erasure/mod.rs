@@ -4,6 +4,7 @@
 //! workspace next finishes what was interrupted.
 
 mod again;
+pub(crate) mod hold;
 mod record;
 
 pub(crate) use again::{empty_what_is_refused, is_due, reapply_to_data, resume};
@@ -20,7 +21,7 @@ use crate::suppression::Suppression;
 use crate::verbs::train::{Charge, releases_of, train_model};
 use crate::workspace::Workspace;
 use reticent_data::SubjectId;
-use reticent_govern::{Entry, Event, Release, ReservationState};
+use reticent_govern::{Event, Release, ReservationState};
 use reticent_proof::record::{Erasure, ModelChange, Statement};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -74,16 +75,7 @@ impl Intent {
     }
 }
 
-/// The legal hold under which nothing of a data set may be removed (Art 17(3)(e)), and its reason.
-pub(crate) fn hold(workspace: &mut Workspace, dataset: &str) -> Result<Option<(String, String)>, Failure> {
-    let now = workspace.ledger.now()?;
-    Ok(workspace.ledger.register("legal-hold", now, None)?.into_iter().find_map(|(name, event)| match event.entry {
-        Entry::LegalHold(hold) if hold.dataset == dataset || hold.dataset == "*" => Some((name, hold.reason)),
-        _ => None,
-    }))
-}
-
-/// Finds what is held about a unit and writes the intent; `None` where nothing is held.
+/// Finds what is held about a unit and writes the intent; `None` where nothing is held. Refused where a legal hold stands.
 pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Option<Intent>, Failure> {
     let (dataset, pseudonym) = (&request.dataset, request.pseudonym);
     let mut tables = BTreeMap::new();
@@ -96,6 +88,7 @@ pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Opti
     if tables.is_empty() && !workspace.ledger.subjects()?.contains(&pseudonym.to_string()) {
         return Ok(None);
     }
+    hold::restrict_instead(workspace, dataset, &pseudonym.to_string())?;
     let recalled = workspace.ledger.recalled()?;
     let mut releases = vec![];
     for stored in workspace.ledger.events("model-released")? {

@@ -155,6 +155,12 @@ pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
             "so that it can be shown when and how it was answered; its file, which says who asked, goes with the answer",
         ));
     }
+    if workspace.ledger.is_on_server() {
+        all.push((
+            "write-ahead log, archives, replicas and backups of the PostgreSQL server".into(),
+            "the tables were written anew; what the server keeps beside them goes as its own settings say",
+        ));
+    }
     all.push(("backups and copies of this folder".into(), "not within reach; a restored one is cleaned when it is opened"));
     all.push((
         "blocks of the file system".into(),

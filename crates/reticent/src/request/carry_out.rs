@@ -150,9 +150,10 @@ fn erase(workspace: &mut Workspace, case: &Case, mut file: File, held: &[Subject
     let gone = file.subjects.iter().filter(|s| !held.contains(s) && list.holds(&s.dataset, &s.pseudonym.to_string()));
     done.extend(gone.filter(|_| !file.erasures.is_empty()).map(|s| format!("removed from {}", s.dataset)));
     for subject in held {
-        if let Some((name, reason)) = erasure::hold(workspace, &subject.dataset)? {
-            state_of_hold(workspace, case, subject)?;
-            done.push(format!("use restricted in {}: kept under the legal hold `{name}` (Art 17(3)(e): {reason})", subject.dataset));
+        let now = workspace.ledger.now()?;
+        if let Some(name) = workspace.ledger.holds(&subject.dataset, now)?.first() {
+            erasure::hold::restrict(workspace, &subject.dataset, &subject.pseudonym.to_string(), &format!("request {}", case.number))?;
+            done.push(format!("use restricted in {}: kept under the legal hold `{name}` (Art 17(3)(e))", subject.dataset));
             left.push(format!("remove from {} when the hold `{name}` ends", subject.dataset));
             continue;
         }
@@ -199,31 +200,6 @@ fn erase_one(workspace: &mut Workspace, file: &mut File, subject: &Subject) -> R
         return Err(Failure::failed(format!("still there: {}", store.store)).hint("run the same command again"));
     }
     Ok(Some((done.path, intent.salt.clone())))
-}
-
-/// Held and not used, as long as it may not be removed.
-fn state_of_hold(workspace: &mut Workspace, case: &Case, subject: &Subject) -> Result<(), Failure> {
-    let name = subject.pseudonym.to_string();
-    let standing = workspace.ledger.basis_events(&subject.dataset, Some(&name))?;
-    if standing.iter().rev().find(|e| e.purpose == "*").is_some_and(|e| e.state == BasisKind::Restricted) {
-        return Ok(());
-    }
-    let since = workspace.ledger.now()?;
-    let event = BasisEvent {
-        dataset: subject.dataset.clone(),
-        subject: name,
-        purpose: "*".into(),
-        state: BasisKind::Restricted,
-        since,
-        art6: None,
-        art9: None,
-        notice: None,
-        expires: None,
-        detail: Default::default(),
-    };
-    let actor = workspace.actor.clone();
-    workspace.ledger.import_basis(&actor, &subject.dataset, &format!("request {}", case.number), &[event])?;
-    Ok(())
 }
 
 fn finished(workspace: &mut Workspace, case: &Case, on: Date, done: Vec<String>) -> Result<Outcome, Failure> {

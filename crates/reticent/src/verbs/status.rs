@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::output::{Answer, thousands};
 use crate::privacy::{bound, statement};
 use crate::verbs::train::releases_of;
-use crate::workspace::{Workspace, absolute, read_config};
+use crate::workspace::{Workspace, absolute, has_begun, read_config};
 use clap::Args;
 use serde_json::json;
 
@@ -18,8 +18,8 @@ impl Status {
     #[expect(clippy::unused_self, reason = "all verbs have one shape")]
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         let dir = absolute(&common.dir)?;
-        if !dir.join(".reticent/ledger.db").exists() {
-            let config = read_config(&dir)?;
+        let config = read_config(&dir)?;
+        if !has_begun(&dir, &config) {
             let text = format!(
                 "{FILE} declares {} data sets and {} models; nothing has happened yet\nnext: reticent import\n",
                 config.data.len(),

@@ -376,7 +376,7 @@ fn a_malformed_config_is_told_all_at_once() {
     reticent.toml:2:8: mode: cannot be "realease"
       hint: did you mean "release"?
     reticent.toml:3:1: colour: is not a known key
-      hint: known here are `controller`, `data`, `mode`, `models`, `purposes`, `registers`, `statement` and `version`
+      hint: known here are `controller`, `data`, `ledger`, `mode`, `models`, `purposes`, `registers`, `statement` and `version`
     reticent.toml:15:13: purposes.care.retention: is not a period
       hint: write "P3Y" for three years, "P90D" for ninety days
     reticent.toml:31:7: data.visits.columns.age: needs finite bounds with min < max

@@ -93,6 +93,41 @@ fn verify(workspace: &Workspace, number: u64) -> Value {
     run.json()
 }
 
+/// Art 17(3)(e): under a hold the unit is kept and restricted, which excludes it everywhere; afterwards the same request erases.
+#[test]
+fn officer_erasure_a_legal_hold_turns_it_into_a_restriction() {
+    let workspace = marked();
+    for step in [&["import"][..], &["consent", "import"], &["assess", "--plan"]] {
+        workspace.done(step);
+    }
+    let hold = |until: &str| {
+        let entry = format!(
+            r#"{{"register": "legal-hold", "id": "case 7", "from": "2026-01-01", {until} "dataset": "visits", "reason": "a claim", "ordered_by": "court"}}"#
+        );
+        workspace.put("holds.json", &entry);
+        workspace.done(&["register", "import", workspace.file("holds.json").to_str().unwrap()]);
+    };
+    hold("");
+    for _ in 0..2 {
+        let run = workspace.run(&["forget", SUBJECT]);
+        assert_eq!(run.code, Some(3), "{}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains("a legal hold stands on `visits` (case 7): nothing of it is erased"), "{}", run.stderr);
+        assert!(!workspace.file(".reticent/erasures/1.json").exists());
+    }
+    let run = workspace.run(&["forget", "nobody-of-that-name"]);
+    assert_eq!(run.code, Some(0), "who is not held is answered as ever: {}", run.stderr);
+    let explained = workspace.run(&["gate", "explain", SUBJECT, "--subject", "--purpose", "care"]);
+    assert!(explained.stdout.contains("restricted"), "{}{}", explained.stdout, explained.stderr);
+    let mut ledger = Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let restrictions = ledger.basis_events("visits", None).unwrap().into_iter().filter(|e| e.state == BasisKind::Restricted);
+    assert_eq!(restrictions.count(), 1, "said once, however often it is asked");
+    drop(ledger);
+    hold(r#""until": "2026-01-02","#);
+    let answer = workspace.json(&["forget", SUBJECT, "--no-retrain"]);
+    assert_eq!(answer["held"], true);
+    assert_eq!(holders(&workspace), SOURCES);
+}
+
 #[test]
 fn what_stays_of_a_unit_is_what_the_record_names() {
     let workspace = reported();

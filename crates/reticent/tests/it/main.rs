@@ -27,5 +27,6 @@ mod resume;
 mod scan;
 mod select;
 mod serve;
+mod server;
 mod sweep;
 mod workspace;

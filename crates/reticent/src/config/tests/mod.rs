@@ -194,6 +194,7 @@ version = 1
 mode = "experiment"
 statement = "Real, public data; controller simulated."
 controller = { name = "Clinic", contact = "a@b.example", jurisdiction = "FR" }
+ledger = { url = "postgres://reticent@localhost/visits" }
 
 [purposes.care]
 iri = "https://w3id.org/dpv#ServiceProvision"
