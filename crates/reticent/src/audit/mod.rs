@@ -107,11 +107,12 @@ fn attack(
     let classes = recipe.pool.table().schema().classes();
     let constant = move |inputs: &[f32], width: usize| vec![1.0 / classes as f64; inputs.len() / width * classes];
     let flat = confidence(&known, &constant)?;
+    let variance = Variance::for_shadows(shadows);
     let mut pooled: [Vec<MemberScores>; 4] = Default::default();
     let mut first = None;
     for (members, target) in &recipe.targets {
         let is_member = |id: &SubjectId| Some(members.contains(id));
-        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, Variance::Global, Knowledge::Online)?;
+        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, variance, Knowledge::Online)?;
         let ratios = Scores::new(known.ids().to_vec(), ratios)?;
         let all = [confidence(&known, &**target)?.sides(is_member)?, loss(&known, &**target)?.sides(is_member)?, ratios.sides(is_member)?];
         for (to, sides) in pooled.iter_mut().zip(all.into_iter().chain([flat.sides(is_member)?])) {
@@ -144,11 +145,7 @@ fn attack(
         (attack("confidence", "mean of p(true class) over a unit's rows".into(), row), confident, Some(CONFIDENCE_THRESHOLD)),
         (attack("loss", "mean of ln p(true class) over a unit's rows".into(), row), losses, None),
         (
-            attack(
-                "lira",
-                format!("{}; {shadows} shadow models on random halves of all units attacked", Variance::Global.describe()),
-                shadowed,
-            ),
+            attack("lira", format!("{}; {shadows} shadow models on random halves of all units attacked", variance.describe()), shadowed),
             sides.clone(),
             None,
         ),
@@ -194,6 +191,9 @@ impl From<Error> for Failure {
         match &error {
             Error::File { .. } => Self::usage(format!("the file of scores cannot be used; nothing was measured\n{error}"))
                 .hint("columns: `score` (a number, higher: more likely a member), `member` (0, 1, true, false), perhaps `unit` or `id`"),
+            Error::FewReferences { .. } => Self::usage(error.to_string()).hint(
+                "every unit needs reference models that were trained without it, and where some were trained with it, with it too: columns `ref_n` and `in_n`",
+            ),
             Error::Shadows { .. } => Self::usage(error.to_string()),
             Error::OutOfRange { .. } | Error::Accounting(_) => Self::usage(error.to_string()),
             Error::OneSided { .. } => {

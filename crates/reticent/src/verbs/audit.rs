@@ -45,6 +45,8 @@ enum Verb {
     Text(crate::verbs::audit_text::AuditText),
     /// Analyse scores or answers that any tool wrote: no workspace needed
     Scores(crate::verbs::audit_scores::AuditScores),
+    /// Hold a training loop of any make against the noise and clip it states: no workspace needed
+    Dp(crate::verbs::audit_dp::AuditDp),
 }
 
 impl AuditVerb {
@@ -52,6 +54,7 @@ impl AuditVerb {
         match &self.verb {
             Verb::Model { model, subject, shadows, seed } => of_model(common, model.as_deref(), subject.as_deref(), *shadows, *seed),
             Verb::Scores(verb) => verb.run(),
+            Verb::Dp(verb) => verb.run(),
             Verb::Text(verb) => verb.run(common),
         }
     }

@@ -87,7 +87,7 @@ impl AuditScores {
 
     /// Every attack at its share of the level, so that the largest of their bounds keeps it.
     fn of_answers(&self, open: impl BufRead) -> Result<Answer, Failure> {
-        let answers = answers_file::read(open)?;
+        let answers = answers_file::read(open).map_err(of_answers_file)?;
         let unit = if answers.by_unit { "unit" } else { "line" };
         let attacks = answers.attacks()?;
         let alpha = ALPHA / attacks.len() as f64;
@@ -182,6 +182,17 @@ impl Design {
             Self::OneRun => "each unit was in or out by its own fair coin",
             Self::IndependentRuns => "each score is from a run of its own",
         }
+    }
+}
+
+/// What is wrong with a file of answers, with the columns of one.
+fn of_answers_file(error: Error) -> Failure {
+    match error {
+        Error::File { .. } => Failure::usage(format!("the file of answers cannot be used; nothing was measured\n{error}")).hint(
+            "columns: `member` (0, 1, true, false), `label` (0 to k), `p_0` to `p_k` (adding up to 1), perhaps `unit` or `id`, and of reference \
+             models `ref_n` with `in_n`; `reticent audit scores --template` prints such a file",
+        ),
+        other => other.into(),
     }
 }
 
