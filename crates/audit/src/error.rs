@@ -80,6 +80,12 @@ pub enum Error {
         /// The trainer's words.
         why: String,
     },
+    /// What shadow models answered cannot be kept.
+    #[error("answers of shadow models cannot be kept: {why}")]
+    Kept {
+        /// The system's words.
+        why: String,
+    },
     /// The lines of a file of scores that cannot be used, at most ten of them, and how many there are.
     #[error("{}", ProblemList(.problems, *.total))]
     File {

@@ -29,6 +29,7 @@ mod error;
 mod finding;
 mod gamma;
 pub mod interval;
+pub mod kept;
 pub mod lira;
 mod lower_bound;
 pub mod membership;

@@ -12,9 +12,10 @@ use crate::verbs::train::ModelManifest;
 use canary::Canaries;
 use recipe::Recipe;
 use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::kept::Kept;
 use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
 use reticent_audit::membership::{CONFIDENCE_THRESHOLD, KnownRows, confidence, loss, phi};
-use reticent_audit::shadow::{balanced_matrix, shadow_phi};
+use reticent_audit::shadow::{balanced_matrix, shadow_phi_kept};
 use reticent_audit::{Attack, Error, Finding, MemberScores, Scores, Stated, controls};
 use reticent_data::{PermittedTable, SubjectId};
 use std::sync::Mutex;
@@ -29,10 +30,19 @@ pub(crate) struct Audit {
     pub(crate) seed: u64,
     /// Models trained for this and thrown away.
     pub(crate) models: u64,
+    /// Shadow models whose answers an earlier audit kept: not trained again.
+    pub(crate) kept: usize,
     /// What was left out, or could not be told.
     pub(crate) gaps: Vec<String>,
     /// LiRA's scores on the released model, for a question about one unit.
     pub(crate) private: (Scores<SubjectId>, MemberScores),
+}
+
+/// How many shadow models each target has, and where their answers are kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Shadows<'a> {
+    pub(crate) number: usize,
+    pub(crate) kept: &'a Kept,
 }
 
 /// One target under all attacks.
@@ -50,11 +60,11 @@ pub(crate) fn audit_model(
     manifest: &ModelManifest,
     weights: &[u8],
     pool: &PermittedTable,
-    shadows: usize,
+    shadows: Shadows<'_>,
     seed: u64,
     mut gaps: Vec<String>,
 ) -> Result<Audit, Failure> {
-    let mut progress = Progress::new("shadow models", 3 * shadows as u64 + 3);
+    let mut progress = Progress::new("shadow models", 3 * shadows.number as u64 + 3);
     let mut done = 0;
     let mut tick = || {
         done += 1;
@@ -64,7 +74,7 @@ pub(crate) fn audit_model(
     let stated =
         Stated { epsilon: Epsilon::new(manifest.epsilon)?, delta: Delta::new(manifest.delta)?, event: Some(manifest.plan.event()) };
     let mut targets = vec![];
-    let mut models = 0;
+    let (mut models, mut kept) = (0, 0);
     for name in ["private", "baseline", "overfit"] {
         let recipe = match name {
             "private" => recipe::private(manifest, weights, pool, seed)?,
@@ -72,10 +82,14 @@ pub(crate) fn audit_model(
             _ => recipe::overfit(manifest, pool, seed)?,
         };
         tick();
-        models += recipe.trained + shadows as u64;
         let stated = (name == "private").then_some(&stated);
-        targets.push(attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?);
+        let (attacked, trained) = attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?;
+        models += recipe.trained + trained as u64;
+        kept += shadows.number - trained;
+        targets.push(attacked);
     }
+    // Answers for other rows and recipes serve no audit any more.
+    shadows.kept.drop_unused()?;
     let measured = canary::measure(manifest, pool, seed)?;
     models += if measured.is_some() { canary::MODELS } else { 0 };
     let planted = measured.as_ref().map_or(0, |c| c.planted);
@@ -85,23 +99,24 @@ pub(crate) fn audit_model(
     let canaries = measured.map(|canaries| canary_finding(canaries, &stated, seed)).transpose()?;
     let first = &targets[0];
     let private = (first.scores.clone(), first.sides.clone());
-    Ok(Audit { targets, canaries, planted, shadows, seed, models, gaps, private })
+    Ok(Audit { targets, canaries, planted, shadows: shadows.number, seed, models, kept, gaps, private })
 }
 
 fn attack(
     recipe: &Recipe<'_>,
     unit: &str,
-    shadows: usize,
+    shadows: Shadows<'_>,
     seed: u64,
     stated: Option<&Stated>,
     gaps: &mut Vec<String>,
     tick: &mut (dyn FnMut() + Send),
-) -> Result<Attacked, Failure> {
+) -> Result<(Attacked, usize), Failure> {
     let known = KnownRows::new(&recipe.pool, recipe.cap);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let Shadows { number: shadows, kept } = shadows;
     let matrix = balanced_matrix(known.ids().len(), shadows, seed)?;
     let tick = Mutex::new(tick);
-    let shadow = shadow_phi(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), &mut || {
+    let (shadow, trained) = shadow_phi_kept(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), (kept, &recipe.decides), &mut || {
         (tick.lock().expect("no thread panics while it holds this"))();
     })?;
     let classes = recipe.pool.table().schema().classes();
@@ -154,7 +169,7 @@ fn attack(
         Finding::new(attack, &sides, checks.clone(), threshold, None, stated, not_tested())
     };
     let findings = all.into_iter().map(finding).collect::<Result<_, _>>()?;
-    Ok(Attacked { name: recipe.name, about: recipe.about.clone(), findings, scores, sides })
+    Ok((Attacked { name: recipe.name, about: recipe.about.clone(), findings, scores, sides }, trained))
 }
 
 fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Finding, Failure> {

@@ -42,6 +42,9 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
     for gap in &audit.targets[0].findings[0].not_tested {
         text += &format!("not tested: {gap}\n");
     }
+    if audit.kept > 0 {
+        text += &format!("{} of {} shadow models answered in an earlier audit and were not trained again\n", audit.kept, 3 * audit.shadows);
+    }
     text + "These are exact values of private rows: no ε covers them.\n"
 }
 
@@ -220,7 +223,7 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
     targets.insert("verdict".into(), json!(canaries.map(|f| &f.verdict)));
     json!({
         "model": manifest.model, "unit": manifest.unit, "neighbours": manifest.neighbours, "stamp": manifest.stamp,
-        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models,
+        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models, "shadows_kept": audit.kept,
         "not_measured": audit.gaps, "not_tested": audit.targets[0].findings[0].not_tested,
     })
 }

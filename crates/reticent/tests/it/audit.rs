@@ -28,9 +28,34 @@ fn a_small_release_is_attacked_and_rates_that_would_be_luck_are_refused() {
     // The gate's decision, the evaluation, the evidence.
     assert_eq!(workspace.events(), before + 3);
     assert!(workspace.files().keys().any(|name| name.contains("evidence/audit-")));
-    assert_eq!(workspace.json(&["audit", "model", "--shadows", "4", "--seed", "5"])["audit"], *audit, "the same seed finds the same");
+    let again = workspace.json(&["audit", "model", "--shadows", "4", "--seed", "5"]);
+    assert_eq!(again["audit"], *audit, "the same seed finds the same");
+    // Three targets with four shadow models each: the second audit trains none of them again.
+    assert_eq!((answer["shadows_kept"].as_u64(), again["shadows_kept"].as_u64()), (Some(0), Some(12)));
+    assert_eq!(again["models"].as_u64().unwrap() + 12, answer["models"].as_u64().unwrap());
+    assert_eq!(kept(&workspace).len(), 12);
+    // Another seed is another audit: what it has no use for goes.
+    assert_eq!(workspace.json(&["audit", "model", "--shadows", "4", "--seed", "6"])["shadows_kept"], 0);
+    assert_eq!(kept(&workspace).len(), 12);
     // Nothing of a model stays: the audit's are thrown away.
     assert_eq!(workspace.models(), ["risk/1"]);
+}
+
+/// Files that an audit keeps, but for the key of their names.
+fn kept(workspace: &Workspace) -> Vec<String> {
+    workspace.files().into_keys().filter(|name| name.contains("audit/") && name.ends_with(".phi")).collect()
+}
+
+#[test]
+fn erasure_reaches_what_shadow_models_answered() {
+    let workspace = Workspace::at(Stage::Trained);
+    workspace.json(&["audit", "model", "--shadows", "4"]);
+    assert_eq!(kept(&workspace).len(), 12);
+    let erasure = workspace.json(&["forget", &person(60), "--no-retrain"])["erasure"].clone();
+    let stores = erasure["stores"].as_array().unwrap();
+    let of_audits: Vec<&Value> = stores.iter().filter(|s| s["store"].as_str().unwrap().starts_with("answers of shadow models")).collect();
+    assert!(of_audits.len() == 1 && of_audits[0]["verified_absent"] == true, "{stores:?}");
+    assert_eq!(workspace.files().keys().filter(|name| name.contains(".reticent/audit/")).count(), 0);
 }
 
 #[test]
