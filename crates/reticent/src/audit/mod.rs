@@ -1,9 +1,11 @@
 //! The audit of a released model: three targets, three attacks each, canaries, and what all of it is held against.
 
 mod canary;
+mod page;
 mod recipe;
 mod show;
 
+pub(crate) use page::section;
 pub(crate) use show::{attacks_text, bounds, finding_json, finding_text, json, numbers, text};
 
 use crate::failure::Failure;

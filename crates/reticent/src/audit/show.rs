@@ -116,7 +116,12 @@ fn verdict(verdict: &Verdict) -> String {
 }
 
 fn lower(bound: &LowerBound) -> String {
-    let how = match bound.method() {
+    format!("ε ≥ {} at δ = {:e}, {:.0}% confidence ({})", down(bound.epsilon()), bound.delta(), bound.confidence() * 100.0, how(bound))
+}
+
+/// What a bound rests on, in words.
+pub(super) fn how(bound: &LowerBound) -> String {
+    match bound.method() {
         Method::OneRun { canaries, guesses, right } => {
             format!(
                 "one run, {} of {} guesses right about {} units",
@@ -135,8 +140,7 @@ fn lower(bound: &LowerBound) -> String {
             "independent runs, {true_positives} of {members} members and {false_positives} of {non_members} others called members, taken for a Gaussian: μ ≥ {}",
             down(*mu)
         ),
-    };
-    format!("ε ≥ {} at δ = {:e}, {:.0}% confidence ({how})", down(bound.epsilon()), bound.delta(), bound.confidence() * 100.0)
+    }
 }
 
 /// Three decimals, never above the number.
@@ -228,15 +232,22 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
     })
 }
 
-/// How the scores spread, for a plot: counts from 1 to 9 masked, and what would give them away withheld.
 fn spread(sides: &MemberScores) -> Value {
-    let Some(spread) = Spread::of(sides) else { return Value::Null };
+    shown_spread(sides)
+        .map_or(Value::Null, |(edges, members, non_members)| json!({ "edges": edges, "members": members, "non_members": non_members }))
+}
+
+/// How the scores spread, for a plot: edges of bins, members and others in each; counts from 1 to 9 masked, and what would give them away
+/// withheld.
+pub(super) fn shown_spread(sides: &MemberScores) -> Option<(Vec<f64>, Vec<Count>, Vec<Count>)> {
+    let spread = Spread::of(sides)?;
     let shown = |units: &[usize]| {
         let mut counts: Vec<Count> = units.iter().map(|&n| Count::of(n as u64)).collect();
         withhold(counts.iter_mut(), Some(units.iter().sum::<usize>() as u64));
         counts
     };
-    json!({ "edges": spread.edges, "members": shown(&spread.members), "non_members": shown(&spread.non_members) })
+    let (members, non_members) = (shown(&spread.members), shown(&spread.non_members));
+    Some((spread.edges, members, non_members))
 }
 
 /// A finding with the keys that documents cite beside all of it.

@@ -171,6 +171,14 @@ fn answers_of_any_model_are_attacked_with_and_without_references() {
     assert!((confidence - (1.0 - 0.05 / 9.0)).abs() < 1e-12, "{confidence}");
     let told = workspace.done(&["audit", "scores", file.to_str().unwrap(), "--epsilon", "0.1"]).stdout;
     assert!(most > 0.1 && told.contains("CONTRADICTED") && told.contains("9 of them"), "{most}\n{told}");
+    // The page: the same bound, and plots of the same numbers; no unit is in it.
+    let page = workspace.file("audit.html");
+    workspace.done(&["audit", "scores", file.to_str().unwrap(), "--epsilon", "0.1", "--html", page.to_str().unwrap()]);
+    let html = workspace.read("audit.html");
+    for part in ["roc-title", "vulnerability-title", "bracket-title", "AUC of RMIA", "AUC of entropy", "answers.csv", "one run, "] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("r17") && !html.contains("http"), "a unit, or something to load");
     // Without references the five attacks on the answers alone.
     let alone: String = answers().lines().map(|l| l.split(',').take(5).collect::<Vec<_>>().join(",") + "\n").collect();
     workspace.put("answers.csv", &alone);
