@@ -179,9 +179,9 @@ fn a_second_audit_of_the_same_recipe_trains_nothing_and_an_interrupted_one_goes_
     for (at, path) in files().iter().enumerate() {
         let mut bytes = std::fs::read(path).unwrap();
         if at % 2 == 0 {
-            bytes[3] ^= 1
+            bytes[3] ^= 1;
         } else {
-            bytes.truncate(40)
+            bytes.truncate(40);
         }
         std::fs::write(path, bytes).unwrap();
     }
