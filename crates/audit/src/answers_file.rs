@@ -321,6 +321,19 @@ mod tests {
         }
     }
 
+    /// Which attacks there are, and whether online, follows from the reference models that every unit has: LiRA takes two a side.
+    #[test]
+    fn few_references_make_few_attacks() {
+        let variants = |text: &str| -> BTreeMap<&str, String> {
+            read(text.as_bytes()).unwrap().attacks().unwrap().into_iter().map(|a| (a.name, a.variant)).collect()
+        };
+        let one = variants("member,label,p_0,p_1,ref_0\n1,0,.8,.2,.6\n0,0,.5,.5,.4\n");
+        assert_eq!((one["RMIA"].as_str(), one.contains_key("LiRA")), ("offline, γ = 2, a = 0.33", false));
+        let three = variants("member,label,p_0,p_1,ref_0,in_0,ref_1,in_1,ref_2,in_2\n1,0,.8,.2,.6,1,.5,0,.4,0\n0,0,.5,.5,.4,0,.6,1,.3,0\n");
+        assert_eq!(three["RMIA"], "online, γ = 2");
+        assert!(three["LiRA"].starts_with("offline"), "{}", three["LiRA"]);
+    }
+
     #[test]
     fn lines_of_a_unit_are_averaged() {
         let text = "unit,member,label,p_0,p_1\na,1,0,.8,.2\na,1,1,.6,.4\nb,0,0,.5,.5\n";

@@ -80,6 +80,12 @@ pub enum Error {
         /// The trainer's words.
         why: String,
     },
+    /// What shadow models answered cannot be kept.
+    #[error("answers of shadow models cannot be kept: {why}")]
+    Kept {
+        /// The system's words.
+        why: String,
+    },
     /// The lines of a file of scores that cannot be used, at most ten of them, and how many there are.
     #[error("{}", ProblemList(.problems, *.total))]
     File {
@@ -133,6 +139,16 @@ pub enum FileProblemKind {
     Reference,
     /// A unit is a member in one line and a non-member in another.
     BothSides,
+    /// `step` or `canary` is no number from 0 to a million.
+    Place,
+    /// `in` is none of 0, 1, true, false.
+    In,
+    /// `released` is no finite number.
+    Released,
+    /// The pair of a step and a canary is on an earlier line.
+    Twice,
+    /// So many pairs of a step and a canary are on no line.
+    Gaps(usize),
     /// There are no lines.
     Empty,
     /// More lines than are read.
@@ -154,6 +170,13 @@ impl fmt::Display for FileProblem {
             FileProblemKind::Probabilities => f.write_str("`p_…` are no probabilities that add up to 1"),
             FileProblemKind::Reference => f.write_str("a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false"),
             FileProblemKind::BothSides => f.write_str("the unit is a member here and a non-member on an earlier line, or the reverse"),
+            FileProblemKind::Place => f.write_str("`step` or `canary` is no whole number from 0 to a million"),
+            FileProblemKind::In => f.write_str("`in` is none of 0, 1, true, false"),
+            FileProblemKind::Released => f.write_str("`released` is not a finite number"),
+            FileProblemKind::Twice => f.write_str("this canary in this step is on an earlier line"),
+            FileProblemKind::Gaps(n) => {
+                write!(f, "{n} pairs of a step and a canary are on no line: every canary needs one in every step, in or out")
+            }
             FileProblemKind::Empty => f.write_str("there are no scores"),
             FileProblemKind::TooLong => f.write_str("more lines than are read"),
         }

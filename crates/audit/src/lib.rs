@@ -21,12 +21,15 @@
 
 pub mod answers_file;
 mod binomial;
+pub mod canaries_file;
 pub mod ceiling;
 pub mod controls;
 pub mod credible;
 mod error;
 mod finding;
+mod gamma;
 pub mod interval;
+pub mod kept;
 pub mod lira;
 mod lower_bound;
 pub mod membership;
@@ -40,6 +43,7 @@ pub mod signal;
 mod target;
 pub mod text;
 pub mod vulnerability;
+pub mod white_box;
 
 #[cfg(test)]
 mod testing;

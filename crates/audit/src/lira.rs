@@ -234,6 +234,20 @@ mod tests {
         }
     }
 
+    /// A second unit, ten higher throughout. Not centred by unit, in: {3, 1, 13, 11} has variance 104/4 around 7, and out as much around 5; the ratio is
+    /// 2²/(2·26) for both. Centred it stays 1.
+    #[test]
+    fn what_is_not_centred_by_unit_has_the_spread_between_units_in_it() {
+        let members = balanced_matrix(2, 4, 0).unwrap();
+        let mut left = [[vec![3.0, 1.0], vec![1.0, -1.0]], [vec![13.0, 11.0], vec![11.0, 9.0]]];
+        let mut value = |s: usize, u: usize| left[u][usize::from(!members.is_in(s, u))].pop().unwrap();
+        let shadow: Vec<Vec<f64>> = (0..4).map(|s| (0..2).map(|u| value(s, u)).collect()).collect();
+        for (variance, expected) in [(Variance::GlobalUncentred, 4.0 / 52.0), (Variance::Global, 1.0)] {
+            let found = log_likelihood_ratios(&[2.0, 12.0], &shadow, &members, variance, Knowledge::Online).unwrap();
+            assert!(found.iter().all(|f| (f - expected).abs() < 1e-12), "{variance:?}: {found:?}");
+        }
+    }
+
     /// Student's t is the mixture of Gaussians that its prior says: the posterior predictive by a sum over variances and means.
     #[test]
     fn student_t_is_the_predictive_of_its_prior() {

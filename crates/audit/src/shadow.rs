@@ -1,5 +1,6 @@
 //! Shadow models: the same recipe on random halves of a pool, so that each unit is in exactly half of them.
 
+use crate::kept::{Kept, Rows};
 use crate::lira::Knowledge;
 use crate::membership::{KnownRows, phi};
 use crate::{Error, Target};
@@ -127,14 +128,52 @@ pub fn shadow_phi(
     fit: Fit<'_>,
     progress: &mut (dyn FnMut() + Send),
 ) -> Result<Vec<Vec<f64>>, Error> {
+    train_missing(pool, known, members, threads, fit, None, progress).map(|(answers, _)| answers)
+}
+
+/// As [`shadow_phi`], with what each shadow model answered kept as soon as it is trained; one whose answers are kept is not trained again. Gives
+/// the number of those that were trained, too. The recipe must say all that decides a model beside its rows and number: plan, seeds, program.
+///
+/// # Errors
+/// As [`shadow_phi`]; [`Error::Kept`].
+pub fn shadow_phi_kept(
+    pool: &PermittedTable,
+    known: &KnownRows,
+    members: &Membership,
+    threads: usize,
+    fit: Fit<'_>,
+    (kept, recipe): (&Kept, &str),
+    progress: &mut (dyn FnMut() + Send),
+) -> Result<(Vec<Vec<f64>>, usize), Error> {
+    train_missing(pool, known, members, threads, fit, Some(kept.rows(recipe, pool, known)), progress)
+}
+
+fn train_missing(
+    pool: &PermittedTable,
+    known: &KnownRows,
+    members: &Membership,
+    threads: usize,
+    fit: Fit<'_>,
+    kept: Option<Rows<'_>>,
+    progress: &mut (dyn FnMut() + Send),
+) -> Result<(Vec<Vec<f64>>, usize), Error> {
     if members.units() != known.ids().len() {
         return Err(Error::Length { what: "units", found: members.units(), expected: known.ids().len() });
     }
+    let trained = AtomicUsize::new(0);
     let one = |shadow: usize| {
+        if let Some(answers) = kept.as_ref().and_then(|k| k.read(members, shadow)) {
+            return Ok(answers);
+        }
         let chosen: BTreeSet<SubjectId> =
             known.ids().iter().enumerate().filter(|(u, _)| members.is_in(shadow, *u)).map(|(_, id)| *id).collect();
         let model = fit(&pool.filter(|id| chosen.contains(&id)), shadow as u64).map_err(|why| Error::Fit { why })?;
-        phi(known, &*model)
+        trained.fetch_add(1, Ordering::Relaxed);
+        let answers = phi(known, &*model)?;
+        if let Some(kept) = &kept {
+            kept.write(members, shadow, &answers)?;
+        }
+        Ok(answers)
     };
     let (next, progress) = (AtomicUsize::new(0), Mutex::new(progress));
     let found: Mutex<BTreeMap<usize, Result<Vec<f64>, Error>>> = Mutex::default();
@@ -158,7 +197,8 @@ pub fn shadow_phi(
         }
     });
     // In the order of the shadow models; the first error, where there is one.
-    found.into_inner().expect("all threads are done").into_values().collect()
+    let all = found.into_inner().expect("all threads are done").into_values().collect::<Result<_, _>>()?;
+    Ok((all, trained.into_inner()))
 }
 
 #[cfg(test)]

@@ -144,8 +144,9 @@ impl Privatized {
         self.bound
     }
 
-    /// The noised, averaged gradient of each parameter.
-    pub(crate) fn into_values(self) -> BTreeMap<ParamId, Vec<f64>> {
+    /// The noised, averaged gradient of each parameter: what moves the weights, and all that an audit of a step may look at.
+    #[must_use]
+    pub fn into_values(self) -> BTreeMap<ParamId, Vec<f64>> {
         self.values.into_iter().map(|(parameter, values)| (parameter.id, values)).collect()
     }
 

@@ -104,6 +104,23 @@ mod tests {
         Delta::new(1e-5).unwrap()
     }
 
+    /// Two canaries, both guessed right, against μ = 1: with Q(x) = Φ(Φ⁻¹(x) − 1) the recursion is h = Q(α), then Q(α + h), and what is contradicted
+    /// begins where α + h + Q(α + h) = 1; solved outside this program: α = .5202242576.
+    #[test]
+    fn two_canaries_by_hand() {
+        assert!(is_contradicted(1.0, 2, 2, 2, 0.520_224_26));
+        assert!(!is_contradicted(1.0, 2, 2, 2, 0.520_224_25));
+    }
+
+    /// 450 of 500 and 50 of 500 at .025 a side: Clopper–Pearson ends .8702909143 and its mirror image, μ = 2 Φ⁻¹(.8702909143).
+    #[test]
+    fn error_rates_by_hand() {
+        let side = |high: usize| [vec![1.0; high], vec![0.0; 500 - high]].concat();
+        let scores = MemberScores::new(side(450), side(50)).unwrap();
+        let bound = LowerBound::gaussian(&scores, delta(), 0.05, &Threshold::Fixed(0.5)).unwrap();
+        assert!(matches!(bound.method(), Method::Gaussian { mu, .. } if (mu - 2.255_534_767_7).abs() < 1e-8), "{bound:?}");
+    }
+
     /// Each canary by its own fair coin, its score moved by `mu` where it is in.
     fn shifted(rng: &mut ChaCha20Rng, m: usize, mu: f64) -> MemberScores {
         let (mut members, mut others) = (vec![], vec![]);

@@ -1,9 +1,10 @@
 //! From rows to a finding.
 
 use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::kept::Kept;
 use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
 use reticent_audit::membership::{KnownRows, confidence, loss, phi};
-use reticent_audit::shadow::{balanced_matrix, shadow_phi};
+use reticent_audit::shadow::{balanced_matrix, shadow_phi, shadow_phi_kept};
 use reticent_audit::{Attack, Error, Finding, Measured, MemberScores, Scores, Stated, Target, Verdict, controls};
 use reticent_data::*;
 use reticent_proof::Permit;
@@ -138,4 +139,59 @@ fn what_a_target_or_a_trainer_gets_wrong_is_an_error() {
     let other = balanced_matrix(19, 4, 0).unwrap();
     assert!(matches!(shadow_phi(&pool, &known, &other, 1, &fails, &mut || {}), Err(Error::Length { .. })));
     assert!(matches!(MemberScores::new(vec![], vec![1.0]), Err(Error::OneSided { members: 0, non_members: 1 })));
+}
+
+#[test]
+fn a_second_audit_of_the_same_recipe_trains_nothing_and_an_interrupted_one_goes_on() {
+    let pool = table(60);
+    let known = KnownRows::new(&pool, CAP);
+    let members = balanced_matrix(60, 8, 3).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::new(folder.path(), [1; 32]);
+    let fit = |data: &PermittedTable, _: u64| Ok(memorise(data));
+    let run = |kept: &Kept, pool: &PermittedTable, recipe: &str| {
+        shadow_phi_kept(
+            pool,
+            &KnownRows::new(pool, CAP),
+            &balanced_matrix(KnownRows::new(pool, CAP).ids().len(), 8, 3).unwrap(),
+            2,
+            &fit,
+            (kept, recipe),
+            &mut || {},
+        )
+        .unwrap()
+    };
+    // Interrupted by the sixth model: what five (or, on two threads, six) of them answered stays.
+    let failing = |data: &PermittedTable, shadow: u64| if shadow == 5 { Err("out of power".into()) } else { Ok(memorise(data)) };
+    let stopped = shadow_phi_kept(&pool, &known, &members, 1, &failing, (&kept, "a"), &mut || {});
+    assert_eq!(stopped.err(), Some(Error::Fit { why: "out of power".into() }));
+    let plain = shadow_phi(&pool, &known, &members, 2, &fit, &mut || {}).unwrap();
+    assert_eq!(run(&kept, &pool, "a"), (plain.clone(), 3));
+    assert_eq!(run(&kept, &pool, "a"), (plain.clone(), 0));
+    // Another recipe, other rows, another key: nothing of it is used.
+    assert_eq!(run(&kept, &pool, "b").1, 8);
+    let first = known.ids()[0];
+    assert_eq!(run(&kept, &pool.filter(|id| id != first), "a").1, 8);
+    assert_eq!(run(&Kept::new(folder.path(), [2; 32]), &pool, "a").1, 8);
+    let files = || std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect::<Vec<_>>();
+    assert_eq!(files().len(), 32);
+    // Damaged and cut off: trained again.
+    for (at, path) in files().iter().enumerate() {
+        let mut bytes = std::fs::read(path).unwrap();
+        if at % 2 == 0 {
+            bytes[3] ^= 1;
+        } else {
+            bytes.truncate(40);
+        }
+        std::fs::write(path, bytes).unwrap();
+    }
+    assert_eq!(run(&kept, &pool, "a"), (plain, 8));
+    // What this audit did not use goes, but for what is not its own.
+    std::fs::write(folder.path().join("key"), "k").unwrap();
+    let fresh = Kept::new(folder.path(), [1; 32]);
+    assert_eq!(run(&fresh, &pool, "a").1, 0);
+    fresh.drop_unused().unwrap();
+    assert_eq!(files().len(), 9);
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    assert!(matches!(shadow_phi_kept(&pool, &known, &members, 1, &fit, (&kept, "a"), &mut || {}), Err(Error::Kept { .. })));
 }

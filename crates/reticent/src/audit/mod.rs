@@ -1,9 +1,11 @@
 //! The audit of a released model: three targets, three attacks each, canaries, and what all of it is held against.
 
 mod canary;
+mod page;
 mod recipe;
 mod show;
 
+pub(crate) use page::section;
 pub(crate) use show::{attacks_text, bounds, finding_json, finding_text, json, numbers, text};
 
 use crate::failure::Failure;
@@ -12,9 +14,10 @@ use crate::verbs::train::ModelManifest;
 use canary::Canaries;
 use recipe::Recipe;
 use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::kept::Kept;
 use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
 use reticent_audit::membership::{CONFIDENCE_THRESHOLD, KnownRows, confidence, loss, phi};
-use reticent_audit::shadow::{balanced_matrix, shadow_phi};
+use reticent_audit::shadow::{balanced_matrix, shadow_phi_kept};
 use reticent_audit::{Attack, Error, Finding, MemberScores, Scores, Stated, controls};
 use reticent_data::{PermittedTable, SubjectId};
 use std::sync::Mutex;
@@ -29,10 +32,19 @@ pub(crate) struct Audit {
     pub(crate) seed: u64,
     /// Models trained for this and thrown away.
     pub(crate) models: u64,
+    /// Shadow models whose answers an earlier audit kept: not trained again.
+    pub(crate) kept: usize,
     /// What was left out, or could not be told.
     pub(crate) gaps: Vec<String>,
     /// LiRA's scores on the released model, for a question about one unit.
     pub(crate) private: (Scores<SubjectId>, MemberScores),
+}
+
+/// How many shadow models each target has, and where their answers are kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Shadows<'a> {
+    pub(crate) number: usize,
+    pub(crate) kept: &'a Kept,
 }
 
 /// One target under all attacks.
@@ -50,11 +62,11 @@ pub(crate) fn audit_model(
     manifest: &ModelManifest,
     weights: &[u8],
     pool: &PermittedTable,
-    shadows: usize,
+    shadows: Shadows<'_>,
     seed: u64,
     mut gaps: Vec<String>,
 ) -> Result<Audit, Failure> {
-    let mut progress = Progress::new("shadow models", 3 * shadows as u64 + 3);
+    let mut progress = Progress::new("shadow models", 3 * shadows.number as u64 + 3);
     let mut done = 0;
     let mut tick = || {
         done += 1;
@@ -64,7 +76,7 @@ pub(crate) fn audit_model(
     let stated =
         Stated { epsilon: Epsilon::new(manifest.epsilon)?, delta: Delta::new(manifest.delta)?, event: Some(manifest.plan.event()) };
     let mut targets = vec![];
-    let mut models = 0;
+    let (mut models, mut kept) = (0, 0);
     for name in ["private", "baseline", "overfit"] {
         let recipe = match name {
             "private" => recipe::private(manifest, weights, pool, seed)?,
@@ -72,10 +84,14 @@ pub(crate) fn audit_model(
             _ => recipe::overfit(manifest, pool, seed)?,
         };
         tick();
-        models += recipe.trained + shadows as u64;
         let stated = (name == "private").then_some(&stated);
-        targets.push(attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?);
+        let (attacked, trained) = attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?;
+        models += recipe.trained + trained as u64;
+        kept += shadows.number - trained;
+        targets.push(attacked);
     }
+    // Answers for other rows and recipes serve no audit any more.
+    shadows.kept.drop_unused()?;
     let measured = canary::measure(manifest, pool, seed)?;
     models += if measured.is_some() { canary::MODELS } else { 0 };
     let planted = measured.as_ref().map_or(0, |c| c.planted);
@@ -85,33 +101,35 @@ pub(crate) fn audit_model(
     let canaries = measured.map(|canaries| canary_finding(canaries, &stated, seed)).transpose()?;
     let first = &targets[0];
     let private = (first.scores.clone(), first.sides.clone());
-    Ok(Audit { targets, canaries, planted, shadows, seed, models, gaps, private })
+    Ok(Audit { targets, canaries, planted, shadows: shadows.number, seed, models, kept, gaps, private })
 }
 
 fn attack(
     recipe: &Recipe<'_>,
     unit: &str,
-    shadows: usize,
+    shadows: Shadows<'_>,
     seed: u64,
     stated: Option<&Stated>,
     gaps: &mut Vec<String>,
     tick: &mut (dyn FnMut() + Send),
-) -> Result<Attacked, Failure> {
+) -> Result<(Attacked, usize), Failure> {
     let known = KnownRows::new(&recipe.pool, recipe.cap);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let Shadows { number: shadows, kept } = shadows;
     let matrix = balanced_matrix(known.ids().len(), shadows, seed)?;
     let tick = Mutex::new(tick);
-    let shadow = shadow_phi(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), &mut || {
+    let (shadow, trained) = shadow_phi_kept(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), (kept, &recipe.decides), &mut || {
         (tick.lock().expect("no thread panics while it holds this"))();
     })?;
     let classes = recipe.pool.table().schema().classes();
     let constant = move |inputs: &[f32], width: usize| vec![1.0 / classes as f64; inputs.len() / width * classes];
     let flat = confidence(&known, &constant)?;
+    let variance = Variance::for_shadows(shadows);
     let mut pooled: [Vec<MemberScores>; 4] = Default::default();
     let mut first = None;
     for (members, target) in &recipe.targets {
         let is_member = |id: &SubjectId| Some(members.contains(id));
-        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, Variance::Global, Knowledge::Online)?;
+        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, variance, Knowledge::Online)?;
         let ratios = Scores::new(known.ids().to_vec(), ratios)?;
         let all = [confidence(&known, &**target)?.sides(is_member)?, loss(&known, &**target)?.sides(is_member)?, ratios.sides(is_member)?];
         for (to, sides) in pooled.iter_mut().zip(all.into_iter().chain([flat.sides(is_member)?])) {
@@ -144,11 +162,7 @@ fn attack(
         (attack("confidence", "mean of p(true class) over a unit's rows".into(), row), confident, Some(CONFIDENCE_THRESHOLD)),
         (attack("loss", "mean of ln p(true class) over a unit's rows".into(), row), losses, None),
         (
-            attack(
-                "lira",
-                format!("{}; {shadows} shadow models on random halves of all units attacked", Variance::Global.describe()),
-                shadowed,
-            ),
+            attack("lira", format!("{}; {shadows} shadow models on random halves of all units attacked", variance.describe()), shadowed),
             sides.clone(),
             None,
         ),
@@ -157,7 +171,7 @@ fn attack(
         Finding::new(attack, &sides, checks.clone(), threshold, None, stated, not_tested())
     };
     let findings = all.into_iter().map(finding).collect::<Result<_, _>>()?;
-    Ok(Attacked { name: recipe.name, about: recipe.about.clone(), findings, scores, sides })
+    Ok((Attacked { name: recipe.name, about: recipe.about.clone(), findings, scores, sides }, trained))
 }
 
 fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Finding, Failure> {
@@ -194,6 +208,9 @@ impl From<Error> for Failure {
         match &error {
             Error::File { .. } => Self::usage(format!("the file of scores cannot be used; nothing was measured\n{error}"))
                 .hint("columns: `score` (a number, higher: more likely a member), `member` (0, 1, true, false), perhaps `unit` or `id`"),
+            Error::FewReferences { .. } => Self::usage(error.to_string()).hint(
+                "every unit needs reference models that were trained without it, and where some were trained with it, with it too: columns `ref_n` and `in_n`",
+            ),
             Error::Shadows { .. } => Self::usage(error.to_string()),
             Error::OutOfRange { .. } | Error::Accounting(_) => Self::usage(error.to_string()),
             Error::OneSided { .. } => {

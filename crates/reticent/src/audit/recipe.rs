@@ -37,6 +37,8 @@ pub(crate) struct Recipe<'a> {
     pub(crate) targets: Vec<(BTreeSet<SubjectId>, Box<dyn Target>)>,
     /// Trains a shadow model.
     pub(crate) fit: Fit<'a>,
+    /// All that decides a shadow model beside its rows and number: what its answers are kept under.
+    pub(crate) decides: String,
     /// Models trained to make the target; the shadows come on top.
     pub(crate) trained: u64,
 }
@@ -65,6 +67,7 @@ pub(crate) fn private<'a>(manifest: &'a ModelManifest, weights: &[u8], pool: &Pe
         cap: manifest.plan.max_rows_per_unit,
         targets: vec![(ids(&split.train), target(load_weights(weights)?))],
         fit: Box::new(move |data, shadow| noised(&manifest.plan, data, seed, shadow).map(target).map_err(|e| e.to_string())),
+        decides: decides("private", &manifest.plan, pool, &format!("seed {seed}"))?,
         trained: 0,
     })
 }
@@ -80,6 +83,7 @@ pub(crate) fn baseline<'a>(manifest: &'a ModelManifest, pool: &PermittedTable) -
         cap: plan.max_rows_per_unit,
         targets: vec![(ids(&split.train), target(fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?))],
         fit: Box::new(|data, _| fit_plain(plan, data, TWIN_STEPS, TWIN_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
+        decides: decides("baseline", plan, pool, &format!("{TWIN_STEPS} steps at {TWIN_LEARNING_RATE}"))?,
         trained: 1,
     })
 }
@@ -110,6 +114,7 @@ pub(crate) fn overfit<'a>(manifest: &ModelManifest, pool: &PermittedTable, seed:
         let model = fit_plain(&plan, &pool.filter(|id| members.contains(&id)), LEAKY_STEPS, LEAKY_LEARNING_RATE)?;
         targets.push((members, target(model)));
     }
+    let decides = decides("overfit", &plan, &pool, &format!("{LEAKY_STEPS} steps at {LEAKY_LEARNING_RATE}"))?;
     Ok(Recipe {
         name: "overfit",
         about: format!(
@@ -121,8 +126,15 @@ pub(crate) fn overfit<'a>(manifest: &ModelManifest, pool: &PermittedTable, seed:
         cap: NonZeroUsize::MIN,
         targets,
         fit: Box::new(move |data, _| fit_plain(&plan, data, LEAKY_STEPS, LEAKY_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
+        decides,
         trained: LEAKY_TARGETS as u64,
     })
+}
+
+/// Plan, what is asked beside it, and which program on which machine: another build may give other weights.
+fn decides(name: &str, plan: &Plan, pool: &PermittedTable, beside: &str) -> Result<String, Failure> {
+    let machine = Binding::here(&plan.privacy(), pool.permit(), String::new())?.machine;
+    Ok(format!("{name}; plan {}; {beside}; {machine}", plan.digest()))
 }
 
 /// A run of the plan for internal evaluation. Its key is made from public numbers: nothing of it is released, and no bound is claimed for it.

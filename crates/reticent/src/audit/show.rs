@@ -42,6 +42,9 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
     for gap in &audit.targets[0].findings[0].not_tested {
         text += &format!("not tested: {gap}\n");
     }
+    if audit.kept > 0 {
+        text += &format!("{} of {} shadow models answered in an earlier audit and were not trained again\n", audit.kept, 3 * audit.shadows);
+    }
     text + "These are exact values of private rows: no ε covers them.\n"
 }
 
@@ -113,7 +116,12 @@ fn verdict(verdict: &Verdict) -> String {
 }
 
 fn lower(bound: &LowerBound) -> String {
-    let how = match bound.method() {
+    format!("ε ≥ {} at δ = {:e}, {:.0}% confidence ({})", down(bound.epsilon()), bound.delta(), bound.confidence() * 100.0, how(bound))
+}
+
+/// What a bound rests on, in words.
+pub(super) fn how(bound: &LowerBound) -> String {
+    match bound.method() {
         Method::OneRun { canaries, guesses, right } => {
             format!(
                 "one run, {} of {} guesses right about {} units",
@@ -132,8 +140,7 @@ fn lower(bound: &LowerBound) -> String {
             "independent runs, {true_positives} of {members} members and {false_positives} of {non_members} others called members, taken for a Gaussian: μ ≥ {}",
             down(*mu)
         ),
-    };
-    format!("ε ≥ {} at δ = {:e}, {:.0}% confidence ({how})", down(bound.epsilon()), bound.delta(), bound.confidence() * 100.0)
+    }
 }
 
 /// Three decimals, never above the number.
@@ -220,20 +227,27 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
     targets.insert("verdict".into(), json!(canaries.map(|f| &f.verdict)));
     json!({
         "model": manifest.model, "unit": manifest.unit, "neighbours": manifest.neighbours, "stamp": manifest.stamp,
-        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models,
+        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models, "shadows_kept": audit.kept,
         "not_measured": audit.gaps, "not_tested": audit.targets[0].findings[0].not_tested,
     })
 }
 
-/// How the scores spread, for a plot: counts from 1 to 9 masked, and what would give them away withheld.
 fn spread(sides: &MemberScores) -> Value {
-    let Some(spread) = Spread::of(sides) else { return Value::Null };
+    shown_spread(sides)
+        .map_or(Value::Null, |(edges, members, non_members)| json!({ "edges": edges, "members": members, "non_members": non_members }))
+}
+
+/// How the scores spread, for a plot: edges of bins, members and others in each; counts from 1 to 9 masked, and what would give them away
+/// withheld.
+pub(super) fn shown_spread(sides: &MemberScores) -> Option<(Vec<f64>, Vec<Count>, Vec<Count>)> {
+    let spread = Spread::of(sides)?;
     let shown = |units: &[usize]| {
         let mut counts: Vec<Count> = units.iter().map(|&n| Count::of(n as u64)).collect();
         withhold(counts.iter_mut(), Some(units.iter().sum::<usize>() as u64));
         counts
     };
-    json!({ "edges": spread.edges, "members": shown(&spread.members), "non_members": shown(&spread.non_members) })
+    let (members, non_members) = (shown(&spread.members), shown(&spread.non_members));
+    Some((spread.edges, members, non_members))
 }
 
 /// A finding with the keys that documents cite beside all of it.

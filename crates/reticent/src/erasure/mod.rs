@@ -144,6 +144,7 @@ pub(crate) fn finish(workspace: &mut Workspace, intent: &Intent) -> Result<Done,
     }
     remove_reports(workspace)?;
     request::forget(workspace, &request::Subject { dataset: dataset.clone(), pseudonym: *pseudonym }, intent.request)?;
+    remove_answers(workspace)?;
     if !intent.tables.is_empty() {
         reduce(workspace, dataset, |id| id == *pseudonym)?;
     }
@@ -225,6 +226,16 @@ fn remove_reports(workspace: &Workspace) -> Result<(), Failure> {
         files.push(entry.map_err(|e| disk::io("list", &folder, &e))?.path());
     }
     files.iter().filter(|f| f.is_file()).try_for_each(|file| disk::shred(file))
+}
+
+/// Deletes what shadow models of audits answered: of this unit, and with it in them.
+fn remove_answers(workspace: &Workspace) -> Result<(), Failure> {
+    answers(workspace).iter().try_for_each(|file| disk::shred(file))
+}
+
+/// Every file in which an audit keeps answers, the key of their names too.
+pub(crate) fn answers(workspace: &Workspace) -> Vec<PathBuf> {
+    std::fs::read_dir(workspace.hidden("audit")).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 fn intent_path(workspace: &Workspace, number: u64) -> PathBuf {

@@ -104,6 +104,8 @@ fn stores(
     stores.push(Store { store: "earlier requests of the unit, and the answers to them: deleted".into(), rows: 0, verified_absent: gone });
     let gone = !workspace.dir.join("report.html").exists() && !workspace.hidden("reports/report.json").exists();
     stores.push(Store { store: "report.html and what it was made from: deleted".into(), rows: 0, verified_absent: gone });
+    let gone = super::answers(workspace).is_empty();
+    stores.push(Store { store: "answers of shadow models that audits kept: deleted".into(), rows: 0, verified_absent: gone });
     Ok(stores)
 }
 

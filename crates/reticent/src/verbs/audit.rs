@@ -1,8 +1,9 @@
 //! `audit`: measure what a model leaks, by attacks.
 
-use crate::audit::{self, Audit};
+use crate::audit::{self, Audit, Shadows};
 use crate::cli::Common;
 use crate::data_version::load_latest;
+use crate::disk;
 use crate::evidence;
 use crate::failure::Failure;
 use crate::gate::{admit, admitted_when_trained, chosen_for};
@@ -11,6 +12,7 @@ use crate::verbs::choose_model;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
+use reticent_audit::kept::Kept;
 use reticent_audit::roc::TprAt;
 use reticent_govern::Event;
 use reticent_proof::Use;
@@ -26,7 +28,7 @@ pub(crate) struct AuditVerb {
 enum Verb {
     /// Attack a released model beside its twin without privacy and one that is meant to leak
     #[command(
-        after_help = "Membership inference by unit (confidence, loss, LiRA) with controls, and a lower bound on ε from canaries planted in another run of the same\nplan. Shadow models are internal evaluation: permitted by the gate, recorded, covered by no ε, weights never written."
+        after_help = "Membership inference by unit (confidence, loss, LiRA) with controls, and a lower bound on ε from canaries planted in another run of the same\nplan. Shadow models are internal evaluation: permitted by the gate, recorded, covered by no ε, weights never written.\nWhat they answered is kept in .reticent/audit, so that an interrupted audit goes on and the same audit trains none again; `forget` deletes it."
     )]
     Model {
         /// The model [default: the only one]
@@ -45,6 +47,8 @@ enum Verb {
     Text(crate::verbs::audit_text::AuditText),
     /// Analyse scores or answers that any tool wrote: no workspace needed
     Scores(crate::verbs::audit_scores::AuditScores),
+    /// Hold a training loop of any make against the noise and clip it states: no workspace needed
+    Dp(crate::verbs::audit_dp::AuditDp),
 }
 
 impl AuditVerb {
@@ -52,6 +56,7 @@ impl AuditVerb {
         match &self.verb {
             Verb::Model { model, subject, shadows, seed } => of_model(common, model.as_deref(), subject.as_deref(), *shadows, *seed),
             Verb::Scores(verb) => verb.run(),
+            Verb::Dp(verb) => verb.run(),
             Verb::Text(verb) => verb.run(common),
         }
     }
@@ -84,7 +89,10 @@ fn of_model(common: &Common, model: Option<&str>, subject: Option<&str>, shadows
             admitted.table
         }
     };
-    let audit = audit::audit_model(&manifest, &weights, &pool, shadows, seed, gaps)?;
+    let folder = workspace.hidden("audit");
+    disk::create_private_folder(&folder)?;
+    let kept = Kept::new(&folder, *disk::secret(&folder.join("key"))?);
+    let audit = audit::audit_model(&manifest, &weights, &pool, Shadows { number: shadows, kept: &kept }, seed, gaps)?;
     workspace.append(&Event::InternalEvaluation {
         version: data.manifest.version.clone(),
         models: audit.models,

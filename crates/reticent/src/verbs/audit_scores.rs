@@ -3,6 +3,7 @@
 use crate::audit::{self, ALPHA};
 use crate::failure::Failure;
 use crate::output::{Answer, say, thousands};
+use crate::report::render_audit;
 use clap::Args;
 use reticent_accounting::{Delta, Epsilon};
 use reticent_audit::{
@@ -53,6 +54,9 @@ pub(crate) struct AuditScores {
     /// Seed of the controls and of ties
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Also write a page with the curve, the spread of the scores and measured beside stated
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// How membership was drawn.
@@ -82,12 +86,13 @@ impl AuditScores {
         let finding = self.finding(name, variant, "whatever the tool that made the scores had", unit, &read.scores, ALPHA)?;
         let json = json!({ "lines": read.lines, "finding": audit::finding_json(&finding), "controls": finding.controls,
             "audit": { "epsilon_lower": finding.lower_bound.as_ref().map(LowerBound::epsilon), "epsilon_upper": finding.epsilon_upper, "epsilon_ceiling": finding.epsilon_ceiling } });
-        Ok(Answer::new(audit::finding_text(&finding, unit) + &what_to_bring(&[&finding]), json))
+        let page = self.page(&finding, &read.scores, &[&finding])?;
+        Ok(Answer::new(audit::finding_text(&finding, unit) + &what_to_bring(&[&finding]) + &page, json))
     }
 
     /// Every attack at its share of the level, so that the largest of their bounds keeps it.
     fn of_answers(&self, open: impl BufRead) -> Result<Answer, Failure> {
-        let answers = answers_file::read(open)?;
+        let answers = answers_file::read(open).map_err(of_answers_file)?;
         let unit = if answers.by_unit { "unit" } else { "line" };
         let attacks = answers.attacks()?;
         let alpha = ALPHA / attacks.len() as f64;
@@ -114,17 +119,28 @@ impl AuditScores {
         text += &audit::attacks_text(&findings);
         text +=
             &format!("\nlower bound on ε: each attack at its share of the level, {} of them, so that the largest holds\n", attacks.len());
-        let best = findings.iter().max_by(|a, b| {
+        let best = findings.iter().zip(&attacks).max_by(|a, b| {
             let epsilon = |f: &Finding| f.lower_bound.as_ref().map_or(-1.0, LowerBound::epsilon);
-            epsilon(a).total_cmp(&epsilon(b))
+            epsilon(a.0).total_cmp(&epsilon(b.0))
         });
-        if let Some(best) = best {
+        let mut page = String::new();
+        if let Some((best, attack)) = best {
+            page = self.page(best, &attack.scores, &findings.iter().collect::<Vec<_>>())?;
             text += &format!("  by         {}\n{}", best.attack.name, audit::bounds(best));
         }
         for gap in &first.not_tested {
             text += &format!("not tested: {gap}\n");
         }
-        Ok(Answer::new(text + &what_to_bring(&findings.iter().collect::<Vec<_>>()), json))
+        Ok(Answer::new(text + &what_to_bring(&findings.iter().collect::<Vec<_>>()) + &page, json))
+    }
+
+    /// Writes the page, where one was asked for: of the attack with the largest lower bound, with the areas of all.
+    fn page(&self, finding: &Finding, scores: &MemberScores, all: &[&Finding]) -> Result<String, Failure> {
+        let Some(path) = &self.html else { return Ok(String::new()) };
+        let name = self.file.as_ref().and_then(|f| f.file_name()).map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let section = audit::section(&format!("the model of {name}"), finding, scores, all)?;
+        crate::disk::write(path, render_audit(&section).as_bytes())?;
+        Ok(format!("page: {}\n", path.display()))
     }
 
     fn finding(&self, name: &str, variant: &str, access: &str, unit: &str, scores: &MemberScores, alpha: f64) -> Result<Finding, Failure> {
@@ -182,6 +198,17 @@ impl Design {
             Self::OneRun => "each unit was in or out by its own fair coin",
             Self::IndependentRuns => "each score is from a run of its own",
         }
+    }
+}
+
+/// What is wrong with a file of answers, with the columns of one.
+fn of_answers_file(error: Error) -> Failure {
+    match error {
+        Error::File { .. } => Failure::usage(format!("the file of answers cannot be used; nothing was measured\n{error}")).hint(
+            "columns: `member` (0, 1, true, false), `label` (0 to k), `p_0` to `p_k` (adding up to 1), perhaps `unit` or `id`, and of reference \
+             models `ref_n` with `in_n`; `reticent audit scores --template` prints such a file",
+        ),
+        other => other.into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `audit`: what attacks say of a small release, of a file of scores, and of somebody's own messages.
 
-use crate::workspace::{Stage, Workspace, person};
+use crate::workspace::{Random, Stage, Workspace, person};
 use insta::assert_snapshot;
 use serde_json::Value;
 
@@ -28,9 +28,34 @@ fn a_small_release_is_attacked_and_rates_that_would_be_luck_are_refused() {
     // The gate's decision, the evaluation, the evidence.
     assert_eq!(workspace.events(), before + 3);
     assert!(workspace.files().keys().any(|name| name.contains("evidence/audit-")));
-    assert_eq!(workspace.json(&["audit", "model", "--shadows", "4", "--seed", "5"])["audit"], *audit, "the same seed finds the same");
+    let again = workspace.json(&["audit", "model", "--shadows", "4", "--seed", "5"]);
+    assert_eq!(again["audit"], *audit, "the same seed finds the same");
+    // Three targets with four shadow models each: the second audit trains none of them again.
+    assert_eq!((answer["shadows_kept"].as_u64(), again["shadows_kept"].as_u64()), (Some(0), Some(12)));
+    assert_eq!(again["models"].as_u64().unwrap() + 12, answer["models"].as_u64().unwrap());
+    assert_eq!(kept(&workspace).len(), 12);
+    // Another seed is another audit: what it has no use for goes.
+    assert_eq!(workspace.json(&["audit", "model", "--shadows", "4", "--seed", "6"])["shadows_kept"], 0);
+    assert_eq!(kept(&workspace).len(), 12);
     // Nothing of a model stays: the audit's are thrown away.
     assert_eq!(workspace.models(), ["risk/1"]);
+}
+
+/// Files that an audit keeps, but for the key of their names.
+fn kept(workspace: &Workspace) -> Vec<String> {
+    workspace.files().into_keys().filter(|name| name.contains("audit/") && name.ends_with(".phi")).collect()
+}
+
+#[test]
+fn erasure_reaches_what_shadow_models_answered() {
+    let workspace = Workspace::at(Stage::Trained);
+    workspace.json(&["audit", "model", "--shadows", "4"]);
+    assert_eq!(kept(&workspace).len(), 12);
+    let erasure = workspace.json(&["forget", &person(60), "--no-retrain"])["erasure"].clone();
+    let stores = erasure["stores"].as_array().unwrap();
+    let of_audits: Vec<&Value> = stores.iter().filter(|s| s["store"].as_str().unwrap().starts_with("answers of shadow models")).collect();
+    assert!(of_audits.len() == 1 && of_audits[0]["verified_absent"] == true, "{stores:?}");
+    assert_eq!(workspace.files().keys().filter(|name| name.contains(".reticent/audit/")).count(), 0);
 }
 
 #[test]
@@ -102,6 +127,155 @@ fn scores_that_cannot_be_read_are_told_by_line() {
     ");
     assert!(refusal("points,member\n1,1\n").contains("score"));
     assert!(refusal("score,member\n1,1\n2,1\n").contains("members"), "nobody to tell members from");
+}
+
+/// 400 rows of a model that is surer of its members by 1.5 in the logit than the row alone makes it, with four reference models, two of them
+/// trained with each row.
+fn answers() -> String {
+    let mut text = String::from("id,member,label,p_0,p_1,ref_0,in_0,ref_1,in_1,ref_2,in_2,ref_3,in_3\n");
+    let mut draw = Random(9);
+    let mut noise = || (0..6).map(|_| draw.below(1000) as f64 / 1000.0).sum::<f64>() - 3.0;
+    for row in 0..400_u32 {
+        let hard = 2.0 * noise();
+        let mut p = |is_in: bool| 1.0 / (1.0 + (-(hard + 1.5 * f64::from(u8::from(is_in)) + 0.5 * noise())).exp());
+        let own = p(row % 2 == 0);
+        text += &format!("r{row},{},0,{own},{}", u8::from(row % 2 == 0), 1.0 - own);
+        for n in 0..4 {
+            let is_in = (row / 2 + n) % 2 == 0;
+            text += &format!(",{},{}", p(is_in), u8::from(is_in));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn answers_of_any_model_are_attacked_with_and_without_references() {
+    let workspace = Workspace::bare();
+    workspace.put("answers.csv", &answers());
+    let file = workspace.file("answers.csv");
+    let answer = workspace.json(&["audit", "scores", file.to_str().unwrap(), "--epsilon", "0.1"]);
+    assert_eq!((answer["lines"].as_u64(), answer["units"].as_u64(), answer["references"].as_u64()), (Some(400), Some(400), Some(4)));
+    let found = answer["findings"].as_array().unwrap();
+    let auc = |name: &str| found.iter().find(|f| f["attack"]["name"] == name).unwrap()["auc"].as_f64().unwrap();
+    assert_eq!(found.len(), 9);
+    assert_eq!(answer["audit"]["attacks"], 9);
+    for name in ["LiRA", "RMIA", "BASE", "calibrated loss"] {
+        assert!(auc(name) > auc("loss") + 0.05, "{name}: {} against {}", auc(name), auc("loss"));
+    }
+    // The largest of nine bounds, each at a ninth of the level.
+    let of = |f: &Value| f["lower_bound"]["epsilon"].as_f64().unwrap();
+    let most = found.iter().map(of).fold(0.0, f64::max);
+    assert_eq!(answer["audit"]["epsilon_lower"].as_f64(), Some(most));
+    let confidence = found[0]["lower_bound"]["confidence"].as_f64().unwrap();
+    assert!((confidence - (1.0 - 0.05 / 9.0)).abs() < 1e-12, "{confidence}");
+    let told = workspace.done(&["audit", "scores", file.to_str().unwrap(), "--epsilon", "0.1"]).stdout;
+    assert!(most > 0.1 && told.contains("CONTRADICTED") && told.contains("9 of them"), "{most}\n{told}");
+    // The page: the same bound, and plots of the same numbers; no unit is in it.
+    let page = workspace.file("audit.html");
+    workspace.done(&["audit", "scores", file.to_str().unwrap(), "--epsilon", "0.1", "--html", page.to_str().unwrap()]);
+    let html = workspace.read("audit.html");
+    for part in ["roc-title", "vulnerability-title", "bracket-title", "AUC of RMIA", "AUC of entropy", "answers.csv", "one run, "] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("r17") && !html.contains("http"), "a unit, or something to load");
+    // Without references the five attacks on the answers alone.
+    let alone: String = answers().lines().map(|l| l.split(',').take(5).collect::<Vec<_>>().join(",") + "\n").collect();
+    workspace.put("answers.csv", &alone);
+    assert_eq!(workspace.json(&["audit", "scores", file.to_str().unwrap()])["findings"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn the_template_is_a_file_that_is_read() {
+    let workspace = Workspace::bare();
+    let printed = workspace.done(&["audit", "scores", "--template"]);
+    assert!(printed.stderr.contains("predict_proba") && printed.stderr.contains("torch.softmax"), "{}", printed.stderr);
+    workspace.put("answers.csv", &printed.stdout);
+    let answer = workspace.json(&["audit", "scores", workspace.file("answers.csv").to_str().unwrap()]);
+    assert_eq!((answer["units"].as_u64(), answer["references"].as_u64()), (Some(2), Some(4)));
+}
+
+#[test]
+fn answers_that_cannot_be_used_are_told_by_line_with_their_columns() {
+    let workspace = Workspace::bare();
+    let refusal = |text: &str| {
+        workspace.put("answers.csv", text);
+        let file = workspace.file("answers.csv");
+        let run = workspace.run(&["audit", "scores", file.to_str().unwrap()]);
+        assert_eq!(run.code, Some(2), "{}", run.stderr);
+        run.refusal()
+    };
+    assert_snapshot!(refusal("member,label,p_0,p_1\n1,0,.7,.7\n0,secret,.5,.5\n"), @"
+    exit 2
+    error: the file of answers cannot be used; nothing was measured
+    line 2: `p_…` are no probabilities that add up to 1
+    line 3: `label` is no class from 0 to the last of `p_…`
+
+    hint: columns: `member` (0, 1, true, false), `label` (0 to k), `p_0` to `p_k` (adding up to 1), perhaps `unit` or `id`, and of reference models `ref_n` with `in_n`; `reticent audit scores --template` prints such a file
+    ");
+    assert_snapshot!(refusal("member,label,p_0,p_1,ref_0,in_0\n1,0,.7,.3,.5,1\n0,0,.5,.5,.5,0\n"), @"
+    exit 2
+    error: 1 units have fewer than 1 reference models without them
+
+    hint: every unit needs reference models that were trained without it, and where some were trained with it, with it too: columns `ref_n` and `in_n`
+    ");
+}
+
+/// 50 canaries in 20 steps of a loop that clips to 2, divides by 64 and adds noise of `sigma`, the same in every step where it is `reused`.
+fn canaries(sigma: f64, reused: bool) -> String {
+    let mut text = String::from("step,canary,in,released\n");
+    let (mut draw, mut first) = (Random(4), vec![]);
+    for step in 0..20 {
+        for canary in 0..50 {
+            let is_in = draw.below(2) == 1;
+            // Of twelve uniform draws: variance 1.
+            let mut noise = (0..12).map(|_| draw.below(1_000_000) as f64 / 1e6).sum::<f64>() - 6.0;
+            if step == 0 {
+                first.push(noise);
+            } else if reused {
+                noise = first[canary];
+            }
+            text += &format!("{step},{canary},{},{}\n", u8::from(is_in), (f64::from(u8::from(is_in)) + sigma * noise) * 2.0 / 64.0);
+        }
+    }
+    text
+}
+
+#[test]
+fn a_training_loop_of_any_make_is_held_against_its_plan() {
+    let workspace = Workspace::bare();
+    let plan = ["--noise-multiplier", "1", "--max-grad-norm", "2", "--divisor", "64"];
+    let file = workspace.file("canaries.csv");
+    let audit = |text: &str| {
+        workspace.put("canaries.csv", text);
+        workspace.json(&[&["audit", "dp", file.to_str().unwrap()], &plan[..]].concat())
+    };
+    let right = audit(&canaries(1.0, false));
+    assert_eq!(
+        (right["steps"].as_u64(), right["canaries"].as_u64(), &right["contradicted"]),
+        (Some(20), Some(50), &false.into()),
+        "{right}"
+    );
+    assert_eq!(right["finding"]["verdict"]["verdict"], "consistent");
+    for (sigma, reused, surest) in [(0.5, false, "noise"), (1.0, true, "differences")] {
+        let wrong = audit(&canaries(sigma, reused));
+        assert_eq!((&wrong["contradicted"], &wrong["surest"]), (&true.into(), &surest.into()), "{sigma} {reused}: {}", wrong["tests"]);
+        assert!(wrong["p_value"].as_f64().unwrap() < 1e-6);
+    }
+    let told = workspace.done(&[&["audit", "dp", file.to_str().unwrap()], &plan[..]].concat()).stdout;
+    assert!(told.contains("CONTRADICTED at 5%, by `differences`") && told.contains("not tested: how units are sampled"), "{told}");
+    assert!(!workspace.file(".reticent").exists());
+
+    workspace.put("canaries.csv", "step,canary,in,released\n0,0,secret,1\n0,1,0,\n");
+    let run = workspace.run(&[&["audit", "dp", file.to_str().unwrap()], &plan[..]].concat());
+    assert_snapshot!(run.refusal(), @"
+    exit 2
+    error: the file of canaries cannot be used; nothing was measured
+    line 2: `in` is none of 0, 1, true, false
+    line 3: `released` is not a finite number
+
+    hint: columns: `step`, `canary` (from 0), `in` (0 or 1), `released`; see `reticent audit dp --help`
+    ");
 }
 
 /// 30 people, each with a turn of phrase of their own; small enough that the three models take seconds.

@@ -2,12 +2,15 @@
 
 mod answers;
 mod attacks;
+mod audited;
 mod minimised;
 mod quality;
 mod record;
 mod release;
 mod summary;
 mod words;
+
+pub(crate) use audited::render_audit;
 
 use super::Report;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
