@@ -183,8 +183,9 @@ impl Workspace {
             return Ok(checkpoint);
         }
         let checkpoint = log.publish(&entries, &key, held.as_ref())?;
-        disk::write(&self.held_path(), checkpoint.to_string().as_bytes())?;
+        // The copy comes last: where it is that of the log, an interrupted publication has nothing left to do.
         disk::write(&self.hidden("log.vkey"), format!("{}\n", key.verifying_key()).as_bytes())?;
+        disk::write(&self.held_path(), checkpoint.to_string().as_bytes())?;
         Ok(checkpoint)
     }
 
