@@ -43,9 +43,9 @@ impl Demo {
         steps.train()?;
         let erasure = steps.erase()?;
         let explanation = steps.explain()?;
-        steps.serve()?;
         let audit = steps.audit()?;
         let assessment = steps.assess()?;
+        steps.serve()?;
         let report = steps.run("report", "internal evaluation, then the page", &["report"])?;
         steps.run("budget", "what was charged; what was set aside for an erasure is used", &["budget"])?;
         let log = steps.run("log verify", "recompute every tile, checkpoint, commitment and released file", &["log", "verify"])?;
