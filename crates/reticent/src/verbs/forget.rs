@@ -81,10 +81,6 @@ impl Forget {
         };
         let request =
             Request { dataset, pseudonym, ground: self.reason, retrain: !self.no_retrain, only: self.model.clone(), request: None };
-        if let Some((name, reason)) = erasure::hold(&mut workspace, &request.dataset)? {
-            return Err(Failure::refused(format!("`{}` is under the legal hold `{name}`: {reason} (Art 17(3)(e))", request.dataset))
-                .hint("`reticent request open erasure` restricts the use until the hold ends"));
-        }
         let Some(intent) = erasure::begin(&mut workspace, &request)? else {
             let text = "nothing about this subject is held in the tables and the ledger of this workspace; nothing was changed\n";
             return Ok(Answer::new(text, json!({ "erasure": null, "held": false })));

@@ -201,7 +201,7 @@ fn officer_erasure_a_legal_hold_restricts_and_other_data_is_still_erased() {
     drop(ledger);
     let explained = workspace.json(&["gate", "explain", &who, "--subject", "--purpose", "care", "--data", "lab"]);
     assert_eq!((&explained["allowed"], &explained["reason"]), (&json!(false), &json!("restricted")), "{explained:#}");
-    refused(&workspace, &["forget", &who, "--data", "lab"], "is under the legal hold `case-7`");
+    refused(&workspace, &["forget", &who, "--data", "lab"], "a legal hold stands on `lab` (case-7)");
     // The hold ends, and the same command goes on.
     register(
         &workspace,
