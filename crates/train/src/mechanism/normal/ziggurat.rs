@@ -10,8 +10,8 @@
 //! lose and in 106 bits otherwise. So it is in the tail, and where the bits of u end exactly between a strip's left part and its right.
 //!
 //! How far the law of a draw is from the normal one, before it is written as an `f64`: [`LOG_RATIO`] and [`TOTAL_VARIATION`].
-//! - Within a strip a point is kept with a probability that is off by at most 2⁻¹²⁸, its ordinate's bits, and by what 106 bits lose in f, below
-//!   2⁻⁸⁸ (`double_double`), both of the strip's height, which is at most 1.1 times f there (for strip 1; less above).
+//! - Within a strip the ordinate of a point has 2¹²⁸ values, which is 2⁻¹²⁸ of the strip's height and that at most 1.1 times f there; and what
+//!   106 bits lose in comparing it with f is less than 2⁻⁸⁸ of f (`double_double`).
 //! - Strips' areas differ by less than 2⁻⁹⁰ of one, and so does R·f(R) with the tail from them.
 //! - In the tail, beyond = −ln U/R and kept if V < e^(−beyond²/2), with U and V of 128 bits: a probability p is off by 2⁻¹²⁸/p of itself.
 //!   Up to beyond = 8.5 that is below 2⁻⁷⁶ for V and 2⁻⁷⁸ for U, and 106 bits lose less.
