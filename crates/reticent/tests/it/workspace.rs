@@ -167,7 +167,7 @@ impl Workspace {
         fs::create_dir_all(&keys).unwrap();
         private(&keys, 0o700);
         let key = keys.join("pseudonym.key");
-        fs::write(&key, format!("{}\n", "5e".repeat(32))).unwrap();
+        fs::write(&key, "5e".repeat(32)).unwrap();
         private(&key, 0o600);
     }
 
