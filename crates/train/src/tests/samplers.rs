@@ -323,5 +323,6 @@ fn the_event_has_how_far_draws_are_from_their_law() {
     assert_eq!(plan.step_event(3).unwrap(), plan.as_drawn(plan.step_mechanism(3).unwrap(), 1));
     let delta = Delta::new(1e-5).unwrap();
     let (drawn, exact) = (pld::epsilon(&plan.event(), delta).unwrap(), pld::epsilon(&plan.mechanism(), delta).unwrap());
-    assert!(drawn.upper >= exact.upper && drawn.upper.get() < exact.upper.get() + 1e-6, "{drawn} {exact}");
+    // Each interval is where it is to its own width.
+    assert!(drawn.upper >= exact.lower && drawn.upper.get() < exact.upper.get() + 1e-6, "{drawn} {exact}");
 }
