@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 fn bits(model: &Classifier) -> Vec<u64> {
     weights_of(model).into_iter().map(f64::to_bits).collect()
@@ -303,18 +303,27 @@ fn run_in(folder: &Path) -> Result<Vec<u64>, Error> {
 fn the_run_that_is_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
+    std::fs::write(folder.join("begun"), []).unwrap();
     let weights: Vec<u8> = run_in(folder).unwrap().into_iter().flat_map(u64::to_le_bytes).collect();
     std::fs::write(folder.join("partial"), weights).unwrap();
     std::fs::rename(folder.join("partial"), folder.join("done")).unwrap();
 }
 
 fn begin(folder: &Path) -> Child {
+    let _ = std::fs::remove_file(folder.join("begun"));
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::resume::the_run_that_is_killed", "--ignored", "--test-threads", "1"])
         .env(FOLDER, folder)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+/// Waits until a process is past its start, or gone.
+fn wait_for_work(folder: &Path, child: &mut Child) {
+    while !folder.join("begun").exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 /// The run is another process, killed at random moments (SIGKILL, not an orderly end) and begun again until it is done, one run after another
@@ -325,9 +334,11 @@ fn pitfall_27_28_a_run_that_is_killed_goes_on_and_is_charged_first() {
     let done = |folder: &Path| std::fs::read(folder.join("done")).ok();
     let witness = |folder: &Path| std::fs::read(folder.join("witness")).unwrap_or_default();
     let (whole, started) = (tempfile::tempdir().unwrap(), Instant::now());
-    assert!(begin(whole.path()).wait().unwrap().success());
-    // However fast the machine is, a life ends somewhere between its start and the end of its work.
-    let (expected, longest) = (done(whole.path()).unwrap(), started.elapsed());
+    let mut child = begin(whole.path());
+    wait_for_work(whole.path(), &mut child);
+    let (start, at_work) = (started.elapsed(), Instant::now());
+    assert!(child.wait().unwrap().success());
+    let (expected, work) = (done(whole.path()).unwrap(), at_work.elapsed());
 
     let mut rng = seeded(60);
     let (mut kills, mut at_work) = (0, 0);
@@ -338,7 +349,13 @@ fn pitfall_27_28_a_run_that_is_killed_goes_on_and_is_charged_first() {
             let before = witness(folder.path()).len();
             let mut child = begin(folder.path());
             if kills < most {
-                std::thread::sleep(longest.mul_f64(rng.random_range(0.0..1.0)));
+                // However long a process takes to start, most lives end somewhere in their work.
+                if rng.random_range(0..4) == 0 {
+                    std::thread::sleep(start.mul_f64(rng.random_range(0.0..1.0)));
+                } else {
+                    wait_for_work(folder.path(), &mut child);
+                    std::thread::sleep(work.mul_f64(rng.random_range(0.0..1.0)));
+                }
                 child.kill().unwrap();
             }
             let status = child.wait().unwrap();
