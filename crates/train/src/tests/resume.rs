@@ -303,14 +303,12 @@ fn run_in(folder: &Path) -> Result<Vec<u64>, Error> {
 fn the_run_that_is_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
-    std::fs::write(folder.join("begun"), []).unwrap();
     let weights: Vec<u8> = run_in(folder).unwrap().into_iter().flat_map(u64::to_le_bytes).collect();
     std::fs::write(folder.join("partial"), weights).unwrap();
     std::fs::rename(folder.join("partial"), folder.join("done")).unwrap();
 }
 
 fn begin(folder: &Path) -> Child {
-    let _ = std::fs::remove_file(folder.join("begun"));
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tests::resume::the_run_that_is_killed", "--ignored", "--test-threads", "1"])
         .env(FOLDER, folder)
@@ -319,9 +317,14 @@ fn begin(folder: &Path) -> Child {
         .unwrap()
 }
 
-/// Waits until a process is past its start, or gone.
+fn witness(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join("witness")).unwrap_or_default()
+}
+
+/// Waits until a process computes a step, or is gone.
 fn wait_for_work(folder: &Path, child: &mut Child) {
-    while !folder.join("begun").exists() && child.try_wait().unwrap().is_none() {
+    let before = witness(folder).len();
+    while witness(folder).len() == before && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_micros(200));
     }
 }
@@ -332,7 +335,6 @@ fn wait_for_work(folder: &Path, child: &mut Child) {
 fn pitfall_27_28_a_run_that_is_killed_goes_on_and_is_charged_first() {
     let most: u32 = std::env::var(OTHER_KILLS).map_or(KILLS, |kills| kills.parse().unwrap());
     let done = |folder: &Path| std::fs::read(folder.join("done")).ok();
-    let witness = |folder: &Path| std::fs::read(folder.join("witness")).unwrap_or_default();
     let (whole, started) = (tempfile::tempdir().unwrap(), Instant::now());
     let mut child = begin(whole.path());
     wait_for_work(whole.path(), &mut child);
@@ -349,7 +351,7 @@ fn pitfall_27_28_a_run_that_is_killed_goes_on_and_is_charged_first() {
             let before = witness(folder.path()).len();
             let mut child = begin(folder.path());
             if kills < most {
-                // However long a process takes to start, most lives end somewhere in their work.
+                // However long a process takes to start (its binary is a part of what noise is bound to), most lives end in their work.
                 if rng.random_range(0..4) == 0 {
                     std::thread::sleep(start.mul_f64(rng.random_range(0.0..1.0)));
                 } else {
