@@ -91,7 +91,8 @@ fn chain(answer: &Value, dir: &Path) {
             assert!(found["tpr_at_1pct_fpr"]["negatives"].as_f64() >= Some(1000.0), "{target} {attack}: {found}");
         }
     }
-    assert!(number("/audit/overfit/lira/auc") >= 0.7);
+    // Seven demos had .727 to .772, sd .016: six deviations below their mean.
+    assert!(number("/audit/overfit/lira/auc") >= 0.65);
     // A 95% interval misses one half by chance once in twenty; its middle lies 2.5 half-widths (4.9 standard errors) off once in a million.
     let (low, high) = (number("/audit/private/lira/area/lower"), number("/audit/private/lira/area/upper"));
     let (middle, half) = (f64::midpoint(low, high), (high - low) / 2.0);
