@@ -14,7 +14,7 @@ mod wording;
 
 pub(crate) use gather::gather;
 pub(crate) use material::record_facts;
-pub(crate) use page::render;
+pub(crate) use page::{event_table, moment, render};
 pub(crate) use screening::screening;
 pub(crate) use wording::{Part, Recommendation};
 
@@ -181,7 +181,7 @@ pub(crate) struct Decided {
 }
 
 /// An event that the document cites.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Cited {
     /// Number in the ledger.
     pub(crate) event: i64,

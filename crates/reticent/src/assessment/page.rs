@@ -1,7 +1,7 @@
 //! The assessment as one HTML page that loads nothing, in the same dress as the report.
 
 use super::wording::Part;
-use super::{Advice, Assessment, Decided, Fact, State, Topic, Written};
+use super::{Advice, Assessment, Cited, Decided, Fact, State, Topic, Written};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::BTreeSet;
 
@@ -174,12 +174,7 @@ fn events(a: &Assessment) -> Markup {
         @if a.events.is_empty() { p.note { "No event is cited." } }
         @else {
             p { "The commitment finds the event in the log, where it can be checked against a checkpoint held elsewhere." }
-            table {
-                thead { tr { th scope="col" { "Event" } th scope="col" { "Kind" } th scope="col" { "Time" } th scope="col" { "Commitment" } } }
-                tbody { @for e in &a.events { tr id=(format!("event-{}", e.event)) {
-                    th scope="row" { "#" (e.event) } td { (e.kind) } td { (moment(&e.at)) } td { span.hash { (e.commitment) } }
-                } } }
-            }
+            (event_table(&a.events))
         }
     }
 }
@@ -202,8 +197,20 @@ fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
+/// The events that a document cites, each with what the log holds of it.
+pub(crate) fn event_table(events: &[Cited]) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Event" } th scope="col" { "Kind" } th scope="col" { "Time" } th scope="col" { "Commitment" } } }
+            tbody { @for e in events { tr id=(format!("event-{}", e.event)) {
+                th scope="row" { "#" (e.event) } td { (e.kind) } td { (moment(&e.at)) } td { span.hash { (e.commitment) } }
+            } } }
+        }
+    }
+}
+
 /// An RFC 3339 time to the second: `2026-03-14 09:26:53Z`.
-fn moment(time: &str) -> String {
+pub(crate) fn moment(time: &str) -> String {
     let whole = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
     format!("{}Z", whole.replacen('T', " ", 1))
 }

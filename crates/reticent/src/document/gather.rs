@@ -1,6 +1,7 @@
 //! Reading events while remembering which ones were cited.
 
-use super::{CitedEvent, Document, Section};
+use super::{Document, Section};
+use crate::assessment::Cited;
 use crate::assessment::{Fact, Standing};
 use crate::config::Mode;
 use crate::failure::Failure;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 /// The ledger as a document reads it.
 pub(crate) struct Reader<'w> {
     pub(crate) workspace: &'w mut Workspace,
-    cited: BTreeMap<i64, CitedEvent>,
+    cited: BTreeMap<i64, Cited>,
 }
 
 impl<'w> Reader<'w> {
@@ -27,7 +28,7 @@ impl<'w> Reader<'w> {
     /// Cites an event and gives its number.
     pub(crate) fn cite(&mut self, stored: &StoredEvent) -> i64 {
         let (kind, at, commitment) = (stored.event.kind().into(), stored.at.clone(), stored.commitment.clone());
-        self.cited.insert(stored.seq, CitedEvent { event: stored.seq, kind, at, commitment });
+        self.cited.insert(stored.seq, Cited { event: stored.seq, kind, at, commitment });
         stored.seq
     }
 

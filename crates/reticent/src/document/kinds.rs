@@ -102,12 +102,6 @@ fn dpia(workspace: &mut Workspace, about: &About) -> Result<Document, Failure> {
         }
         None => Block::Missing("the decision of the controller".into()),
     });
-    let events = a.events.iter().map(|e| super::CitedEvent {
-        event: e.event,
-        kind: e.kind.clone(),
-        at: e.at.clone(),
-        commitment: e.commitment.clone(),
-    });
     Ok(Document {
         kind: "dpia".into(),
         title: format!("Impact assessment: {} on {}", a.purpose, a.dataset),
@@ -128,7 +122,7 @@ fn dpia(workspace: &mut Workspace, about: &About) -> Result<Document, Failure> {
             Section::new("decision", "Advice and decision", decided),
             Section::new("not-said", "What this assessment does not say", vec![Block::List(a.not_said.clone())]),
         ],
-        events: events.collect(),
+        events: a.events.clone(),
         sha256: String::new(),
     }
     .sealed())

@@ -13,7 +13,7 @@ pub(crate) use cnil::{export as export_cnil, import as import_cnil};
 pub(crate) use gather::{art6_in_words, day, period};
 pub(crate) use kinds::{About, Kind, document};
 
-use crate::assessment::Fact;
+use crate::assessment::{Cited, Fact};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -33,7 +33,7 @@ pub(crate) struct Document {
     pub(crate) lead: String,
     pub(crate) sections: Vec<Section>,
     /// The events it cites, by number.
-    pub(crate) events: Vec<CitedEvent>,
+    pub(crate) events: Vec<Cited>,
     /// SHA-256 of all the above as JSON: the same in each form.
     pub(crate) sha256: String,
 }
@@ -62,15 +62,6 @@ pub(crate) enum Block {
     },
     /// What people still have to write or decide.
     Missing(String),
-}
-
-/// An event that a document cites.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct CitedEvent {
-    pub(crate) event: i64,
-    pub(crate) kind: String,
-    pub(crate) at: String,
-    pub(crate) commitment: String,
 }
 
 impl Section {

@@ -1,7 +1,7 @@
 //! A document as one HTML page that loads nothing, in the same dress as the report; it prints on A4.
 
 use super::{Block, Document, Section};
-use crate::assessment::Fact;
+use crate::assessment::{Fact, event_table, moment};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::collections::BTreeSet;
 
@@ -90,12 +90,7 @@ fn events(d: &Document) -> Markup {
         section aria-labelledby="events" {
             h2 id="events" { "Events cited" }
             p { "A small number such as #12 is the ledger event that a line was read from. The commitment finds the event in the log, where it can be checked against a checkpoint held elsewhere." }
-            table {
-                thead { tr { th scope="col" { "Event" } th scope="col" { "Kind" } th scope="col" { "Time" } th scope="col" { "Commitment" } } }
-                tbody { @for e in &d.events { tr id=(format!("event-{}", e.event)) {
-                    th scope="row" { "#" (e.event) } td { (e.kind) } td { (moment(&e.at)) } td { span.hash { (e.commitment) } }
-                } } }
-            }
+            (event_table(&d.events))
         }
     }
 }
@@ -115,10 +110,4 @@ fn together(text: &str) -> String {
 fn running_head(d: &Document) -> Markup {
     let plain: String = d.stamp.as_ref().unwrap_or(&d.title).chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
     html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
-}
-
-/// An RFC 3339 time to the second: `2026-03-14 09:26:53Z`.
-fn moment(time: &str) -> String {
-    let whole = time.split('.').next().unwrap_or(time).trim_end_matches('Z');
-    format!("{}Z", whole.replacen('T', " ", 1))
 }
