@@ -46,5 +46,5 @@ pub use parquet_file::{read_parquet, write_parquet};
 pub use permitted::PermittedTable;
 pub use pseudonym::{PseudonymKey, SubjectId};
 pub use schema::*;
-pub use split::{Split, split_by_unit};
+pub use split::{Split, is_in_test, split_by_unit};
 pub use table::{Feature, Table, Units};

@@ -16,10 +16,12 @@ pub struct Split {
 /// A unit's side depends on no other unit, so that adding or removing one changes the sides of nobody else.
 #[must_use]
 pub fn split_by_unit(table: &PermittedTable, test_fraction: f64, seed: u64) -> Split {
-    Split { train: table.filter(|id| !in_test(id, test_fraction, seed)), test: table.filter(|id| in_test(id, test_fraction, seed)) }
+    Split { train: table.filter(|id| !is_in_test(id, test_fraction, seed)), test: table.filter(|id| is_in_test(id, test_fraction, seed)) }
 }
 
-fn in_test(id: SubjectId, fraction: f64, seed: u64) -> bool {
+/// Whether the unit is held out by [`split_by_unit`].
+#[must_use]
+pub fn is_in_test(id: SubjectId, fraction: f64, seed: u64) -> bool {
     let mut hash = Sha256::new();
     hash.update(b"reticent split 1");
     hash.update(seed.to_le_bytes());

@@ -40,7 +40,7 @@ pub use error::Error;
 pub use event::{Actor, Circumstances, Event, Release, StoredEvent};
 pub use gate::Question;
 pub use interest::InterestAssessment;
-pub use law::{OPT_IN_AGE, Regime, Term, age_of_consent, is_working_day, knows_holidays, term};
+pub use law::{FRIA_FROM, OPT_IN_AGE, Regime, Term, age_of_consent, is_working_day, knows_holidays, term};
 pub use ledger::Ledger;
 pub use provenance::GroundThen;
 pub use register::{

@@ -250,6 +250,7 @@ impl Workspace {
         let folder = self.hidden("runs").join(run);
         disk::shred(&folder.join("noise.key"))?;
         run::shred(&folder)?;
+        disk::shred(&folder.join(run::OWN))?;
         if folder.exists() {
             std::fs::remove_dir_all(&folder).map_err(|e| disk::io("remove", &folder, &e))?;
         }

@@ -82,6 +82,9 @@ pub enum Error {
     /// This noise key was used with this plan on these rows before, and there is no state to go on from: its noise on other sums would cancel.
     #[error("this noise key was used for this plan and data before, and no state is there to go on from; begin anew with a new noise key")]
     NoState,
+    /// What is kept of each unit's own gradients cannot be read, or is of another plan.
+    #[error("what is kept of each unit's own gradients cannot be read, or is of another plan")]
+    Own,
     /// The weights file does not belong to this architecture, or is damaged.
     #[error("the weights cannot be read: {why}")]
     Weights {

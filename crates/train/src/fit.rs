@@ -2,6 +2,7 @@
 
 use crate::examples::{Examples, Permitted};
 use crate::features::Features;
+use crate::individual::Individual;
 use crate::ledger::ChargedElsewhere;
 use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
@@ -12,6 +13,7 @@ use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use reticent_data::{PermittedTable, Schema};
+use std::num::NonZeroU64;
 
 const INIT_SEED: NotPrivateSeed = NotPrivateSeed(1);
 
@@ -33,8 +35,20 @@ pub fn fit_private(
     fit_prepared(plan, &rows, data.table().schema(), key, binding, observe)
 }
 
+/// What came of a run.
+pub struct Fitted {
+    /// The model.
+    pub model: Classifier,
+    /// What each unit's own gradients came to, where that was asked for: personal data, to be kept where only their owner reads them and read
+    /// one unit at a time ([`Individual::epsilon_in`]).
+    pub own_losses: Option<Vec<u8>>,
+}
+
 /// As [`fit_private`], with its state on the disk: a run that was interrupted goes on from there and gives the weights, bit for bit, that it
 /// would have given. `observe` is told first where it goes on.
+///
+/// With `individual_every`, the gradients of all units are looked at in each so-manieth step ([`Individual`]); the model is the same with and
+/// without.
 ///
 /// # Errors
 /// As [`fit_private`]; [`Error::OtherRun`] where the state in the folder is of another run, [`Error::Checkpoint`] where it is damaged,
@@ -45,10 +59,13 @@ pub fn fit_private_resumable(
     key: &RunKey,
     binding: &Binding,
     checkpoints: Checkpoints,
+    individual_every: Option<NonZeroU64>,
     observe: &mut dyn FnMut(Progress),
-) -> Result<Classifier, Error> {
+) -> Result<Fitted, Error> {
     let rows = UnitRows::prepared(data, plan.max_rows_per_unit, plan.architecture.features())?;
-    run_prepared(plan, &rows, data.table().schema(), (key, binding), Some(checkpoints), observe)
+    let more = More { checkpoints: Some(checkpoints), individual_every, ..More::default() };
+    let (model, own) = run_prepared(plan, &rows, data.table().schema(), (key, binding), more, observe)?;
+    Ok(Fitted { model, own_losses: own.map(|own| own.to_bytes(rows.examples().units().ids())) })
 }
 
 /// As [`fit_private`], on rows that are prepared for this plan ([`UnitRows::prepared`]): for several runs on the same rows.
@@ -63,7 +80,7 @@ pub fn fit_prepared(
     binding: &Binding,
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Classifier, Error> {
-    run_prepared(plan, rows, schema, (key, binding), None, observe)
+    Ok(run_prepared(plan, rows, schema, (key, binding), More::default(), observe)?.0)
 }
 
 fn run_prepared(
@@ -71,13 +88,14 @@ fn run_prepared(
     rows: &Permitted<UnitRows>,
     schema: &Schema,
     secret: (&RunKey, &Binding),
-    checkpoints: Option<Checkpoints>,
+    more: More,
     observe: &mut dyn FnMut(Progress),
-) -> Result<Classifier, Error> {
+) -> Result<(Classifier, Option<Individual>), Error> {
     let own = rows.examples();
     let start = start(plan, own, schema)?;
     let permitted = Permitted::already(own, rows.permit().clone());
-    Ok(folded(run_private(plan, permitted, start, secret, Performance::default(), checkpoints, observe)?, own))
+    let (model, individual) = run_private(plan, permitted, start, secret, more, observe)?;
+    Ok((folded(model, own), individual))
 }
 
 /// A model before its first step, in the coordinates that the rows are in.
@@ -102,30 +120,41 @@ fn folded(mut model: Classifier, rows: &UnitRows) -> Classifier {
 }
 
 /// A run of a plan of `reticent.toml`.
+/// What a run does beside its steps; none of it changes the model.
+#[derive(Default)]
+pub(crate) struct More {
+    pub(crate) performance: Performance,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) individual_every: Option<NonZeroU64>,
+}
+
 pub(crate) fn run_private<E: Examples<Batch = Batch>>(
     plan: &Plan,
     rows: Permitted<E>,
     start: Classifier,
     (key, binding): (&RunKey, &Binding),
-    performance: Performance,
-    checkpoints: Option<Checkpoints>,
+    more: More,
     observe: &mut dyn FnMut(Progress),
-) -> Result<Classifier, Error> {
+) -> Result<(Classifier, Option<Individual>), Error> {
     plan.check()?;
     let optimizer = (plan.optimiser.for_module(), plan.learning_rate);
     let secret = (key.again(), binding.clone());
     let mut trainer = Trainer::new(plan.privacy(), start, optimizer, rows, losses, secret, ChargedElsewhere)?
-        .with_performance(performance)
+        .with_performance(more.performance)
         .with_average(Average::SecondHalf)?;
-    if let Some(checkpoints) = checkpoints {
+    if let Some(checkpoints) = more.checkpoints {
         trainer = trainer.with_checkpoints(checkpoints);
+    }
+    if let Some(every) = more.individual_every {
+        trainer = trainer.with_individual_accounting(every)?;
     }
     let begun = trainer.resume()?;
     if begun.step > 0 {
         observe(begun);
     }
     trainer.fit(observe)?;
-    Ok(trainer.finish()?.model)
+    let individual = trainer.take_individual();
+    Ok((trainer.finish()?.model, individual))
 }
 
 impl Optimiser {

@@ -1,11 +1,15 @@
 //! What a run could reveal about one unit, by that unit's own gradients.
 
-use crate::{Error, Noise, PrivacyPlan, Sampling};
+use crate::{Error, Noise, Plan, PrivacyPlan, Sampling};
 use reticent_accounting::{Delta, Epsilon, Event, NoiseMultiplier, rdp};
+use reticent_data::SubjectId;
 use std::num::NonZeroU64;
 
 /// Norms are rounded up to this many parts of the bound.
 const PARTS: usize = 32;
+
+/// How a file of counts begins.
+const MAGIC: &[u8] = b"own-loss";
 
 /// The loss of each unit by its realised gradients (Feldman & Zrnic 2021, arXiv:2008.11193; Yu et al. 2023, arXiv:2206.02617): in a step in
 /// which a unit's clipped gradient has norm n, the noise hides it as noise multiplier σC/n would, whether it was drawn or not.
@@ -93,6 +97,38 @@ impl Individual {
         for (unit, part) in parts.into_iter().enumerate() {
             self.counts[unit * (PARTS + 1) + part] += 1;
         }
+    }
+
+    /// For a file that only its owner reads: the counts of every unit, by its pseudonym, `units` in the order of the run.
+    pub(crate) fn to_bytes(&self, units: &[SubjectId]) -> Vec<u8> {
+        let mut bytes = [MAGIC, &self.every.get().to_le_bytes()].concat();
+        for (unit, own) in units.iter().zip(self.counts.chunks_exact(PARTS + 1)) {
+            bytes.extend_from_slice(unit.as_bytes());
+            bytes.extend(own.iter().flat_map(|count| count.to_le_bytes()));
+        }
+        bytes
+    }
+
+    /// What [`fit_private_resumable`](crate::fit_private_resumable) gave out, read for one unit under the plan of that run; `None` where the
+    /// unit took no part. All others' counts are left unread.
+    ///
+    /// # Errors
+    /// [`Error::Own`] where the bytes are no such file; as [`Individual::epsilon_of`].
+    pub fn epsilon_in(bytes: &[u8], plan: &Plan, unit: SubjectId, delta: f64) -> Result<Option<f64>, Error> {
+        const ENTRY: usize = 16 + 4 * (PARTS + 1);
+        let (every, entries) = bytes.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk::<8>()).ok_or(Error::Own)?;
+        let every = NonZeroU64::new(u64::from_le_bytes(*every)).ok_or(Error::Own)?;
+        if entries.len() % ENTRY != 0 {
+            return Err(Error::Own);
+        }
+        let Some(own) = entries.chunks_exact(ENTRY).find_map(|entry| entry.strip_prefix(unit.as_bytes())) else { return Ok(None) };
+        let counts: Vec<u32> = own.chunks_exact(4).map(|count| u32::from_le_bytes(count.try_into().expect("four bytes"))).collect();
+        if counts.iter().map(|&count| u64::from(count)).sum::<u64>() != plan.steps {
+            return Err(Error::Own);
+        }
+        let mut one = Self::new(&plan.privacy(), 1, every)?;
+        one.restore(counts)?;
+        one.epsilon_of(0, delta).map(Some)
     }
 
     pub(crate) fn counts(&self) -> &[u32] {

@@ -110,7 +110,7 @@ pub use error::Error;
 pub use evaluate::{Auc, Scores, auc_interval, macro_auc_interval};
 pub use examples::{Examples, Labelled, LabelledBatch, Permitted, PublicExamples};
 pub use fine_tune::{Writer, bias_only, load_pretrained};
-pub use fit::{fit_plain, fit_prepared, fit_private, fit_private_resumable};
+pub use fit::{Fitted, fit_plain, fit_prepared, fit_private, fit_private_resumable};
 pub use gradient::{ClippedSum, UnitBatch, clipped_sum, clipped_sum_universal};
 pub use individual::Individual;
 pub use ledger::{Charge, ChargedElsewhere, FileLedger, Ledger, MemoryLedger};

@@ -6,7 +6,7 @@
 //! of its texts, and its gradient is that of the *sum* of their losses.
 
 use crate::examples::{Examples, Permitted, digest_rows};
-use crate::fit::{fresh, run_plain_epochs, run_private};
+use crate::fit::{More, fresh, run_plain_epochs, run_private};
 use crate::{Batch, Binding, Classifier, Error, NotPrivateSeed, Performance, Plan, Progress, RunKey};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
@@ -68,7 +68,8 @@ pub fn fit_text_private(
     let rows = TextRows::new(data, shape, plan.max_rows_per_unit.get());
     let permitted = Permitted::already(&rows, data.permit().clone());
     let performance = Performance { physical_batch: Some(UNITS_TOGETHER), ..Performance::default() };
-    let classifier = run_private(plan, permitted, start(plan, shape)?, (key, binding), performance, None, observe)?;
+    let more = More { performance, ..More::default() };
+    let (classifier, _) = run_private(plan, permitted, start(plan, shape)?, (key, binding), more, observe)?;
     Ok(ByteModel { shape, table: rows.table, classifier })
 }
 

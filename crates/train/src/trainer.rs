@@ -226,6 +226,10 @@ where
         self.individual.as_ref()
     }
 
+    pub(crate) fn take_individual(&mut self) -> Option<Individual> {
+        self.individual.take()
+    }
+
     /// Goes on from the state on the disk, where there is one, before the first step does so by itself; else nothing.
     ///
     /// # Errors

@@ -12,6 +12,9 @@ const UNION: &str = include_str!("union.csv");
 /// Age below which a child opts in to sale and sharing instead of out of it (Cal. Civ. 1798.120(c)).
 pub const OPT_IN_AGE: u8 = 16;
 
+/// From this day the duties of deployers of systems of Annex III hold (Regulation (EU) 2024/1689 Art 27, 113; put off from 2026-08-02).
+pub const FRIA_FROM: &str = "2027-12-02";
+
 /// The age of consent in a jurisdiction (`DE`, `EU`) on a day (seconds since 1970): 16 where its law says nothing else.
 ///
 /// ```

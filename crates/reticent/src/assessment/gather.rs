@@ -36,8 +36,13 @@ pub(crate) fn gather(workspace: &mut Workspace, dataset: &str, purpose: &str) ->
             AssessmentDecision::ConsultAuthority => State::ConsultAuthority,
         },
     };
-    let mut to_be_completed: Vec<String> =
-        Part::ALL.into_iter().filter(|p| p.is_required() && !parts.iter().any(|w| w.part == p.name())).map(|p| p.title().into()).collect();
+    let screening = screening(&record.workspace.config, dataset, purpose);
+    let fria = screening.fria_is_due();
+    let mut to_be_completed: Vec<String> = Part::ALL
+        .into_iter()
+        .filter(|p| p.is_required(fria) && !parts.iter().any(|w| w.part == p.name()))
+        .map(|p| p.title().into())
+        .collect();
     if advice.is_empty() {
         to_be_completed.push("advice of the data-protection officer".into());
     }
@@ -60,7 +65,7 @@ pub(crate) fn gather(workspace: &mut Workspace, dataset: &str, purpose: &str) ->
         opened,
         processing,
         data,
-        screening: screening(config, dataset, purpose),
+        screening,
         parts,
         evidence,
         advice,

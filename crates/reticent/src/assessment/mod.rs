@@ -4,6 +4,7 @@
 //! ledger events it comes from, so that an audit or an erasure brings it up to date by itself. What is declared, recorded, proved and
 //! measured never looks the same: see [`Standing`].
 
+mod fria;
 mod gather;
 mod material;
 mod page;

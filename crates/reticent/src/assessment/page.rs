@@ -98,16 +98,21 @@ fn screening(a: &Assessment) -> Markup {
         p { "Computed from what is declared, by the criteria of WP248 rev.01: " strong { (a.screening.outcome) } "." }
         table {
             thead { tr { th scope="col" { "Criterion" } th scope="col" { "Answer" } th scope="col" { "Read from" } } }
-            tbody { @for c in &a.screening.criteria { tr { th scope="row" { (c.name) } td { (c.answer.words()) } td { (c.why) } } } }
+            tbody { @for c in a.screening.criteria.iter().chain([&a.screening.fria]) { tr { th scope="row" { (c.name) } td { (c.answer.words()) } td { (c.why) } } } }
         }
     }
 }
 
 fn parts(a: &Assessment, cite: &impl Fn(i64) -> Markup) -> Markup {
-    let known = Part::ALL.into_iter().map(|part| (part.title(), part.is_required(), a.parts.iter().find(|w| w.part == part.name())));
+    let fria = a.screening.fria_is_due();
+    let written = |part: Part| a.parts.iter().find(|w| w.part == part.name());
+    // Nobody who owes no assessment of fundamental rights is shown its empty parts.
+    let shown = Part::ALL.into_iter().filter(|part| fria || !part.is_of_fria() || written(*part).is_some());
+    let known = shown.map(|part| (part.title(), part.is_required(fria), written(part)));
     let others = a.parts.iter().filter(|w| Part::ALL.iter().all(|part| part.name() != w.part));
     html! {
         p { "Written by people, as they wrote it. A number in these texts is their own and was not measured by the program." }
+        @if fria { p { "The parts on fundamental rights add to the rest: what is said there already need not be repeated (AI Act Art 27(4))." } }
         @for (title, required, written) in known.chain(others.map(|w| (w.title.as_str(), false, Some(w)))) {
             h3 { (capitalised(title)) }
             @match written {

@@ -1,5 +1,6 @@
 //! Is an assessment needed? The nine criteria of WP248 rev.01, as far as what is declared can tell.
 
+use super::fria::fria;
 use crate::config::{Art22, Config};
 use serde::Serialize;
 
@@ -10,6 +11,8 @@ pub(crate) struct Screening {
     pub(crate) criteria: Vec<Criterion>,
     /// What follows from them, in words.
     pub(crate) outcome: String,
+    /// Whether an assessment of the impact on fundamental rights is due too.
+    pub(crate) fria: Criterion,
 }
 
 /// One criterion.
@@ -79,10 +82,15 @@ pub(crate) fn screening(config: &Config, dataset: &str, purpose: &str) -> Screen
         (false, 2..) => format!("{holds} of 9 hold and {open} are for people to say; from two on, WP248 expects an assessment"),
         (false, _) => format!("{holds} of 9 hold and {open} are for people to say; one more, and WP248 expects an assessment"),
     };
-    Screening { criteria, outcome }
+    Screening { criteria, outcome, fria: fria(declared) }
 }
 
 impl Screening {
+    /// Whether AI Act Art 27 asks for its parts.
+    pub(crate) fn fria_is_due(&self) -> bool {
+        self.fria.answer == Answer::Holds
+    }
+
     /// The criteria that hold, each with its reason: what the ledger keeps when an assessment is opened.
     pub(crate) fn holding(&self) -> Vec<String> {
         self.criteria.iter().filter(|c| c.answer == Answer::Holds).map(|c| format!("{}: {}", c.name, c.why)).collect()

@@ -84,5 +84,23 @@ fn the_screening_counts_what_is_declared_and_leaves_the_rest_to_people() {
     let special = |c: &mut crate::config::Config| c.data.get_mut("visits").unwrap().columns.declared[0].special = Some("health".into());
     assert!(with(&special).contains("Art 35(3)"), "a large scale of special categories");
     assert!(with(&|c| c.purposes.get_mut("care").unwrap().art22 = crate::config::Art22::A).contains("Art 35(3)"));
+    assert_eq!(found.fria.answer, screening::Answer::ForPeople, "neither role nor class is declared");
     assert!(with(&|c| c.data.get_mut("visits").unwrap().units = 100).contains("one more, and WP248"));
+}
+
+#[test]
+fn fundamental_rights_are_assessed_where_the_ai_act_asks_for_it() {
+    use crate::config::{AiAct, AiRole, Deployer};
+    let (_folder, mut workspace) = workspace();
+    let missing = |workspace: &mut Workspace| {
+        let a = gather(workspace, "visits", "care").unwrap();
+        (a.to_be_completed.iter().filter(|part| part.starts_with("fundamental rights")).count(), render(&a))
+    };
+    let (none, page) = missing(&mut workspace);
+    assert_eq!((none, page.contains("Fundamental rights: ")), (0, false));
+    let deployer = AiAct { role: AiRole::Deployer, annex_iii: "5b".into(), deployer: Deployer::Other };
+    workspace.config.purposes.get_mut("care").unwrap().ai_act = Some(deployer);
+    let (six, page) = missing(&mut workspace);
+    assert_eq!((six, page.matches("<h3>Fundamental rights: ").count()), (6, 6));
+    assert!(page.contains("from 2027-12-02 on"));
 }

@@ -19,11 +19,36 @@ pub(crate) enum Part {
     Measures,
     /// What the people concerned say, or why they were not asked
     Views,
+    /// Fundamental rights: in which of the deployer's processes the system is used, and for what
+    FriaProcess,
+    /// Fundamental rights: how long and how often it is used
+    FriaPeriod,
+    /// Fundamental rights: which people and groups it is likely to affect
+    FriaPeople,
+    /// Fundamental rights: which harm is likely to come to them
+    FriaRisks,
+    /// Fundamental rights: how people oversee it
+    FriaOversight,
+    /// Fundamental rights: what is done when a risk comes true, who governs that, and where to complain
+    FriaMeasures,
 }
 
 impl Part {
     /// In the order of the document.
-    pub(crate) const ALL: [Self; 6] = [Self::Context, Self::Screening, Self::Necessity, Self::Risks, Self::Measures, Self::Views];
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Context,
+        Self::Screening,
+        Self::Necessity,
+        Self::Risks,
+        Self::Measures,
+        Self::Views,
+        Self::FriaProcess,
+        Self::FriaPeriod,
+        Self::FriaPeople,
+        Self::FriaRisks,
+        Self::FriaOversight,
+        Self::FriaMeasures,
+    ];
 
     /// Its name on the command line and in the ledger.
     pub(crate) fn name(self) -> &'static str {
@@ -34,6 +59,12 @@ impl Part {
             Self::Risks => "risks",
             Self::Measures => "measures",
             Self::Views => "views",
+            Self::FriaProcess => "fria-process",
+            Self::FriaPeriod => "fria-period",
+            Self::FriaPeople => "fria-people",
+            Self::FriaRisks => "fria-risks",
+            Self::FriaOversight => "fria-oversight",
+            Self::FriaMeasures => "fria-measures",
         }
     }
 
@@ -46,12 +77,23 @@ impl Part {
             Self::Risks => "risks to the people concerned, with severity and likelihood",
             Self::Measures => "measures that answer those risks",
             Self::Views => "views of the people concerned, or why they were not sought",
+            Self::FriaProcess => "fundamental rights: the processes in which the system is used",
+            Self::FriaPeriod => "fundamental rights: how long and how often it is used",
+            Self::FriaPeople => "fundamental rights: the people and groups it is likely to affect",
+            Self::FriaRisks => "fundamental rights: the harm that is likely to come to them",
+            Self::FriaOversight => "fundamental rights: how people oversee it",
+            Self::FriaMeasures => "fundamental rights: what is done when a risk comes true, governance and complaints",
         }
     }
 
-    /// Whether an assessment cannot be decided in favour without it (Art 35(7)(b) to (d)).
-    pub(crate) fn is_required(self) -> bool {
-        matches!(self, Self::Necessity | Self::Risks | Self::Measures)
+    /// Whether an assessment cannot be decided in favour without it (GDPR Art 35(7)(b) to (d)); `fria` where AI Act Art 27(1)(a) to (f) is due.
+    pub(crate) fn is_required(self, fria: bool) -> bool {
+        matches!(self, Self::Necessity | Self::Risks | Self::Measures) || (fria && self.is_of_fria())
+    }
+
+    /// Whether it belongs to the assessment of the impact on fundamental rights.
+    pub(crate) fn is_of_fria(self) -> bool {
+        self >= Self::FriaProcess
     }
 }
 

@@ -29,6 +29,7 @@
 //!
 //! Units: ε in nats, per unit of privacy (`subject`), neighbours by adding or removing one unit.
 
+mod ai_act;
 mod check;
 mod column;
 mod column_purposes;
@@ -47,6 +48,7 @@ mod similar;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ai_act::{AiAct, AiRole, Deployer};
 use column::SPECIAL;
 pub(crate) use dataset::{Bounds, DataSet};
 pub(crate) use draft::{Answers, Asks, DraftError, DraftInput, Question, draft};

@@ -149,6 +149,11 @@ pub(crate) struct Privacy {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) learning_rate: Option<f64>,
+    /// In every so-manieth step the gradients of all units are looked at, so that a person who asks can be told a bound of their own; 1 is
+    /// the tightest. None is kept if left out. The values are personal data: they stay with the model, for answers to requests alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub(crate) individual_every: Option<u64>,
     /// True where none is written: the model has no such bound, and all but `max_rows_per_subject` is a stand-in.
     #[serde(skip)]
     #[schemars(skip)]
@@ -279,6 +284,7 @@ impl Privacy {
             sample_rate: fields.number("sample_rate", RATE).unwrap_or_else(sample_rate),
             steps: fields.whole("steps", 1).unwrap_or_else(steps),
             learning_rate: fields.number("learning_rate", POSITIVE),
+            individual_every: fields.whole("individual_every", 1),
             unsaid: false,
         };
         fields.close();
@@ -304,6 +310,7 @@ impl Default for Privacy {
             sample_rate: sample_rate(),
             steps: steps(),
             learning_rate: None,
+            individual_every: None,
             unsaid: false,
         }
     }

@@ -1,5 +1,6 @@
 //! Who decides, and what data may be used for.
 
+use super::ai_act::AiAct;
 use super::problem::Kind;
 use super::reader::Fields;
 use reticent_proof::Reason;
@@ -73,6 +74,9 @@ pub(crate) struct Purpose {
     /// Whether it is offered to children: whose age is unknown is then left out, or the request refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) children: bool,
+    /// Role and class under the AI Act, from which follows whether an assessment of the impact on fundamental rights is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ai_act: Option<AiAct>,
     /// Where the use case is documented.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) documentation: Option<String>,
@@ -128,6 +132,7 @@ impl Purpose {
             art10: fields.text("art10"),
             direct_marketing: fields.flag("direct_marketing").unwrap_or_default(),
             children: fields.flag("children").unwrap_or_default(),
+            ai_act: fields.table("ai_act").map(AiAct::read),
             documentation: fields.text("documentation"),
         };
         fields.close();

@@ -77,7 +77,13 @@ pub(crate) fn document(workspace: &mut Workspace, kind: Kind, about: &About) -> 
 /// The assessment in the form of the other documents; its page with every link is `reticent assess render`.
 fn dpia(workspace: &mut Workspace, about: &About) -> Result<Document, Failure> {
     let a = assessment::gather(workspace, &about.dataset, &about.purpose)?;
-    let criteria = a.screening.criteria.iter().map(|c| vec![c.name.to_owned(), c.answer.words().to_owned(), c.why.clone()]).collect();
+    let criteria = a
+        .screening
+        .criteria
+        .iter()
+        .chain([&a.screening.fria])
+        .map(|c| vec![c.name.to_owned(), c.answer.words().to_owned(), c.why.clone()])
+        .collect();
     let head = ["criterion", "answer", "read from"].map(str::to_owned).to_vec();
     let mut parts: Vec<Block> = vec![];
     for written in &a.parts {

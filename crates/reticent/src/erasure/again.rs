@@ -6,6 +6,7 @@ use crate::disk;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::suppression::Suppression;
+use crate::verbs::train::run::own_losses;
 use crate::workspace::Workspace;
 use reticent_data::SubjectId;
 use reticent_govern::Event;
@@ -119,8 +120,8 @@ fn returned(workspace: &mut Workspace) -> Result<Vec<(String, SubjectId, char)>,
 fn returned_files(workspace: &mut Workspace) -> Result<Vec<PathBuf>, Failure> {
     let mut found: Vec<PathBuf> = vec![];
     for model in workspace.ledger.recalled()? {
-        let weights = workspace.hidden("models").join(model).join("model.safetensors");
-        found.extend(Some(weights).filter(|w| w.exists()));
+        let weights = workspace.hidden("models").join(&model).join("model.safetensors");
+        found.extend([weights, own_losses(workspace, &model)].into_iter().filter(|w| w.exists()));
     }
     let mut rewritten = workspace.ledger.events("data-reduced")?;
     rewritten.extend(workspace.ledger.events("data-corrected")?);

@@ -18,6 +18,7 @@ use crate::output::say;
 use crate::privacy;
 use crate::request;
 use crate::suppression::Suppression;
+use crate::verbs::train::run::own_losses;
 use crate::verbs::train::{Charge, releases_of, train_model};
 use crate::workspace::Workspace;
 use reticent_data::SubjectId;
@@ -213,8 +214,9 @@ fn joint(workspace: &mut Workspace, dataset: &str) -> Result<Option<Statement>, 
     }))
 }
 
-/// Deletes the weights of a recalled release; its manifest stays.
+/// Deletes the weights of a recalled release, and the own bounds of its units; its manifest stays.
 fn delete_weights(workspace: &Workspace, model: &str) -> Result<(), Failure> {
+    disk::shred(&own_losses(workspace, model))?;
     disk::shred(&workspace.hidden("models").join(model).join("model.safetensors"))
 }
 

@@ -7,6 +7,7 @@ use crate::disk;
 use crate::failure::Failure;
 use crate::request;
 use crate::verbs::train::releases_of;
+use crate::verbs::train::run::own_losses;
 use crate::workspace::Workspace;
 use reticent_data::{PseudonymKey, SubjectRule};
 use reticent_govern::Erased;
@@ -91,8 +92,10 @@ fn stores(
         stores.push(Store { store: format!("noise key and state of run {run}: destroyed"), rows: 0, verified_absent: gone });
     }
     for release in &intent.releases {
-        let gone = !workspace.hidden("models").join(&release.model).join("model.safetensors").exists();
-        stores.push(Store { store: format!("weights of {}: deleted", release.model), rows: 0, verified_absent: gone });
+        let weights = workspace.hidden("models").join(&release.model).join("model.safetensors");
+        let gone = !weights.exists() && !own_losses(workspace, &release.model).exists();
+        let store = format!("weights of {}, and its units' own bounds where they were kept: deleted", release.model);
+        stores.push(Store { store, rows: 0, verified_absent: gone });
     }
     for Removal { model, outcome, .. } in removals {
         let done = if *outcome == Outcome::Removed { "the unit taken out within a bound" } else { "withdrawn" };

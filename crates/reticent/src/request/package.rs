@@ -5,11 +5,12 @@ use crate::data_version::{latest_manifest, load_latest};
 use crate::disk;
 use crate::failure::Failure;
 use crate::privacy::{bound, statement};
-use crate::verbs::train::newest;
+use crate::verbs::train::run::own_losses;
+use crate::verbs::train::{SPLIT_SEED, manifest_of, newest};
 use crate::workspace::Workspace;
-use reticent_data::encode;
+use reticent_data::{SubjectId, encode, is_in_test};
 use reticent_govern::{Case, Entry, Event, GroundThen};
-use reticent_train::load_weights;
+use reticent_train::{Individual, load_weights};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -89,13 +90,23 @@ pub(super) struct OfModel {
     pub(super) at: String,
     /// Whether the person's rows were among those it learned from.
     pub(super) learned_from_you: bool,
+    /// Whether they were among those on which it was tested.
+    pub(super) tested_on_you: bool,
     pub(super) recalled: bool,
     /// The stated bound, with δ, unit and neighbours.
     pub(super) bound: Option<String>,
+    /// The person's own, where it is kept: of the run that took place.
+    pub(super) own_bound: Option<OwnBound>,
     /// What it answers on each of the person's records now.
     pub(super) answers: Vec<AnswerOnRecord>,
     /// Why there is none.
     pub(super) no_answers: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct OwnBound {
+    pub(super) epsilon: f64,
+    pub(super) delta: f64,
 }
 
 #[derive(Serialize)]
@@ -256,14 +267,19 @@ impl Package {
                 Ok(answers) => (answers, None),
                 Err(why) => (vec![], Some(why.message)),
             };
+            let took_part = self.contained_in.iter().any(|c| c.name == release.model);
+            let held_out = took_part && is_in_test(subject.pseudonym, manifest_of(workspace, &release.model)?.test_fraction, SPLIT_SEED);
+            let own_bound = own_bound(workspace, &release.model, subject.pseudonym)?;
             self.models.push(OfModel {
-                learned_from_you: self.contained_in.iter().any(|c| c.name == release.model),
+                learned_from_you: took_part && !held_out,
+                tested_on_you: took_part && held_out,
                 model: release.model,
                 purpose: release.purpose,
                 event: stored.seq,
                 at: stored.at,
                 recalled: gone,
                 bound: stated.clone(),
+                own_bound,
                 answers,
                 no_answers,
             });
@@ -365,6 +381,18 @@ fn answers(workspace: &mut Workspace, release: &str, subject: &Subject, withhold
         .collect())
 }
 
+/// The bound that the person's own gradients gave in the run of a release; `None` where none was kept, or the person took no part.
+fn own_bound(workspace: &Workspace, release: &str, unit: SubjectId) -> Result<Option<OwnBound>, Failure> {
+    let path = own_losses(workspace, release);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(&path).map_err(|e| disk::io("read", &path, &e))?;
+    let manifest = manifest_of(workspace, release)?;
+    let epsilon = Individual::epsilon_in(&bytes, &manifest.plan, unit, manifest.delta)?;
+    Ok(epsilon.map(|epsilon| OwnBound { epsilon, delta: manifest.delta }))
+}
+
 /// Whether some row of the person rests on consent or a contract.
 pub(super) fn rests_on_consent_or_contract(workspace: &mut Workspace, held: &[Subject]) -> Result<bool, Failure> {
     for subject in held {
@@ -384,7 +412,7 @@ fn without_others(text: &str) -> String {
 fn notes() -> Vec<String> {
     [
         "Answers that models gave to others about you before are not kept here: who asked for them keeps them.",
-        "A bound is stated for everybody alike. No bound of your own is computed: it would have to be kept, and would be personal data too.",
+        "The stated bound is the same for everybody. Your own bound, where there is one, follows from your rows and from noised models: it says what the training that took place could reveal about you, and is told to nobody else.",
         "Texts in which other people are named are shown without them; columns that say something about somebody else are named and left out (Art 15(4)).",
         "Ask for an explanation of a score (Art 15(1)(h), AI Act Art 86): it is made on request and not kept.",
         "You may have it put right, erased or restricted, object, take it with you, have a decision looked at again by a person, and complain to a supervisory authority (Art 15(1)(e), (f)).",

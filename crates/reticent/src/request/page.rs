@@ -106,11 +106,20 @@ fn models(p: &Package) -> Vec<Block> {
     )];
     for m in &p.models {
         blocks.push(Block::Heading(format!("{}, for {}", m.model, m.purpose)));
-        let learned = if m.learned_from_you { "It learned from your rows." } else { "Your rows were not among those it learned from." };
+        let learned = match (m.learned_from_you, m.tested_on_you) {
+            (true, _) => "It learned from your rows.",
+            (_, true) => "It did not learn from your rows: it was tested on them.",
+            _ => "Your rows were not among those it learned from or was tested on.",
+        };
         let gone = if m.recalled { " It was recalled and is served no longer." } else { "" };
         let bound = m.bound.as_ref().map_or_else(|| "No bound is stated.".to_owned(), |b| format!("Stated bound: {b}."));
+        let own = match &m.own_bound {
+            Some(own) => format!(" Your own, of the training that took place: {}.", crate::privacy::bound(own.epsilon, own.delta)),
+            None if m.learned_from_you && !m.recalled => " No bound of your own was kept in this training.".into(),
+            None => String::new(),
+        };
         let since = m.at.split('T').next().unwrap_or_default();
-        blocks.push(Block::Text(format!("Released {since} (event {}). {learned}{gone} {bound}", m.event)));
+        blocks.push(Block::Text(format!("Released {since} (event {}). {learned}{gone} {bound}{own}", m.event)));
         if !m.answers.is_empty() {
             let rows = m.answers.iter().map(|a| vec![a.record.clone(), a.class.clone(), format!("{:.3}", a.probability)]).collect();
             blocks.push(table(["record", "what it answers today", "how sure it is"], rows));

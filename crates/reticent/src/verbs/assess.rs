@@ -188,7 +188,7 @@ impl Pair {
         let (by, reason) = (named(by, "--by")?, reason.trim());
         let missing: Vec<&str> = Part::ALL
             .into_iter()
-            .filter(|p| p.is_required() && !standing.parts.iter().any(|w| w.part == p.name()))
+            .filter(|p| p.is_required(standing.screening.fria_is_due()) && !standing.parts.iter().any(|w| w.part == p.name()))
             .map(Part::title)
             .collect();
         if decision == AssessmentDecision::Approved && !missing.is_empty() {
@@ -261,6 +261,8 @@ impl Pair {
     fn standing(&self, assessment: Assessment) -> Answer {
         let mut text = format!("impact assessment for `{}` on `{}`: {}\n", self.purpose, self.dataset, assessment.state.words());
         text += &format!("  screening: {}\n", assessment.screening.outcome);
+        let fria = &assessment.screening.fria;
+        text += &format!("  {}: {}; {}\n", fria.name, fria.answer.words(), fria.why);
         for part in &assessment.parts {
             text += &format!("  written: {}, by {} (event {})\n", part.title, part.author, part.event);
         }

@@ -6,6 +6,7 @@ use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
 use crate::verbs::consent::chosen_data_set;
+use crate::verbs::train::run::own_losses;
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
 use reticent_govern::{
@@ -320,6 +321,7 @@ fn enforce(common: &Common, yes: bool) -> Result<Answer, Failure> {
                 "data" => disk::shred(&crate::data_version::folder(&workspace, &thing.name).join("table.parquet"))?,
                 "models" => {
                     workspace.ledger.recall(&actor, &thing.name, "its retention is over", &actor.0)?;
+                    disk::shred(&own_losses(&workspace, &thing.name))?;
                     disk::shred(&workspace.hidden("models").join(&thing.name).join("model.safetensors"))?;
                 }
                 "evidence" => disk::shred(&workspace.hidden("evidence").join(&thing.name))?,

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashMap};
+use std::num::NonZeroU64;
 
 /// Share of the units held out for the test, and the public seed of the split.
 pub(crate) const TEST_FRACTION: f64 = 0.25;
@@ -197,10 +198,11 @@ pub(crate) fn train_model(
         held_runs: if released.is_empty() { model.privacy.releases - 1 } else { 0 },
     };
     let split = split_by_unit(&table, TEST_FRACTION, SPLIT_SEED);
-    let (run, classifier) = loop {
+    let individual_every = model.privacy.individual_every.and_then(NonZeroU64::new);
+    let (run, fitted) = loop {
         let (reservation, key) = charge(workspace, &request, charge_to)?;
-        if let Some(classifier) = run::fit(workspace, &reservation.run, &plan, &split.train, (&key, &binding))? {
-            break (reservation.run, classifier);
+        if let Some(trained) = run::fit(workspace, &reservation.run, &plan, &split.train, (&key, &binding), individual_every)? {
+            break (reservation.run, trained);
         }
         give_up(workspace, &reservation.run, "its state on the disk is of another run")?;
         request.run = new_run()?;
@@ -208,7 +210,7 @@ pub(crate) fn train_model(
 
     let stamp = permit.stamp();
     let metadata = HashMap::from([("reticent".to_owned(), stamp.clone().unwrap_or_else(|| release_name.clone()))]);
-    let weights = save_weights(&classifier, metadata)?;
+    let weights = save_weights(&fitted.model, metadata)?;
     let manifest = ModelManifest {
         schema_version: 1,
         model: release_name.clone(),
@@ -235,6 +237,9 @@ pub(crate) fn train_model(
     let folder = workspace.hidden("runs").join(&run);
     disk::write(&folder.join("model.safetensors"), &weights)?;
     disk::write(&folder.join("manifest.json"), manifest_bytes.as_bytes())?;
+    if let Some(own) = &fitted.own_losses {
+        disk::write_private(&folder.join(run::OWN), own)?;
+    }
 
     let release = Release {
         model: release_name.clone(),
@@ -424,7 +429,15 @@ pub(crate) fn newest(workspace: &mut Workspace, name: &str) -> Result<(ModelMani
                 .hint("bring the released file back, or train again"));
         }
     }
-    let manifest =
-        serde_json::from_str(&text).map_err(|e| Failure::failed(format!("the manifest of {} is damaged: {e}", release.model)))?;
-    Ok((manifest, weights, seq))
+    Ok((read_manifest(&release.model, &text)?, weights, seq))
+}
+
+/// The manifest of a release, whether it is the newest or not.
+pub(crate) fn manifest_of(workspace: &Workspace, release: &str) -> Result<ModelManifest, Failure> {
+    let text = disk::read_text(&workspace.hidden("models").join(release).join("manifest.json"))?;
+    read_manifest(release, &text)
+}
+
+fn read_manifest(release: &str, text: &str) -> Result<ModelManifest, Failure> {
+    serde_json::from_str(text).map_err(|e| Failure::failed(format!("the manifest of {release} is damaged: {e}")))
 }

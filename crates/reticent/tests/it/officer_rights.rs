@@ -307,7 +307,8 @@ fn officer_access_everything_of_one_person_and_nothing_of_another() {
     }
     assert_eq!(value["bases"][0]["state"], "given");
     let model = &value["models"][0];
-    assert_eq!((&model["model"], &model["learned_from_you"]), (&json!("risk/1"), &json!(true)));
+    // Held out for the test, as it happens: said so, and not that it was learned from.
+    assert_eq!((&model["model"], &model["learned_from_you"], &model["tested_on_you"]), (&json!("risk/1"), &json!(false), &json!(true)));
     assert_eq!(model["answers"].as_array().unwrap().len(), 3);
     assert!(model["bound"].as_str().unwrap().contains("δ = 1e-5") && model["bound"].as_str().unwrap().contains("ε ≤"), "{model:#}");
     for other in (0..100).filter(|&n| n != WHO) {
@@ -323,6 +324,42 @@ fn officer_access_everything_of_one_person_and_nothing_of_another() {
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(folder.join(file)).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
     }
+}
+
+#[test]
+fn officer_access_tells_a_bound_of_ones_own_to_its_owner_alone() {
+    let workspace = Workspace::at(Stage::Assessed);
+    workspace.edit("reticent.toml", "steps = 40", "steps = 40, individual_every = 1");
+    workspace.done(&TRAIN);
+    let own = workspace.file(".reticent/models/risk/1/own-losses");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&own).unwrap().permissions()) & 0o777, 0o600);
+    let told = |n: usize| {
+        let answer = carried_out(&workspace, &["access", "--subject", &person(n)]);
+        let folder = format!(".reticent/requests/{}", answer["number"]);
+        let model = serde_json::from_str::<Value>(&workspace.read(&format!("{folder}/answer.json"))).unwrap()["models"][0].clone();
+        (model["learned_from_you"].as_bool().unwrap(), model["own_bound"].clone(), workspace.read(&format!("{folder}/answer.html")))
+    };
+    // Held out or not follows from the pseudonym, which is known here.
+    let who = 51;
+    let (learned, bound, page) = told(who);
+    assert!(learned, "{who} is held out: take another");
+    let epsilon = bound["epsilon"].as_f64().unwrap();
+    // Both releases together have 2.
+    assert!(0.0 < epsilon && epsilon < 2.0 && bound["delta"] == 1e-5, "{bound}");
+    assert!(page.contains("Your own, of the training that took place: ε\u{a0}≤\u{a0}"));
+    let held_out = (40..60).find(|n| !told(*n).0).expect("a quarter is held out");
+    let (_, none, page) = told(held_out);
+    assert_eq!(none, Value::Null);
+    assert!(page.contains("it was tested on them"));
+    // What is handed to an auditor holds none of it, and it goes with the weights.
+    workspace.done(&["export", workspace.file("bundle").to_str().unwrap()]);
+    assert!(workspace.files().keys().any(|name| name.starts_with("bundle")));
+    assert!(!workspace.files().keys().any(|name| name.starts_with("bundle") && name.contains("own-losses")));
+    let answer = carried_out(&workspace, &["erasure", "--subject", &person(who)]);
+    assert!(!own.exists());
+    let record = fs::read_to_string(answer["records"][0]["record"].as_str().unwrap()).unwrap();
+    assert!(record.len() > 100);
+    assert!(workspace.file(".reticent/models/risk/2/own-losses").exists(), "the release in its place keeps its own");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The sabotage board: each planted bug is caught by the test that is named for it, and by none of them without a bug.
 
 use super::*;
-use crate::fit::{fresh, run_private};
+use crate::fit::{More, fresh, run_private};
 use crate::sabotage::{Bug, plant};
-use crate::{Examples, Performance, Permitted, save_weights};
+use crate::{Examples, Permitted, save_weights};
 use reticent_accounting::Event;
 use std::collections::HashMap;
 
@@ -94,8 +94,8 @@ fn pitfall_02_the_number_of_units_is_in_nothing_released() {
     let run = |count| {
         let first = Permitted::new(First(&rows, count), Permit::public("drawn for this test")).unwrap();
         let (key, binding) = (key(), binding());
-        let model =
-            run_private(&plan, first, fresh(&plan, 3, 2).unwrap(), (&key, &binding), Performance::default(), None, &mut |_| ()).unwrap();
+        let start = fresh(&plan, 3, 2).unwrap();
+        let (model, _) = run_private(&plan, first, start, (&key, &binding), More::default(), &mut |_| ()).unwrap();
         save_weights(&model, HashMap::new()).unwrap()
     };
     assert!(run(31) == run(30), "one unit more, never drawn, changed the weights");

@@ -2,7 +2,7 @@
 
 use super::trainer::{ROWS, made_up, model, of_rows};
 use super::*;
-use crate::{Individual, MemoryLedger, Performance, Trainer};
+use crate::{Fitted, Individual, MemoryLedger, Performance, Trainer};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
 use reticent_accounting::{Delta, Event, rdp};
@@ -132,4 +132,39 @@ fn plans_that_are_not_covered_are_refused() {
     for other in others {
         assert!(Individual::new(&other, 40, NonZeroU64::MIN).is_err());
     }
+}
+
+/// From the program's road: the file holds every unit once, gives each the ε that its own run gives, and nothing to who took no part;
+/// the model is the same to the bit as without.
+#[test]
+fn the_file_of_a_run_answers_for_one_unit() {
+    let folder = tempfile::tempdir().unwrap();
+    let units = random_units(&mut seeded(7), 24, 3, 2, 3);
+    let (table, plan) = (permitted(&units, 2), plan());
+    let checkpoints = |name: &str| {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+        crate::Checkpoints::new(folder.path().join(name), NonZeroU64::new(7).unwrap())
+    };
+    let fit = |name, every| crate::fit_private_resumable(&plan, &table, &key(), &binding(), checkpoints(name), every, &mut |_| ()).unwrap();
+    let (Fitted { model, own_losses }, without) = (fit("with", Some(NonZeroU64::MIN)), fit("without", None));
+    assert!(without.own_losses.is_none());
+    let saved = |m: &Classifier| crate::save_weights(m, std::collections::HashMap::new()).unwrap();
+    assert!(saved(&model) == saved(&without.model), "looking at everyone changed the model");
+    let (own, most) = (own_losses.unwrap(), ledger_of(1.5, 0.25, 20));
+    let rows = crate::UnitRows::new(&table, plan.max_rows_per_unit);
+    let mut distinct = std::collections::BTreeSet::new();
+    for &unit in rows.units().ids() {
+        let epsilon = Individual::epsilon_in(&own, &plan, unit, 1e-5).unwrap().unwrap();
+        assert!(0.0 < epsilon && epsilon <= most * (1.0 + 1e-9), "{epsilon}");
+        distinct.insert(epsilon.to_bits());
+    }
+    assert!(distinct.len() > 3, "everybody has the same");
+    let stranger = "00000000000000000000000000000000".parse().unwrap();
+    assert!(Individual::epsilon_in(&own, &plan, stranger, 1e-5).unwrap().is_none());
+    let longer = Plan { steps: plan.steps + 1, ..plan.clone() };
+    let first = rows.units().ids()[0];
+    for damaged in [&own[..own.len() - 1], &own[1..], &[]] {
+        assert!(matches!(Individual::epsilon_in(damaged, &plan, first, 1e-5), Err(crate::Error::Own)));
+    }
+    assert!(matches!(Individual::epsilon_in(&own, &longer, first, 1e-5), Err(crate::Error::Own)));
 }
