@@ -1,10 +1,10 @@
 //! Answers of any model, written by any tool: a CSV file with probabilities, labels and membership, and perhaps answers of reference models.
 
+use crate::attacks::{self, Material, Name, Needs, References, SIGNALS};
 use crate::error::FileProblemKind;
-use crate::lira::{self, Knowledge, Variance};
 use crate::scores_file::{Columns, Lines, number, truth};
 use crate::shadow::Membership;
-use crate::{Error, MemberScores, reference, signal};
+use crate::{Error, MemberScores, signal};
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -14,10 +14,6 @@ row-1,1,0,0.91,0.09,0.84,1,0.61,0,0.80,1,0.64,0
 row-2,0,1,0.45,0.55,0.70,1,0.52,0,0.66,1,0.49,0
 ";
 
-/// RMIA's γ, and `a` where only models without the unit are there.
-const GAMMA: f64 = 2.0;
-const OFFLINE_A: f64 = 0.33;
-
 /// The scores of one attack on the answers of a file.
 pub struct Attacked {
     /// Its name in the field.
@@ -26,6 +22,8 @@ pub struct Attacked {
     pub variant: String,
     /// Both sides.
     pub scores: MemberScores,
+    /// Score at or above which a unit is called a member, fixed in advance.
+    pub threshold: Option<f64>,
 }
 
 /// What a file of answers holds.
@@ -39,26 +37,16 @@ pub struct Answers {
     /// Reference models.
     pub references: usize,
     member: Vec<bool>,
+    class: Vec<usize>,
     /// For each of [`SIGNALS`] the mean over a unit's lines.
     signals: Vec<Vec<f64>>,
+    /// `[unit]`, the mean over its lines, where the file has columns `x_…`.
+    inputs: Option<Vec<Vec<f64>>>,
     /// `[model][unit]`: φ and ln p_y under each reference model, and whether it was trained with the unit.
     phi: Vec<Vec<f64>>,
     log_p: Vec<Vec<f64>>,
     is_in: Vec<Vec<bool>>,
 }
-
-type Signal = fn(&[f64], usize) -> f64;
-const SIGNALS: [(&str, &str, Signal); 6] = [
-    ("confidence", "probability of the true class", signal::confidence),
-    ("loss", "ln of the probability of the true class", signal::loss),
-    ("correctness", "1 where the true class is the most probable", signal::correctness),
-    ("entropy", "minus the entropy, without the label", signal::entropy),
-    ("modified entropy", "minus the modified entropy (Song and Mittal 2021)", signal::modified_entropy),
-    ("logit", "ln p_y − ln(1 − p_y)", signal::phi),
-];
-/// Places in [`SIGNALS`].
-const LOSS: usize = 1;
-const PHI: usize = 5;
 
 /// Whether a header is one of answers rather than of scores.
 #[must_use]
@@ -69,7 +57,7 @@ pub fn is_header(line: &[u8]) -> bool {
 
 /// Reads a CSV file with a header: `member` (0, 1, true or false), `label` (0 to k), `p_0` to `p_k` (the model's probabilities, which add up to 1),
 /// perhaps `unit` or `id`, and for each reference model n `ref_n` (its probability of the true class) with `in_n` (whether it was trained with
-/// the row; without that column: none was). Other columns are ignored.
+/// the row; without that column: none was), and perhaps `x_0` to `x_m` (what the model was asked, as numbers). Other columns are ignored.
 ///
 /// ```
 /// let answers = reticent_audit::answers_file::read(reticent_audit::answers_file::TEMPLATE.as_bytes())?;
@@ -110,6 +98,11 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
             lines.wrong(line, FileProblemKind::Reference);
             continue;
         };
+        let inputs: Option<Vec<f64>> = layout.inputs.iter().map(|&at| number(&record[at])).collect();
+        let Some(inputs) = inputs else {
+            lines.wrong(line, FileProblemKind::Inputs);
+            continue;
+        };
         let key = layout.unit.map_or_else(|| line.to_be_bytes().to_vec(), |at| record[at].to_vec());
         let is_in: Vec<bool> = references.iter().map(|r| r.1).collect();
         let unit = units.entry(key).or_insert_with(|| Unit::new(member, is_in.clone()));
@@ -117,9 +110,10 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
             lines.wrong(line, FileProblemKind::BothSides);
             continue;
         }
-        let signals = SIGNALS.iter().map(|(_, _, signal)| signal(&p, label));
+        unit.labels.push(label);
+        let signals = SIGNALS.iter().map(|signal| signal(&p, label));
         let of_references = references.iter().flat_map(|(p, _)| [signal::phi(&[*p, 1.0 - p], 0), signal::loss(&[*p], 0)]);
-        unit.add(&signals.chain(of_references).collect::<Vec<f64>>());
+        unit.add(&signals.chain(of_references).chain(inputs).collect::<Vec<f64>>());
     }
     let read = lines.finish()?;
     let units: Vec<Unit> = units.into_values().collect();
@@ -129,13 +123,16 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
     }
     let column = |at: usize| units.iter().map(|u| u.means[at]).collect::<Vec<f64>>();
     let models = 0..layout.references.len();
+    let first_input = SIGNALS.len() + 2 * models.len();
     Ok(Answers {
         lines: read,
         units: units.len(),
         by_unit: layout.unit.is_some(),
         references: layout.references.len(),
         member: units.iter().map(|u| u.member).collect(),
+        class: units.iter().map(Unit::class).collect(),
         signals: (0..SIGNALS.len()).map(column).collect(),
+        inputs: (!layout.inputs.is_empty()).then(|| units.iter().map(|u| u.means[first_input..].to_vec()).collect()),
         phi: models.clone().map(|m| column(SIGNALS.len() + 2 * m)).collect(),
         log_p: models.clone().map(|m| column(SIGNALS.len() + 2 * m + 1)).collect(),
         is_in: models.map(|m| units.iter().map(|u| u.is_in[m]).collect()).collect(),
@@ -143,59 +140,122 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
 }
 
 impl Answers {
-    /// Every attack for which the file holds enough: those on the answers alone, and with reference models also those that hold answers against
-    /// them, online where every unit has models trained with it, else offline. Fixed in advance: none is chosen by how well it does.
+    /// The usual attacks for which the file holds enough: those on the answers alone, by quantile regression where the inputs are there, and with
+    /// reference models also those that hold answers against them, online where every unit has models trained with it, else offline. Fixed
+    /// in advance: none is chosen by how well it does.
     ///
     /// # Errors
     /// [`Error::FewReferences`] where reference models are there and some unit has none that was trained without it.
     pub fn attacks(&self) -> Result<Vec<Attacked>, Error> {
-        let sides = |scores: &[f64]| {
-            let side = |which| scores.iter().zip(&self.member).filter(|(_, m)| **m == which).map(|(s, _)| *s).collect();
-            MemberScores::new(side(true), side(false))
-        };
+        let references = self.members()?;
+        let material = self.material(references.as_ref(), 0);
         let mut all = vec![];
-        for ((name, variant, _), scores) in SIGNALS[..PHI].iter().zip(&self.signals) {
-            all.push(Attacked { name, variant: (*variant).to_owned(), scores: sides(scores)? });
-        }
-        if self.references == 0 {
-            return Ok(all);
-        }
-        let members = Membership::recorded(&self.is_in)?;
-        let least = |side: bool| {
-            let count = |unit: usize| self.is_in.iter().filter(|m| m[unit] == side).count();
-            (0..self.units).map(count).min().unwrap_or(0)
-        };
-        let (ins, outs) = (least(true), least(false));
-        let knowledge = if ins >= 1 { Knowledge::Online } else { Knowledge::Offline };
-        let how = |k: Knowledge| if k == Knowledge::Online { "online" } else { "offline" };
-        let (loss, log_p) = (&self.signals[LOSS], &self.log_p);
-        let mut add = |name, variant: String, scores: Vec<f64>| -> Result<(), Error> {
-            all.push(Attacked { name, variant, scores: sides(&scores)? });
-            Ok(())
-        };
-        let out = reference::Calibration::Out;
-        add("calibrated loss", "ℓ − μ_out (Watson et al. 2022)".into(), reference::calibrated(loss, log_p, &members, out)?)?;
-        let a = if knowledge == Knowledge::Online { 1.0 } else { OFFLINE_A };
-        add(
-            "RMIA",
-            format!(
-                "{}, γ = {GAMMA}{}",
-                how(knowledge),
-                if knowledge == Knowledge::Offline { format!(", a = {a}") } else { String::new() }
-            ),
-            reference::rmia(loss, log_p, &members, GAMMA, a, knowledge)?,
-        )?;
-        add("BASE", how(knowledge).into(), reference::base(loss, log_p, &members, knowledge)?)?;
-        if outs >= 2 {
-            let knowledge = if ins >= 2 { Knowledge::Online } else { Knowledge::Offline };
-            let variance = Variance::for_shadows(self.references);
-            let words = variance.describe();
-            let variant = if knowledge == Knowledge::Online { words.to_owned() } else { words.replacen("online", "offline", 1) };
-            add("LiRA", variant, lira::log_likelihood_ratios(&self.signals[PHI], &self.phi, &members, variance, knowledge)?)?;
+        for (title, ids) in USUAL {
+            // Quantile regression needs a few units on each side.
+            let tried = ids.iter().map(|id| attacks::ALL.into_iter().find(|a| a.id == *id).expect("each is an attack"));
+            for attack in tried {
+                match self.attack(&material, attack) {
+                    Ok(Some(found)) => {
+                        all.push(Attacked { name: title, ..found });
+                        break;
+                    }
+                    Ok(None) | Err(Error::OneSided { .. }) => {}
+                    Err(other) => return Err(other),
+                }
+            }
         }
         Ok(all)
     }
+
+    /// The attacks that are asked for.
+    ///
+    /// # Errors
+    /// [`Error::CannotAttack`] where the file does not hold what one needs; as [`Self::attacks`].
+    pub fn chosen(&self, chosen: &[Name], seed: u64) -> Result<Vec<Attacked>, Error> {
+        let references = self.members()?;
+        let material = self.material(references.as_ref(), seed);
+        let of = |attack: &Name| {
+            self.attack(&material, *attack)?.ok_or(Error::CannotAttack { attack: attack.id, needs: attack.needs.describe() })
+        };
+        chosen.iter().map(of).collect()
+    }
+
+    /// Whether the file holds what such an attack needs.
+    #[must_use]
+    pub fn holds(&self, needs: Needs) -> bool {
+        let both = || (0..self.units).all(|u| [true, false].iter().all(|side| self.is_in.iter().filter(|m| m[u] == *side).count() >= 2));
+        match needs {
+            Needs::Answers => true,
+            Needs::Population => self.enough_for_folds(),
+            Needs::Inputs => self.inputs.is_some() && self.enough_for_folds(),
+            Needs::Questions => false,
+            Needs::Out => self.references >= 2,
+            Needs::Both => self.references >= 4 && both(),
+        }
+    }
+
+    fn enough_for_folds(&self) -> bool {
+        crate::folds::deal(&self.member, 0).is_ok()
+    }
+
+    /// What a classifier that never sees the model can use: the inputs of each unit and its class. `None` without columns `x_…`.
+    #[must_use]
+    pub fn blind(&self) -> Option<(Vec<Vec<f64>>, &[bool])> {
+        let classes = self.class.iter().max().map_or(0, |c| c + 1);
+        let of =
+            |(x, class): (&Vec<f64>, &usize)| x.iter().copied().chain((0..classes).map(|c| f64::from(u8::from(c == *class)))).collect();
+        Some((self.inputs.as_ref()?.iter().zip(&self.class).map(of).collect(), &self.member))
+    }
+
+    fn members(&self) -> Result<Option<Membership>, Error> {
+        if self.references == 0 {
+            return Ok(None);
+        }
+        let alone = (0..self.units).filter(|&u| self.is_in.iter().all(|m| m[u])).count();
+        if alone > 0 {
+            return Err(Error::FewReferences { units: alone, least: 1, side: "without" });
+        }
+        Membership::recorded(&self.is_in).map(Some)
+    }
+
+    fn material<'a>(&'a self, members: Option<&'a Membership>, seed: u64) -> Material<'a> {
+        Material {
+            member: &self.member,
+            class: &self.class,
+            signals: &self.signals,
+            inputs: self.inputs.as_deref(),
+            withstood: None,
+            references: members.map(|members| References {
+                phi: &self.phi,
+                log_p: &self.log_p,
+                of_target: &self.signals[attacks::LOSS],
+                members,
+            }),
+            seed,
+        }
+    }
+
+    fn attack(&self, material: &Material<'_>, attack: Name) -> Result<Option<Attacked>, Error> {
+        let Some((variant, scores)) = material.scores(attack)? else { return Ok(None) };
+        let side = |which| scores.iter().zip(&self.member).filter(|(_, m)| **m == which).map(|(s, _)| *s).collect();
+        let scores = MemberScores::new(side(true), side(false))?;
+        Ok(Some(Attacked { name: attack.id, variant, scores, threshold: attack.threshold }))
+    }
 }
+
+/// The usual attacks: what each is called, and by which names it is looked for, the first for which there is enough.
+const USUAL: [(&str, &[&str]); 10] = [
+    ("confidence", &["confidence"]),
+    ("loss", &["loss"]),
+    ("correctness", &["correctness"]),
+    ("entropy", &["entropy"]),
+    ("modified entropy", &["modified-entropy"]),
+    ("quantile", &["quantile"]),
+    ("calibrated loss", &["calibrated"]),
+    ("RMIA", &["rmia", "rmia-offline"]),
+    ("BASE", &["base", "base-offline"]),
+    ("LiRA", &["lira", "lira-offline"]),
+];
 
 struct Layout {
     member: usize,
@@ -203,6 +263,7 @@ struct Layout {
     p: Vec<usize>,
     unit: Option<usize>,
     references: Vec<(usize, Option<usize>)>,
+    inputs: Vec<usize>,
 }
 
 impl Layout {
@@ -225,6 +286,7 @@ impl Layout {
             p,
             unit: columns.unit()?,
             references: references.collect::<Result<_, Error>>()?,
+            inputs: numbered("x")?,
         })
     }
 }
@@ -232,20 +294,28 @@ impl Layout {
 struct Unit {
     member: bool,
     is_in: Vec<bool>,
+    labels: Vec<usize>,
     lines: f64,
     means: Vec<f64>,
 }
 
 impl Unit {
     fn new(member: bool, is_in: Vec<bool>) -> Self {
-        Self { member, means: vec![0.0; SIGNALS.len() + 2 * is_in.len()], is_in, lines: 0.0 }
+        Self { member, is_in, labels: vec![], lines: 0.0, means: vec![] }
     }
 
     fn add(&mut self, values: &[f64]) {
         self.lines += 1.0;
+        self.means.resize(values.len(), 0.0);
         for (mean, value) in self.means.iter_mut().zip(values) {
             *mean += (value - *mean) / self.lines;
         }
+    }
+
+    /// The label that most lines have, the first of those.
+    fn class(&self) -> usize {
+        let count = |c: &usize| self.labels.iter().filter(|l| *l == c).count();
+        self.labels.iter().copied().max_by_key(|c| (count(c), std::cmp::Reverse(*c))).unwrap_or(0)
     }
 }
 
@@ -332,6 +402,34 @@ mod tests {
         let three = variants("member,label,p_0,p_1,ref_0,in_0,ref_1,in_1,ref_2,in_2\n1,0,.8,.2,.6,1,.5,0,.4,0\n0,0,.5,.5,.4,0,.6,1,.3,0\n");
         assert_eq!(three["RMIA"], "online, γ = 2");
         assert!(three["LiRA"].starts_with("offline"), "{}", three["LiRA"]);
+    }
+
+    /// With the inputs quantile regression is there, and so is what a blind baseline needs; every attack by name works on a file with all.
+    #[test]
+    fn inputs_and_names() {
+        let mut text = String::from("member,label,p_0,p_1,x_0,x_1,ref_0,in_0,ref_1,in_1,ref_2,in_2,ref_3,in_3\n");
+        let mut rng = testing::rng(52);
+        for row in 0..400 {
+            let (x, member) = (testing::normal(&mut rng), row % 2 == 0);
+            let mut p = |is_in: bool| 1.0 / (1.0 + (-(x + f64::from(u8::from(is_in)) + 0.5 * testing::normal(&mut rng))).exp());
+            let own = p(member);
+            text += &format!("{},{},{own},{},{x},7", u8::from(member), row / 2 % 2, 1.0 - own);
+            for n in 0..4 {
+                let is_in = (n < 2) == (row % 3 == 0);
+                text += &format!(",{},{}", p(is_in), u8::from(is_in));
+            }
+            text.push('\n');
+        }
+        let answers = read(text.as_bytes()).unwrap();
+        assert!(answers.attacks().unwrap().iter().any(|a| a.name == "quantile" && a.threshold == Some(1.0)));
+        let (inputs, member) = answers.blind().unwrap();
+        assert_eq!((inputs.len(), inputs[0].len(), member.len()), (400, 4, 400));
+        let but_questions: Vec<Name> = attacks::ALL.into_iter().filter(|a| a.needs != attacks::Needs::Questions).collect();
+        let found = answers.chosen(&but_questions, 1).unwrap();
+        assert_eq!(found.iter().map(|a| a.name).collect::<Vec<_>>(), but_questions.iter().map(|a| a.id).collect::<Vec<_>>());
+        let refused = answers.chosen(&attacks::named(&["label-only".into()]).unwrap(), 1);
+        assert!(matches!(refused.err(), Some(Error::CannotAttack { attack: "label-only", .. })));
+        assert_eq!(told("member,label,p_0,p_1,x_0\n1,0,1,0,secret\n"), "line 2: an `x_…` is not a finite number");
     }
 
     #[test]

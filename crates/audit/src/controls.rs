@@ -54,6 +54,21 @@ pub fn constant_model(scores: &MemberScores) -> Control {
     Control::new("a constant model under the same attack", scores.auc(), 0.5, 0.5, 0.0)
 }
 
+/// Something that has nothing to do with membership, by unit: the area must be ½ within the spread of Mann and Whitney. With ties, as of guesses that are
+/// right or wrong, that spread is smaller and this control fails more rarely.
+#[must_use]
+pub fn no_difference(name: &str, scores: &MemberScores) -> Control {
+    let slack = normal_quantile(1.0 - FALSE_ALARM / 2.0) * null_spread(scores.members(), scores.non_members());
+    Control::new(name, scores.auc(), 0.5 - slack, 0.5 + slack, FALSE_ALARM)
+}
+
+/// As [`no_difference`], where an area below ½ is no fault: scores of several parts put together lie there when there is nothing to find.
+#[must_use]
+pub fn no_advantage(name: &str, scores: &MemberScores) -> Control {
+    let slack = normal_quantile(1.0 - FALSE_ALARM) * null_spread(scores.members(), scores.non_members());
+    Control::new(name, scores.auc(), 0.0, 0.5 + slack, FALSE_ALARM)
+}
+
 /// A classifier that never sees the model: nearest class mean on the standardised inputs of each unit, cross-fitted in five folds. It
 /// must not beat chance; where it does, members differ from non-members by themselves, and no attack's area can be read as a leak.
 ///

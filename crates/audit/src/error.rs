@@ -48,6 +48,12 @@ pub enum Error {
         /// The largest number allowed.
         most: usize,
     },
+    /// Too few models to learn of some what the others show, or an odd number.
+    #[error("{models} models: an even number from 10 on is needed")]
+    FewModels {
+        /// What was asked for.
+        models: usize,
+    },
     /// Some units lack models that were trained with them, or without them.
     #[error("{units} units have fewer than {least} reference models {side} them")]
     FewReferences {
@@ -94,6 +100,20 @@ pub enum Error {
         /// All problems.
         total: usize,
     },
+    /// No attack has this name.
+    #[error("there is no attack `{name}`")]
+    NoAttack {
+        /// What was asked for.
+        name: String,
+    },
+    /// What an attack needs is not there.
+    #[error("the attack `{attack}` needs {needs}")]
+    CannotAttack {
+        /// Which attack.
+        attack: &'static str,
+        /// What it needs.
+        needs: &'static str,
+    },
     /// The accountant refuses.
     #[error(transparent)]
     Accounting(#[from] reticent_accounting::Error),
@@ -137,6 +157,8 @@ pub enum FileProblemKind {
     Probabilities,
     /// `ref_…` or `in_…` cannot be used.
     Reference,
+    /// `x_…` is no finite number.
+    Inputs,
     /// A unit is a member in one line and a non-member in another.
     BothSides,
     /// `step` or `canary` is no number from 0 to a million.
@@ -169,6 +191,7 @@ impl fmt::Display for FileProblem {
             FileProblemKind::Label => f.write_str("`label` is no class from 0 to the last of `p_…`"),
             FileProblemKind::Probabilities => f.write_str("`p_…` are no probabilities that add up to 1"),
             FileProblemKind::Reference => f.write_str("a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false"),
+            FileProblemKind::Inputs => f.write_str("an `x_…` is not a finite number"),
             FileProblemKind::BothSides => f.write_str("the unit is a member here and a non-member on an earlier line, or the reverse"),
             FileProblemKind::Place => f.write_str("`step` or `canary` is no whole number from 0 to a million"),
             FileProblemKind::In => f.write_str("`in` is none of 0, 1, true, false"),

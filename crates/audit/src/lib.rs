@@ -20,6 +20,9 @@
 //! ```
 
 pub mod answers_file;
+pub mod attack_classifier;
+pub mod attacks;
+pub mod attribute;
 mod binomial;
 pub mod canaries_file;
 pub mod ceiling;
@@ -27,12 +30,19 @@ pub mod controls;
 pub mod credible;
 mod error;
 mod finding;
+mod folds;
+pub mod gain;
 mod gamma;
 pub mod interval;
+pub mod inversion;
 pub mod kept;
+pub mod label_only;
 pub mod lira;
 mod lower_bound;
 pub mod membership;
+pub mod population;
+pub mod property;
+pub mod quantile;
 pub mod ratio;
 pub mod reference;
 pub mod roc;
@@ -40,8 +50,10 @@ mod score;
 pub mod scores_file;
 pub mod shadow;
 pub mod signal;
+mod softmax;
 mod target;
 pub mod text;
+pub mod update;
 pub mod vulnerability;
 pub mod white_box;
 
@@ -50,6 +62,7 @@ mod testing;
 
 pub use error::{Error, FileProblem, FileProblemKind};
 pub use finding::{Allowed, Attack, Finding, Measured, Predictive, Stated, Verdict};
+pub use gain::{GainFinding, GainVerdict};
 pub use lower_bound::{Estimate, LowerBound, Method, Multiplicity, Threshold, one_run_p_value};
 pub use score::{MemberScores, Scores};
 pub use target::{Target, TextModel};

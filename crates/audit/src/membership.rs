@@ -49,6 +49,56 @@ impl KnownRows {
         (0..self.units.len()).map(of).collect()
     }
 
+    /// Encoded inputs a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Row-major encoded inputs.
+    pub(crate) fn inputs(&self) -> &[f32] {
+        &self.inputs
+    }
+
+    /// The class of each row.
+    pub(crate) fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The class that most of a unit's rows have, the first of those.
+    #[must_use]
+    pub fn most_common_class(&self) -> Vec<usize> {
+        let of = |unit: usize| {
+            let mut rows = vec![0_usize; self.classes];
+            self.units.rows_of(unit).iter().for_each(|&row| rows[self.labels[row] as usize] += 1);
+            (0..self.classes).fold(0, |best, class| if rows[class] > rows[best] { class } else { best })
+        };
+        (0..self.units.len()).map(of).collect()
+    }
+
+    /// The rows of a unit.
+    pub(crate) fn rows_of(&self, unit: usize) -> &[usize] {
+        self.units.rows_of(unit)
+    }
+
+    /// The mean over each unit's rows of what is known of a row, by its index.
+    pub(crate) fn by_unit(&self, of_row: impl Fn(usize) -> f64) -> Result<Scores<SubjectId>, Error> {
+        Scores::new(self.units.ids().to_vec(), self.mean_of_rows(of_row))
+    }
+
+    pub(crate) fn mean_of_rows(&self, of_row: impl Fn(usize) -> f64) -> Vec<f64> {
+        let of = |unit: usize| {
+            let rows = self.units.rows_of(unit);
+            rows.iter().map(|&r| of_row(r)).sum::<f64>() / rows.len() as f64
+        };
+        (0..self.units.len()).map(of).collect()
+    }
+
     /// The mean over each unit's rows of `of_row(probabilities, label)`.
     fn means(&self, target: &dyn Target, of_row: fn(&[f64], usize) -> f64) -> Result<Vec<f64>, Error> {
         let p = target.probabilities(&self.inputs, self.width);
@@ -57,11 +107,7 @@ impl KnownRows {
             return Err(Error::Target { found: p.len(), expected });
         }
         let row = |row: usize| of_row(&p[row * self.classes..(row + 1) * self.classes], self.labels[row] as usize);
-        let of = |unit: usize| {
-            let rows = self.units.rows_of(unit);
-            rows.iter().map(|&r| row(r)).sum::<f64>() / rows.len() as f64
-        };
-        Ok((0..self.units.len()).map(of).collect())
+        Ok(self.mean_of_rows(row))
     }
 }
 

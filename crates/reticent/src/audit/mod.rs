@@ -9,17 +9,19 @@ pub(crate) use page::section;
 pub(crate) use show::{attacks_text, bounds, finding_json, finding_text, json, numbers, text};
 
 use crate::failure::Failure;
-use crate::output::Progress;
+use crate::output::{Answer, Progress};
 use crate::verbs::train::ModelManifest;
 use canary::Canaries;
 use recipe::Recipe;
 use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::attacks::{self, Material, Name, Needs, PHI, References, SIGNALS};
 use reticent_audit::kept::Kept;
-use reticent_audit::lira::{Knowledge, Variance, log_likelihood_ratios};
-use reticent_audit::membership::{CONFIDENCE_THRESHOLD, KnownRows, confidence, loss, phi};
+use reticent_audit::label_only;
+use reticent_audit::membership::{KnownRows, by_signal, confidence};
 use reticent_audit::shadow::{balanced_matrix, shadow_phi_kept};
 use reticent_audit::{Attack, Error, Finding, MemberScores, Scores, Stated, controls};
 use reticent_data::{PermittedTable, SubjectId};
+use serde_json::{Value, json};
 use std::sync::Mutex;
 
 /// All that was measured.
@@ -63,6 +65,7 @@ pub(crate) fn audit_model(
     weights: &[u8],
     pool: &PermittedTable,
     shadows: Shadows<'_>,
+    chosen: &[Name],
     seed: u64,
     mut gaps: Vec<String>,
 ) -> Result<Audit, Failure> {
@@ -85,7 +88,8 @@ pub(crate) fn audit_model(
         };
         tick();
         let stated = (name == "private").then_some(&stated);
-        let (attacked, trained) = attack(&recipe, &manifest.unit, shadows, seed, stated, &mut gaps, &mut tick)?;
+        let of = Plan { unit: &manifest.unit, shadows, chosen, seed, stated };
+        let (attacked, trained) = attack(&recipe, &of, &mut gaps, &mut tick)?;
         models += recipe.trained + trained as u64;
         kept += shadows.number - trained;
         targets.push(attacked);
@@ -104,74 +108,143 @@ pub(crate) fn audit_model(
     Ok(Audit { targets, canaries, planted, shadows: shadows.number, seed, models, kept, gaps, private })
 }
 
+/// What is done to each target.
+struct Plan<'a> {
+    unit: &'a str,
+    shadows: Shadows<'a>,
+    chosen: &'a [Name],
+    seed: u64,
+    stated: Option<&'a Stated>,
+}
+
 fn attack(
     recipe: &Recipe<'_>,
-    unit: &str,
-    shadows: Shadows<'_>,
-    seed: u64,
-    stated: Option<&Stated>,
+    plan: &Plan<'_>,
     gaps: &mut Vec<String>,
     tick: &mut (dyn FnMut() + Send),
 ) -> Result<(Attacked, usize), Failure> {
     let known = KnownRows::new(&recipe.pool, recipe.cap);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let Shadows { number: shadows, kept } = shadows;
+    let (Shadows { number: shadows, kept }, seed) = (plan.shadows, plan.seed);
     let matrix = balanced_matrix(known.ids().len(), shadows, seed)?;
     let tick = Mutex::new(tick);
     let (shadow, trained) = shadow_phi_kept(&recipe.pool, &known, &matrix, threads, recipe.as_fit(), (kept, &recipe.decides), &mut || {
         (tick.lock().expect("no thread panics while it holds this"))();
     })?;
-    let classes = recipe.pool.table().schema().classes();
+    let log_p = |phi: &[f64]| phi.iter().map(|f| -(-f).exp().ln_1p()).collect::<Vec<f64>>();
+    let shadow_log_p: Vec<Vec<f64>> = shadow.iter().map(|phi| log_p(phi)).collect();
+    let classes = known.classes();
     let constant = move |inputs: &[f32], width: usize| vec![1.0 / classes as f64; inputs.len() / width * classes];
     let flat = confidence(&known, &constant)?;
-    let variance = Variance::for_shadows(shadows);
-    let mut pooled: [Vec<MemberScores>; 4] = Default::default();
-    let mut first = None;
+    let (class, inputs) = (known.most_common_class(), known.mean_inputs());
+    let mut found: Vec<(Name, String, Vec<MemberScores>)> = plan.chosen.iter().map(|a| (*a, String::new(), vec![])).collect();
+    let (mut ratios, mut constants, mut first) = (vec![], vec![], None);
     for (members, target) in &recipe.targets {
-        let is_member = |id: &SubjectId| Some(members.contains(id));
-        let ratios = log_likelihood_ratios(&phi(&known, &**target)?, &shadow, &matrix, variance, Knowledge::Online)?;
-        let ratios = Scores::new(known.ids().to_vec(), ratios)?;
-        let all = [confidence(&known, &**target)?.sides(is_member)?, loss(&known, &**target)?.sides(is_member)?, ratios.sides(is_member)?];
-        for (to, sides) in pooled.iter_mut().zip(all.into_iter().chain([flat.sides(is_member)?])) {
-            to.push(sides);
+        let member: Vec<bool> = known.ids().iter().map(|id| members.contains(id)).collect();
+        let signals: Vec<Vec<f64>> =
+            SIGNALS.iter().map(|signal| Ok(by_signal(&known, &**target, *signal)?.scores().to_vec())).collect::<Result<_, Error>>()?;
+        let asked = plan.chosen.iter().any(|a| a.needs == Needs::Questions);
+        let withstood = asked.then(|| label_only::robustness(&known, &**target, seed)).transpose()?;
+        let material = Material {
+            member: &member,
+            class: &class,
+            signals: &signals,
+            inputs: Some(&inputs),
+            withstood: withstood.as_ref().map(Scores::scores),
+            references: Some(References { phi: &shadow, log_p: &shadow_log_p, of_target: &log_p(&signals[PHI]), members: &matrix }),
+            seed,
+        };
+        let of = |scores: Vec<f64>| -> Result<_, Error> {
+            let scores = Scores::new(known.ids().to_vec(), scores)?;
+            let sides = scores.sides(|id| Some(members.contains(id)))?;
+            Ok((scores, sides))
+        };
+        for (attack, variant, sides) in &mut found {
+            match material.scores(*attack) {
+                Ok(Some((about, scores))) => {
+                    *variant = about;
+                    sides.push(of(scores)?.1);
+                }
+                Ok(None) => unreachable!("everything is at hand of a model of ours"),
+                // Too few units to learn of some and judge others: told below, for the attack is missing then.
+                Err(Error::OneSided { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
         }
-        first.get_or_insert(ratios);
+        let (scores, sides) = of(material.scores(lira())?.expect("everything is at hand").1)?;
+        ratios.push(sides);
+        constants.push(flat.sides(|id| Some(members.contains(id)))?);
+        first.get_or_insert(scores);
     }
     let scores = first.expect("a recipe has a target");
-    let [confident, losses, sides, flat] = pooled.map(MemberScores::pooled);
-
+    let (sides, flat) = (MemberScores::pooled(ratios), MemberScores::pooled(constants));
     let mut checks = vec![controls::random_membership(&sides, seed)?, controls::constant_model(&flat)];
     let member: Vec<bool> = known.ids().iter().map(|id| recipe.targets[0].0.contains(id)).collect();
-    match controls::blind_baseline(&known.mean_inputs(), &member, seed) {
+    match controls::blind_baseline(&inputs, &member, seed) {
         Ok(control) => checks.insert(0, control),
         Err(Error::OneSided { .. }) => {
             gaps.push(format!("{}: whether members differ by themselves: fewer than 10 units on a side", recipe.name));
         }
         Err(other) => return Err(other.into()),
     }
-    let row = "black box: probabilities for rows and labels that the attacker knows; queries do not depend on answers";
-    let shadowed = "black box: probabilities; the attacker also knows the recipe and rows of the same kind to train shadow models on";
-    let attack = |name: &str, variant: String, threat: &str| Attack {
-        name: name.into(),
-        variant,
-        threat_model: threat.into(),
-        unit: unit.into(),
-        seed,
-    };
-    let all = [
-        (attack("confidence", "mean of p(true class) over a unit's rows".into(), row), confident, Some(CONFIDENCE_THRESHOLD)),
-        (attack("loss", "mean of ln p(true class) over a unit's rows".into(), row), losses, None),
-        (
-            attack("lira", format!("{}; {shadows} shadow models on random halves of all units attacked", variance.describe()), shadowed),
-            sides.clone(),
+    let mut findings = vec![];
+    for (attack, about, sides) in found {
+        if sides.is_empty() {
+            gaps.push(format!("{}: the attack `{}`: it needs {}", recipe.name, attack.id, attack.needs.describe()));
+            continue;
+        }
+        let references = matches!(attack.needs, Needs::Out | Needs::Both);
+        let beside = if references { format!("; {shadows} shadow models on random halves of all units attacked") } else { String::new() };
+        let attacked = Attack {
+            name: attack.id.into(),
+            variant: format!("{about}{beside}; mean over a unit's rows"),
+            threat_model: threat_model(attack.needs).into(),
+            unit: plan.unit.into(),
+            seed,
+        };
+        findings.push(Finding::new(
+            attacked,
+            &MemberScores::pooled(sides),
+            checks.clone(),
+            attack.threshold,
             None,
-        ),
-    ];
-    let finding = |(attack, sides, threshold): (Attack, MemberScores, Option<f64>)| {
-        Finding::new(attack, &sides, checks.clone(), threshold, None, stated, not_tested())
-    };
-    let findings = all.into_iter().map(finding).collect::<Result<_, _>>()?;
+            plan.stated,
+            not_tested(),
+        )?);
+    }
     Ok((Attacked { name: recipe.name, about: recipe.about.clone(), findings, scores, sides }, trained))
+}
+
+/// What is attacked with always: reports and documents read these.
+pub(crate) const USUAL: [&str; 3] = ["confidence", "loss", "lira"];
+
+fn lira() -> Name {
+    attacks::ALL.into_iter().find(|a| a.id == "lira").expect("it is one of them")
+}
+
+fn threat_model(needs: Needs) -> &'static str {
+    match needs {
+        Needs::Answers => "black box: probabilities for rows and labels that the attacker knows; queries do not depend on answers",
+        Needs::Population => {
+            "black box: probabilities; the attacker also knows rows of the same kind, and of some whether they are members"
+        }
+        Needs::Inputs => "black box: probabilities; the attacker also knows rows of the same kind that are no members",
+        Needs::Questions => "black box: labels alone, for rows with noise; the questions do not depend on answers",
+        Needs::Out | Needs::Both => {
+            "black box: probabilities; the attacker also knows the recipe and rows of the same kind to train shadow models on"
+        }
+    }
+}
+
+/// Every attack on membership with what it does, for `--attack list`.
+pub(crate) fn attack_list() -> Answer {
+    let width = attacks::ALL.iter().map(|a| a.id.len()).max().unwrap_or(0);
+    let line = |a: &Name| format!("{:<width$}  {}; needs {}\n", a.id, a.about, a.needs.describe());
+    let all: Vec<Value> = attacks::ALL
+        .iter()
+        .map(|a| json!({ "name": a.id, "about": a.about, "needs": a.needs.describe(), "threshold": a.threshold }))
+        .collect();
+    Answer::new(attacks::ALL.iter().map(line).collect::<String>(), json!({ "attacks": all }))
 }
 
 fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Finding, Failure> {
@@ -211,7 +284,8 @@ impl From<Error> for Failure {
             Error::FewReferences { .. } => Self::usage(error.to_string()).hint(
                 "every unit needs reference models that were trained without it, and where some were trained with it, with it too: columns `ref_n` and `in_n`",
             ),
-            Error::Shadows { .. } => Self::usage(error.to_string()),
+            Error::Shadows { .. } | Error::CannotAttack { .. } => Self::usage(error.to_string()),
+            Error::NoAttack { .. } => Self::usage(error.to_string()).hint("`reticent audit scores --attack list` says which there are"),
             Error::OutOfRange { .. } | Error::Accounting(_) => Self::usage(error.to_string()),
             Error::OneSided { .. } => {
                 Self::usage(error.to_string()).hint("an audit compares units that the model was trained on with others that it was not")

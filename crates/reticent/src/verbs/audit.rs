@@ -12,6 +12,7 @@ use crate::verbs::choose_model;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
+use reticent_audit::attacks;
 use reticent_audit::kept::Kept;
 use reticent_audit::roc::TprAt;
 use reticent_govern::Event;
@@ -28,7 +29,7 @@ pub(crate) struct AuditVerb {
 enum Verb {
     /// Attack a released model beside its twin without privacy and one that is meant to leak
     #[command(
-        after_help = "Membership inference by unit (confidence, loss, LiRA) with controls, and a lower bound on ε from canaries planted in another run of the same\nplan. Shadow models are internal evaluation: permitted by the gate, recorded, covered by no ε, weights never written.\nWhat they answered is kept in .reticent/audit, so that an interrupted audit goes on and the same audit trains none again; `forget` deletes it."
+        after_help = "Membership inference by unit (confidence, loss, LiRA, and what --attack names) with controls, and a lower bound on ε from canaries planted in another run of the same\nplan. Shadow models are internal evaluation: permitted by the gate, recorded, covered by no ε, weights never written.\nWhat they answered is kept in .reticent/audit, so that an interrupted audit goes on and the same audit trains none again; `forget` deletes it."
     )]
     Model {
         /// The model [default: the only one]
@@ -39,6 +40,9 @@ enum Verb {
         /// Shadow models for each target, an even number
         #[arg(long, default_value_t = 16, value_name = "N")]
         shadows: usize,
+        /// Attacks on membership beside confidence, loss and lira, by name; `all`, or `list` to see what there is
+        #[arg(long = "attack", value_name = "NAME", value_delimiter = ',')]
+        attacks: Vec<String>,
         /// Seed of all draws of the audit
         #[arg(long, default_value_t = 0)]
         seed: u64,
@@ -54,7 +58,10 @@ enum Verb {
 impl AuditVerb {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         match &self.verb {
-            Verb::Model { model, subject, shadows, seed } => of_model(common, model.as_deref(), subject.as_deref(), *shadows, *seed),
+            Verb::Model { attacks, .. } if attacks.iter().any(|a| a == "list") => Ok(audit::attack_list()),
+            Verb::Model { model, subject, shadows, attacks, seed } => {
+                of_model(common, model.as_deref(), subject.as_deref(), *shadows, attacks, *seed)
+            }
             Verb::Scores(verb) => verb.run(),
             Verb::Dp(verb) => verb.run(),
             Verb::Text(verb) => verb.run(common),
@@ -62,8 +69,17 @@ impl AuditVerb {
     }
 }
 
-fn of_model(common: &Common, model: Option<&str>, subject: Option<&str>, shadows: usize, seed: u64) -> Result<Answer, Failure> {
+fn of_model(
+    common: &Common,
+    model: Option<&str>,
+    subject: Option<&str>,
+    shadows: usize,
+    attacks: &[String],
+    seed: u64,
+) -> Result<Answer, Failure> {
     // Refused before anything is recorded.
+    let named: Vec<String> = audit::USUAL.iter().map(|a| (*a).to_owned()).chain(attacks.iter().cloned()).collect();
+    let named = attacks::named(&named)?;
     reticent_audit::shadow::balanced_matrix(0, shadows, seed)?;
     let mut workspace = Workspace::write(&common.dir)?;
     let (name, model) = choose_model(&workspace.config, model)?;
@@ -92,7 +108,7 @@ fn of_model(common: &Common, model: Option<&str>, subject: Option<&str>, shadows
     let folder = workspace.hidden("audit");
     disk::create_private_folder(&folder)?;
     let kept = Kept::new(&folder, *disk::secret(&folder.join("key"))?);
-    let audit = audit::audit_model(&manifest, &weights, &pool, Shadows { number: shadows, kept: &kept }, seed, gaps)?;
+    let audit = audit::audit_model(&manifest, &weights, &pool, Shadows { number: shadows, kept: &kept }, &named, seed, gaps)?;
     workspace.append(&Event::InternalEvaluation {
         version: data.manifest.version.clone(),
         models: audit.models,

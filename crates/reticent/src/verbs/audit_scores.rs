@@ -6,6 +6,9 @@ use crate::output::{Answer, say, thousands};
 use crate::report::render_audit;
 use clap::Args;
 use reticent_accounting::{Delta, Epsilon};
+use reticent_audit::answers_file::Attacked;
+use reticent_audit::attacks::{self, Name};
+use reticent_audit::controls::Control;
 use reticent_audit::{
     Attack, Error, Finding, LowerBound, Measured, MemberScores, Stated, Threshold, Verdict, answers_file, ceiling, controls, scores_file,
 };
@@ -31,13 +34,14 @@ reference models: for each of them ref_n = its probability of the true class, in
 #[command(after_help = "Two kinds of CSV file, told apart by their header:\n\
   scores     `member`, `score` (higher: more likely a member), perhaps `unit` or `id`\n\
   answers    `member`, `label`, `p_0` to `p_k`, perhaps `unit` or `id`, and of reference models `ref_n` (probability of the true class)\n\
-             and `in_n` (trained with the row): the attacks are made here, LiRA, RMIA and BASE where there are reference models\n\
+             and `in_n` (trained with the row), and perhaps `x_0` to `x_m` (what the model was asked, as numbers): the attacks are made here,\n\
+             quantile regression and a blind baseline with `x_…`, LiRA, RMIA and BASE with reference models; --attack chooses others\n\
 `member` is 0, 1, true or false; what belongs to one unit is averaged over its lines. `--template` prints a file of answers, and how to write one\n\
 from scikit-learn and PyTorch. A lower bound on ε rests on how membership was drawn: say it with --design.\n\
 Example: reticent audit scores scores.csv --epsilon 2 --delta 1e-5")]
 pub(crate) struct AuditScores {
     /// CSV file with scores or answers
-    #[arg(required_unless_present = "template")]
+    #[arg(required_unless_present_any = ["template", "attacks"])]
     file: Option<PathBuf>,
     /// Print a file of answers to begin with
     #[arg(long, conflicts_with = "file")]
@@ -51,6 +55,9 @@ pub(crate) struct AuditScores {
     /// Whose scores these are: of one model, each unit in or out by its own fair coin; or each from a run of its own
     #[arg(long, value_enum, default_value_t = Design::OneRun)]
     design: Design,
+    /// Attacks on answers, by name [default: the usual ones]; `all`, or `list` to see what there is
+    #[arg(long = "attack", value_name = "NAME", value_delimiter = ',')]
+    attacks: Vec<String>,
     /// Seed of the controls and of ties
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -68,6 +75,14 @@ enum Design {
 
 impl AuditScores {
     pub(crate) fn run(&self) -> Result<Answer, Failure> {
+        if self.attacks.iter().any(|a| a == "list") {
+            return Ok(audit::attack_list());
+        }
+        if self.file.is_none() && !self.template {
+            return Err(
+                Failure::usage("a file to attack is missing").hint("`reticent audit scores FILE --attack NAME`, or `--attack list`")
+            );
+        }
         let Some(file) = &self.file else {
             say(WRITERS);
             return Ok(Answer::new(answers_file::TEMPLATE.to_owned(), json!({ "template": answers_file::TEMPLATE, "writers": WRITERS })));
@@ -83,10 +98,14 @@ impl AuditScores {
         let read = scores_file::read(open)?;
         let unit = if read.by_unit { "unit" } else { "line" };
         let (name, variant) = ("scores from a file", self.design.variant());
-        let finding = self.finding(name, variant, "whatever the tool that made the scores had", unit, &read.scores, ALPHA)?;
+        if !self.attacks.is_empty() {
+            return Err(Failure::usage("`--attack` chooses attacks on answers, and this file holds scores: the attack was made already"));
+        }
+        let of = Attacked { name, variant: variant.into(), scores: read.scores, threshold: None };
+        let finding = self.finding(&of, "whatever the tool that made the scores had", unit, None, ALPHA)?;
         let json = json!({ "lines": read.lines, "finding": audit::finding_json(&finding), "controls": finding.controls,
             "audit": { "epsilon_lower": finding.lower_bound.as_ref().map(LowerBound::epsilon), "epsilon_upper": finding.epsilon_upper, "epsilon_ceiling": finding.epsilon_ceiling } });
-        let page = self.page(&finding, &read.scores, &[&finding])?;
+        let page = self.page(&finding, &of.scores, &[&finding])?;
         Ok(Answer::new(audit::finding_text(&finding, unit) + &what_to_bring(&[&finding]) + &page, json))
     }
 
@@ -94,13 +113,27 @@ impl AuditScores {
     fn of_answers(&self, open: impl BufRead) -> Result<Answer, Failure> {
         let answers = answers_file::read(open).map_err(of_answers_file)?;
         let unit = if answers.by_unit { "unit" } else { "line" };
-        let attacks = answers.attacks()?;
+        let attacks = match &self.attacks[..] {
+            [] => answers.attacks()?,
+            named => {
+                // Of `all`, those for which the file holds enough.
+                let all = named.iter().any(|n| n == "all");
+                let chosen: Vec<Name> = attacks::named(named)?.into_iter().filter(|a| !all || answers.holds(a.needs)).collect();
+                answers.chosen(&chosen, self.seed)?
+            }
+        };
         let alpha = ALPHA / attacks.len() as f64;
+        let blind = match answers.blind() {
+            Some((inputs, member)) => match controls::blind_baseline(&inputs, member, self.seed) {
+                Ok(control) => Some(control),
+                Err(Error::OneSided { .. }) => None,
+                Err(other) => return Err(other.into()),
+            },
+            None => None,
+        };
         let access = format!("probabilities of the model, labels; {} reference models", answers.references);
-        let findings: Vec<Finding> = attacks
-            .iter()
-            .map(|attack| self.finding(attack.name, &attack.variant, &access, unit, &attack.scores, alpha))
-            .collect::<Result<_, Failure>>()?;
+        let findings: Vec<Finding> =
+            attacks.iter().map(|attack| self.finding(attack, &access, unit, blind.as_ref(), alpha)).collect::<Result<_, Failure>>()?;
         let most = findings
             .iter()
             .filter_map(|f| f.lower_bound.as_ref())
@@ -143,18 +176,22 @@ impl AuditScores {
         Ok(format!("page: {}\n", path.display()))
     }
 
-    fn finding(&self, name: &str, variant: &str, access: &str, unit: &str, scores: &MemberScores, alpha: f64) -> Result<Finding, Failure> {
+    fn finding(&self, of: &Attacked, access: &str, unit: &str, blind: Option<&Control>, alpha: f64) -> Result<Finding, Failure> {
         let delta = Delta::new(self.delta)?;
         let stated = match self.epsilon {
             Some(epsilon) => Some(Stated { epsilon: Epsilon::new(epsilon)?, delta, event: None }),
             None => None,
         };
-        let mut gaps = vec!["whether members differ by themselves: the file holds no inputs for a blind baseline".to_owned()];
-        let lower = self.lower(scores, delta, alpha, &mut gaps)?;
+        let mut gaps = match blind {
+            Some(_) => vec![],
+            None => vec!["whether members differ by themselves: the file holds no inputs for a blind baseline".to_owned()],
+        };
+        let lower = self.lower(&of.scores, delta, alpha, &mut gaps)?;
         gaps.push(format!("what a lower bound assumes: {}", self.design.assumes()));
-        let attack = Attack { name: name.into(), variant: variant.into(), threat_model: access.into(), unit: unit.into(), seed: self.seed };
-        let checks = vec![controls::random_membership(scores, self.seed)?];
-        Ok(Finding::new(attack, scores, checks, None, lower, stated.as_ref(), gaps)?)
+        let attack =
+            Attack { name: of.name.into(), variant: of.variant.clone(), threat_model: access.into(), unit: unit.into(), seed: self.seed };
+        let checks = blind.cloned().into_iter().chain([controls::random_membership(&of.scores, self.seed)?]).collect();
+        Ok(Finding::new(attack, &of.scores, checks, of.threshold, lower, stated.as_ref(), gaps)?)
     }
 
     fn lower(&self, scores: &MemberScores, delta: Delta, alpha: f64, gaps: &mut Vec<String>) -> Result<Option<Measured>, Failure> {
