@@ -100,15 +100,31 @@ fn databases_runtimes_and_command_lines_stay_outside() {
     assert_none(&members_of(&EDGES, &tree("reticent-govern")), "reticent-govern has a store and no command line");
 }
 
+/// The one client, its TLS, and the one place that may use it: it asks the gate about a host before anything is sent.
+const CLIENT: [&str; 2] = ["ureq", "rustls"];
+const OUTWARD: &str = "crates/reticent/src/outward.rs";
 /// Crates of a server: what they could do as a client must be left out of the build.
 const SERVERS: [&str; 2] = ["hyper", "hyper-util"];
 /// The one place that listens.
 const LISTENER: &str = "crates/reticent/src/verbs/serve";
 
 #[test]
-fn nothing_that_speaks_over_a_network_is_built_in() {
-    let found: Vec<String> = members_of(&NETWORKS, &tree("reticent")).into_iter().filter(|n| !SERVERS.contains(&n.as_str())).collect();
-    assert_none(&found, "the program makes no network connection");
+fn one_client_in_one_place_speaks_over_a_network() {
+    let client = members_of(&CLIENT, &tree("reticent"));
+    let found: Vec<String> =
+        members_of(&NETWORKS, &tree("reticent")).into_iter().filter(|n| !SERVERS.contains(&n.as_str()) && !client.contains(n)).collect();
+    assert_none(&found, "the program has one client, which asks the gate");
+    for package in MAY_USE.iter().map(|(name, _)| *name).filter(|name| *name != "reticent") {
+        assert_none(&members_of(&CLIENT, &tree(package)), &format!("{package} is a library: connections are made at the edge"));
+    }
+    let elsewhere: Vec<String> = in_sources(&["ureq"]).into_iter().filter(|place| !place.starts_with(OUTWARD)).collect();
+    assert_none(&elsewhere, "only `outward` sends anything, once the gate lets it");
+    let outward = files().into_iter().find(|f| f.path == OUTWARD).expect("the client is where this test looks for it");
+    let asks = outward.text.find(".connection(").expect("it asks the gate");
+    assert!(outward.text.find("Agent::config_builder").is_some_and(|made| asks < made), "it asks before it can send");
+    for says in [".max_redirects(0)", ".proxy(None)"] {
+        assert!(outward.text.contains(says), "another host than the declared one would be reached without {says}");
+    }
     let lines = cargo(&[
         "tree",
         "--offline",
@@ -125,7 +141,7 @@ fn nothing_that_speaks_over_a_network_is_built_in() {
     assert_none(&clients(&lines), "a server's crate is built without what makes it a client");
     assert_eq!(clients("hyper v1.12.0 [default,http1,server]\nhyper-util v0.1.21 [client-legacy]\nburn v0.22.1 [client]").len(), 1);
     let calls = in_sources(&["TcpStream", "UdpSocket", "UnixStream", "TcpSocket", "hyper::client", "hyper_util::client"]);
-    assert_none(&calls, "the program makes no network connection");
+    assert_none(&calls, "the program makes no connection of its own");
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod failure;
 mod gate;
 mod leak;
 mod output;
+mod outward;
 mod pieces;
 mod privacy;
 mod report;

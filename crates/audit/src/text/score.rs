@@ -38,6 +38,20 @@ impl AlongText {
         Ok(along)
     }
 
+    /// From ln P of each token, as an endpoint gives them: what the model expected at each place is not known.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for none; [`Error::NotANumber`].
+    pub fn of_log_probabilities(log_p: &[f64]) -> Result<Self, Error> {
+        if log_p.is_empty() {
+            return Err(Error::OutOfRange { quantity: "symbols of a text", value: 0.0, range: "at least 1" });
+        }
+        if let Some(index) = log_p.iter().position(|l| l.is_nan()) {
+            return Err(Error::NotANumber { index });
+        }
+        Ok(Self { log_p: log_p.iter().map(|l| l.max(-700.0)).collect(), mean: vec![], variance: vec![] })
+    }
+
     /// Minus the log-perplexity: the mean of ln P.
     #[must_use]
     pub fn log_likelihood(&self) -> f64 {
@@ -55,8 +69,11 @@ impl AlongText {
     /// Min-K%++: the same of (ln P − μ)/σ, with μ and σ of ln P under what the model expected at each place (Zhang et al. 2024).
     ///
     /// # Errors
-    /// As [`Self::min_k`].
+    /// As [`Self::min_k`]; [`Error::Target`] where only ln P is known.
     pub fn min_k_plus_plus(&self, share: f64) -> Result<f64, Error> {
+        if self.mean.len() != self.log_p.len() {
+            return Err(Error::Target { found: self.mean.len(), expected: self.log_p.len() });
+        }
         let standard = |i: usize| (self.log_p[i] - self.mean[i]) / self.variance[i].sqrt().max(1e-6);
         least(&(0..self.log_p.len()).map(standard).collect::<Vec<f64>>(), share)
     }
@@ -69,10 +86,12 @@ impl AlongText {
 
     /// Bytes after zlib over the log-perplexity: how much easier the text is than its redundancy says.
     ///
+    /// `text` is what was asked about, in bytes; its tokens may be fewer.
+    ///
     /// # Errors
-    /// [`Error::Length`] where `text` is another than was asked about.
+    /// [`Error::Length`] where it cannot be that: more tokens than bytes.
     pub fn against_zlib(&self, text: &[u8]) -> Result<f64, Error> {
-        if text.len() != self.log_p.len() {
+        if text.len() < self.log_p.len() {
             return Err(Error::Length { what: "symbols of the text", found: text.len(), expected: self.log_p.len() });
         }
         let mut packer = flate2::write::ZlibEncoder::new(vec![], flate2::Compression::default());

@@ -18,6 +18,7 @@ use crate::output::say;
 use crate::privacy;
 use crate::request;
 use crate::suppression::Suppression;
+use crate::verbs::audit_endpoint;
 use crate::verbs::train::run::own_losses;
 use crate::verbs::train::{Charge, releases_of, train_model};
 use crate::workspace::Workspace;
@@ -230,8 +231,11 @@ fn remove_reports(workspace: &Workspace) -> Result<(), Failure> {
     files.iter().filter(|f| f.is_file()).try_for_each(|file| disk::shred(file))
 }
 
-/// Deletes what shadow models of audits answered: of this unit, and with it in them.
+/// Deletes what shadow models of audits answered, of this unit and with it in them, and what endpoints answered: of whom, their ids alone say.
 fn remove_answers(workspace: &Workspace) -> Result<(), Failure> {
+    for (name, _) in audit_endpoint::kept_answers(workspace) {
+        audit_endpoint::remove_answers(workspace, &name)?;
+    }
     answers(workspace).iter().try_for_each(|file| disk::shred(file))
 }
 

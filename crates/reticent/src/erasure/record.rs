@@ -6,6 +6,7 @@ use crate::data_version::{folder, latest_manifest, rows_of};
 use crate::disk;
 use crate::failure::Failure;
 use crate::request;
+use crate::verbs::audit_endpoint;
 use crate::verbs::train::releases_of;
 use crate::verbs::train::run::own_losses;
 use crate::workspace::Workspace;
@@ -107,8 +108,12 @@ fn stores(
     stores.push(Store { store: "earlier requests of the unit, and the answers to them: deleted".into(), rows: 0, verified_absent: gone });
     let gone = !workspace.dir.join("report.html").exists() && !workspace.hidden("reports/report.json").exists();
     stores.push(Store { store: "report.html and what it was made from: deleted".into(), rows: 0, verified_absent: gone });
-    let gone = super::answers(workspace).is_empty();
-    stores.push(Store { store: "answers of shadow models that audits kept: deleted".into(), rows: 0, verified_absent: gone });
+    let gone = super::answers(workspace).is_empty() && audit_endpoint::kept_answers(workspace).is_empty();
+    stores.push(Store {
+        store: "answers of shadow models and of endpoints that audits kept: deleted".into(),
+        rows: 0,
+        verified_absent: gone,
+    });
     Ok(stores)
 }
 

@@ -51,6 +51,8 @@ enum Verb {
     Text(crate::verbs::audit_text::AuditText),
     /// Analyse scores or answers that any tool wrote: no workspace needed
     Scores(crate::verbs::audit_scores::AuditScores),
+    /// Attack a model behind HTTP: Open Inference Protocol v2, or completions of a language model
+    Endpoint(Box<crate::verbs::audit_endpoint::AuditEndpoint>),
     /// Hold a training loop of any make against the noise and clip it states: no workspace needed
     Dp(crate::verbs::audit_dp::AuditDp),
 }
@@ -64,6 +66,7 @@ impl AuditVerb {
             }
             Verb::Scores(verb) => verb.run(),
             Verb::Dp(verb) => verb.run(),
+            Verb::Endpoint(verb) => verb.run(common),
             Verb::Text(verb) => verb.run(common),
         }
     }

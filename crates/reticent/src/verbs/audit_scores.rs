@@ -66,6 +66,15 @@ pub(crate) struct AuditScores {
     html: Option<PathBuf>,
 }
 
+/// What attacks were made on, in numbers and words.
+pub(super) struct About<'a> {
+    pub(super) lines: u64,
+    pub(super) units: usize,
+    pub(super) references: usize,
+    pub(super) unit: &'a str,
+    pub(super) access: &'a str,
+}
+
 /// How membership was drawn.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Design {
@@ -74,6 +83,11 @@ enum Design {
 }
 
 impl AuditScores {
+    /// The same analysis of what another verb brought.
+    pub(super) fn brought(file: PathBuf, (epsilon, delta): (Option<f64>, f64), seed: u64, html: Option<PathBuf>) -> Self {
+        Self { file: Some(file), template: false, epsilon, delta, design: Design::OneRun, attacks: vec![], seed, html }
+    }
+
     pub(crate) fn run(&self) -> Result<Answer, Failure> {
         if self.attacks.iter().any(|a| a == "list") {
             return Ok(audit::attack_list());
@@ -109,7 +123,6 @@ impl AuditScores {
         Ok(Answer::new(audit::finding_text(&finding, unit) + &what_to_bring(&[&finding]) + &page, json))
     }
 
-    /// Every attack at its share of the level, so that the largest of their bounds keeps it.
     fn of_answers(&self, open: impl BufRead) -> Result<Answer, Failure> {
         let answers = answers_file::read(open).map_err(of_answers_file)?;
         let unit = if answers.by_unit { "unit" } else { "line" };
@@ -122,7 +135,6 @@ impl AuditScores {
                 answers.chosen(&chosen, self.seed)?
             }
         };
-        let alpha = ALPHA / attacks.len() as f64;
         let blind = match answers.blind() {
             Some((inputs, member)) => match controls::blind_baseline(&inputs, member, self.seed) {
                 Ok(control) => Some(control),
@@ -132,27 +144,34 @@ impl AuditScores {
             None => None,
         };
         let access = format!("probabilities of the model, labels; {} reference models", answers.references);
+        let about = About { lines: answers.lines, units: answers.units, references: answers.references, unit, access: &access };
+        self.of_attacks(&attacks, &about, blind.as_ref())
+    }
+
+    /// Every attack at its share of the level, so that the largest of their bounds keeps it.
+    pub(super) fn of_attacks(&self, attacks: &[Attacked], about: &About<'_>, blind: Option<&Control>) -> Result<Answer, Failure> {
+        let (unit, alpha) = (about.unit, ALPHA / attacks.len() as f64);
         let findings: Vec<Finding> =
-            attacks.iter().map(|attack| self.finding(attack, &access, unit, blind.as_ref(), alpha)).collect::<Result<_, Failure>>()?;
+            attacks.iter().map(|attack| self.finding(attack, about.access, unit, blind, alpha)).collect::<Result<_, Failure>>()?;
         let most = findings
             .iter()
             .filter_map(|f| f.lower_bound.as_ref())
             .map(LowerBound::epsilon)
             .fold(None, |most: Option<f64>, e| Some(most.map_or(e, |m| m.max(e))));
         let all: Vec<Value> = findings.iter().map(audit::finding_json).collect();
-        let json = json!({ "lines": answers.lines, "units": answers.units, "references": answers.references, "findings": all,
+        let json = json!({ "lines": about.lines, "units": about.units, "references": about.references, "findings": all,
             "audit": { "epsilon_lower": most, "epsilon_upper": self.epsilon, "attacks": attacks.len(), "confidence": 1.0 - ALPHA } });
         let first = &findings[0];
         let mut text = format!(
             "{} members, {} others, by {unit}; {} reference models\n\n",
             thousands(first.members as u64),
             thousands(first.non_members as u64),
-            answers.references
+            about.references
         );
         text += &audit::attacks_text(&findings);
         text +=
             &format!("\nlower bound on ε: each attack at its share of the level, {} of them, so that the largest holds\n", attacks.len());
-        let best = findings.iter().zip(&attacks).max_by(|a, b| {
+        let best = findings.iter().zip(attacks).max_by(|a, b| {
             let epsilon = |f: &Finding| f.lower_bound.as_ref().map_or(-1.0, LowerBound::epsilon);
             epsilon(a.0).total_cmp(&epsilon(b.0))
         });

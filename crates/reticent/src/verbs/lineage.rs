@@ -9,12 +9,17 @@ use crate::data_version::latest_manifest;
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
+use crate::outward::Outward;
 use crate::verbs::consent::chosen_data_set;
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
 use reticent_govern::{Event, GroundThen, Release};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a receiver of events may take for one.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
 pub(crate) struct Lineage {
@@ -37,11 +42,20 @@ enum Verb {
         /// A release, `risk/1`, or a model: its newest
         model: String,
     },
-    /// Write the runs of this workspace as OpenLineage events (2-0-2), one on each line
+    /// Write the runs of this workspace as OpenLineage events (2-0-2), one on each line, or send them
+    #[command(
+        after_help = "Where they are sent is declared first, with its recipient, contract and transfer (`reticent register import`). A receiver takes the same event\ntwice as once, so that after an interruption all are sent again. A token goes into RETICENT_ENDPOINT_TOKEN."
+    )]
     Openlineage {
         /// Where they go
-        #[arg(long, value_name = "FILE")]
-        out: PathBuf,
+        #[arg(long, value_name = "FILE", required_unless_present = "to")]
+        out: Option<PathBuf>,
+        /// Where they are sent: `URL/api/v1/lineage`
+        #[arg(long, value_name = "URL")]
+        to: Option<String>,
+        /// For what the recipient is declared to receive them
+        #[arg(long, default_value = "lineage", requires = "to")]
+        purpose: String,
     },
     /// Describe a data set as Croissant with its RAI vocabulary; no row and no digest of one is in it
     Croissant {
@@ -64,14 +78,17 @@ enum Verb {
 
 impl Lineage {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
+        if let Verb::Openlineage { to: Some(url), purpose, out } = &self.verb {
+            return send(&common.dir, url, purpose, out.as_deref());
+        }
         let mut workspace = Workspace::read(&common.dir)?;
         match &self.verb {
             Verb::Subject { subject, data } => of_subject(&mut workspace, subject, data.as_deref()),
             Verb::Model { model } => of_model(&mut workspace, model),
-            Verb::Openlineage { out } => {
+            Verb::Openlineage { out, .. } => {
                 let events = openlineage::events(&mut workspace)?;
-                let text: String = events.iter().map(|e| format!("{e}\n")).collect();
-                written(out, &text, &format!("{} events", thousands(events.len() as u64)), json!({ "events": events.len() }))
+                let out = out.as_deref().ok_or_else(|| Failure::usage("neither --out nor --to says where the events go"))?;
+                written(out, &lines(&events), &format!("{} events", thousands(events.len() as u64)), json!({ "events": events.len() }))
             }
             Verb::Croissant { data, out } => {
                 let dataset = chosen_data_set(&workspace.config, data.as_deref())?;
@@ -88,6 +105,28 @@ impl Lineage {
             }
         }
     }
+}
+
+fn lines(events: &[Value]) -> String {
+    events.iter().map(|e| format!("{e}\n")).collect()
+}
+
+/// Sends every event, in order, once the gate lets the host be reached.
+fn send(dir: &Path, url: &str, purpose: &str, out: Option<&Path>) -> Result<Answer, Failure> {
+    let mut workspace = Workspace::write(dir)?;
+    let events = openlineage::events(&mut workspace)?;
+    let outward = Outward::to(&mut workspace, url, purpose, PATIENCE)?;
+    if let Some(out) = out {
+        disk::write(out, lines(&events).as_bytes())?;
+    }
+    for (sent, event) in events.iter().enumerate() {
+        outward.post("/api/v1/lineage", event).map_err(|failure| {
+            let message = format!("{}; {} of {} events are sent", failure.message, thousands(sent as u64), thousands(events.len() as u64));
+            Failure { message, ..failure }
+        })?;
+    }
+    let text = format!("{}: {} events\n", outward.host(), thousands(events.len() as u64));
+    Ok(Answer::new(text, json!({ "host": outward.host(), "events": events.len() })))
 }
 
 fn written(path: &Path, text: &str, what: &str, mut facts: Value) -> Result<Answer, Failure> {

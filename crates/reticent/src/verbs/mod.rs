@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod assess;
 pub(crate) mod audit;
 pub(crate) mod audit_dp;
+pub(crate) mod audit_endpoint;
 pub(crate) mod audit_scores;
 pub(crate) mod audit_text;
 pub(crate) mod breach;

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::disk;
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
+use crate::verbs::audit_endpoint::{kept_answers, remove_answers};
 use crate::verbs::consent::chosen_data_set;
 use crate::verbs::train::run::own_losses;
 use crate::workspace::Workspace;
@@ -297,6 +298,9 @@ fn kept(workspace: &mut Workspace) -> Result<Vec<DueThing>, Failure> {
             things.push(DueThing { kind: "reports".into(), name: file, dataset: None, since: seconds(&stored.at) });
         }
     }
+    for (name, since) in kept_answers(workspace) {
+        things.push(DueThing { kind: "answers".into(), name, dataset: None, since });
+    }
     // What is kept of a request that was answered; its number, dates and commitment stay in the ledger.
     let cases = workspace.ledger.requests()?;
     for file in crate::request::all(workspace)? {
@@ -325,6 +329,7 @@ fn enforce(common: &Common, yes: bool) -> Result<Answer, Failure> {
                     disk::shred(&workspace.hidden("models").join(&thing.name).join("model.safetensors"))?;
                 }
                 "evidence" => disk::shred(&workspace.hidden("evidence").join(&thing.name))?,
+                "answers" => remove_answers(&workspace, &thing.name)?,
                 "requests" => crate::request::remove(&workspace, thing.name.parse().unwrap_or_default())?,
                 _ => disk::shred(&workspace.dir.join(&thing.name))?,
             }

@@ -12,6 +12,7 @@ mod chain;
 mod damage;
 mod demo;
 mod documents;
+mod endpoint;
 mod explain;
 mod forget;
 mod help;

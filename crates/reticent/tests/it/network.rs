@@ -1,50 +1,7 @@
-//! The program connects to nothing; `serve` listens on this machine alone.
+//! The program connects to nothing that was not asked for and declared; `serve` listens on this machine alone.
 
 use crate::workspace::{CONFIG, Run, Workspace, consents, rows};
-use std::collections::BTreeSet;
 use std::process::Command;
-
-/// Whoever speaks a protocol of the network as a client, or as another server than `serve`'s (`axum` on `hyper`, which the house's tests keep
-/// without its client), by the names of crates. (`sqlx` brings `tokio` with its sockets, `mio` and `socket2`, which nothing
-/// here asks for: see below.)
-const CLIENTS_AND_SERVERS: [&str; 20] = [
-    "actix-web",
-    "attohttpc",
-    "curl",
-    "h2",
-    "hickory-resolver",
-    "isahc",
-    "minreq",
-    "native-tls",
-    "openssl",
-    "quinn",
-    "reqwest",
-    "rustls",
-    "smol",
-    "surf",
-    "tokio-native-tls",
-    "tokio-rustls",
-    "tonic",
-    "trust-dns-resolver",
-    "tungstenite",
-    "ureq",
-];
-
-/// `Cargo.lock` also names what other platforms and features would build; the tree is what this program is built from.
-#[test]
-fn no_crate_of_the_program_speaks_a_protocol_of_the_network() {
-    let args = ["tree", "--package", "reticent", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--locked", "--offline"];
-    let output = Command::new(env!("CARGO")).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output();
-    let Some(output) = output.ok().filter(|o| o.status.success()) else {
-        eprintln!("skipped: cargo cannot tell the tree of dependencies here");
-        return;
-    };
-    let tree = String::from_utf8(output.stdout).unwrap();
-    let names: BTreeSet<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
-    assert!(names.len() > 50 && names.contains("burn") && names.contains("sqlx"), "the tree was read: {}", names.len());
-    let found: Vec<&&str> = names.iter().filter(|n| CLIENTS_AND_SERVERS.contains(n)).collect();
-    assert!(found.is_empty(), "{found:?}");
-}
 
 /// In a network namespace of its own there is no way out, not even to this machine.
 #[test]
