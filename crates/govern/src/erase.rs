@@ -89,6 +89,28 @@ impl Ledger {
         self.rows(Statement::new(named))?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
+    /// What the log's entries about a unit open to, with their kinds, and the unit's own key: for the unit itself, and for nobody else.
+    /// `None` where nothing is recorded about it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Database`].
+    pub fn own_openings(&mut self, subject: &str) -> Result<Option<OwnOpenings>, Error> {
+        let Some(key) = self.subject_keys(&[subject.to_owned()])?.remove(subject) else { return Ok(None) };
+        let rows = self.rows(
+            Statement::new("SELECT seq, at, actor, body, nonce FROM events WHERE subject = ? ORDER BY seq").bind(subject.to_owned()),
+        )?;
+        let mut openings = vec![];
+        for row in &rows {
+            let seq = row.try_get("seq")?;
+            let (nonce, body): (_, String) = (key_from(row.try_get("nonce")?)?, row.try_get("body")?);
+            let damaged = || Error::Damaged { seq, why: "it is no event".into() };
+            let kind = serde_json::from_str::<Event>(&body).map_err(|_| damaged())?.kind();
+            let opening = Opening { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, body, nonce: hex::encode(nonce) };
+            openings.push((kind, opening));
+        }
+        Ok(Some(OwnOpenings { key, openings }))
+    }
+
     /// What the log's entry of an event that is nobody's own opens to.
     ///
     /// # Errors
@@ -99,6 +121,14 @@ impl Ledger {
         let nonce = key_from(row.try_get("nonce")?)?;
         Ok(Opening { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, body: row.try_get("body")?, nonce: hex::encode(nonce) })
     }
+}
+
+/// What opens the log's entries about one unit. No `Debug`: it is about somebody.
+pub struct OwnOpenings {
+    /// The unit's key, which an erasure destroys.
+    pub key: [u8; 32],
+    /// Kind and opening of each, by number.
+    pub openings: Vec<(&'static str, Opening)>,
 }
 
 /// The emptied events that no erasure accounts for, and the erasures that claim more than there are.

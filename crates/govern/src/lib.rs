@@ -35,7 +35,7 @@ pub use basis::{
 };
 pub use breach::{Breach, BreachEvent, BreachStep};
 pub use budget::{Budget, Reservation, ReservationState, RunRequest};
-pub use erase::Erased;
+pub use erase::{Erased, OwnOpenings};
 pub use error::Error;
 pub use event::{Actor, Circumstances, Event, Release, StoredEvent};
 pub use gate::Question;

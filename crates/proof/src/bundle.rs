@@ -114,6 +114,7 @@ impl Check<'_> {
         }
         let events = self.opened(&bundle)?;
         self.checked.push(format!("{} entries of the log open to what the bundle says, and none of their kinds is left out", events.len()));
+        self.unlisted(&events);
         self.models(&events);
         self.decisions(&events);
         self.records(&events);
@@ -149,6 +150,38 @@ impl Check<'_> {
         }
         self.findings.extend(wanted.keys().map(|seq| format!("bundle.json: event {seq} is not in the log of {} entries", self.size)));
         Ok(events)
+    }
+
+    /// Nothing lies in the bundle that nothing here vouches for: whoever hands it on would seem to vouch for that too.
+    fn unlisted(&mut self, events: &BTreeMap<i64, Value>) {
+        let mut known: BTreeSet<String> = ["bundle.json".to_owned()].into();
+        for (seq, event) in events {
+            match event["kind"].as_str().unwrap_or_default() {
+                "model-released" => {
+                    let model = event["model"].as_str().unwrap_or_default();
+                    known.extend(["model.safetensors", "manifest.json"].map(|file| format!("models/{model}/{file}")));
+                }
+                "subject-erased" => known.extend(event["erasure"].as_u64().map(|n| format!("erasures/{n}.json"))),
+                "gate-decided" => drop(known.insert(format!("facts/{seq}.json"))),
+                _ => {}
+            }
+        }
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(self.dir.join(&folder)).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                // The log is whole by itself: its own check names what does not belong there.
+                if path == "log" || known.contains(&path) {
+                    continue;
+                }
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    folders.push(path);
+                } else {
+                    self.findings.push(format!("{path}: nothing in the log speaks of it"));
+                }
+            }
+        }
     }
 
     /// Files of releases that stand are what was released; weights of recalled ones are not there.

@@ -2,7 +2,8 @@
 //!
 //! Months end on the day of the same number, or on the last of a shorter month. Under the GDPR a last day that is no working day gives way to
 //! the next one that is (Regulation 1182/71, Art 3(4)). Only holidays that every region of a state keeps are on record, and none where the
-//! state is not known: a deadline is then earlier, never later.
+//! state is not known: a deadline is then earlier, never later. That every period of two days or more has two working days (Art 3(5)) holds by
+//! itself for terms in weeks and months; the 72 hours of Art 33 are counted without it, which is earlier too.
 
 use super::{rows, since};
 use jiff::civil::{Date, Weekday};

@@ -9,16 +9,18 @@ use std::process::ExitCode;
 
 use reticent_proof::bundle::verify_bundle;
 use reticent_proof::log::{SignedCheckpoint, Verification, VerifyingKey, verify_dir};
-use reticent_proof::record::{MAX_BYTES, verify_record};
+use reticent_proof::record::{MAX_BYTES, OwnEvent, verify_record};
 
 const USAGE: &str = "\
 usage: reticent-verify log DIR --key VKEY|FILE [--checkpoint FILE] [--json]
        reticent-verify record FILE --key VKEY|FILE [--json]
        reticent-verify bundle DIR --key VKEY|FILE [--checkpoint FILE] [--json]
+       reticent-verify own FILE --key VKEY|FILE [--json]
 
 log     recomputes every file of the log in DIR from its entries and checks the checkpoint's signature
 record  checks the signed erasure record in FILE: signature, log entry, inclusion proof, counts, what is left
 bundle  checks all of what `reticent export` wrote: log, opened entries, files of models, policies and decisions, erasure records
+own     checks what a person was handed about themselves (answer.json): each event under `own_events` stands in the log as it was recorded
 
   --key VKEY|FILE    the log's public key (name+hash+base64), or a file that holds it
   --checkpoint FILE  a checkpoint of this log kept elsewhere: shows rollback and rewriting
@@ -53,6 +55,13 @@ enum Verb {
     Log,
     Record,
     Bundle,
+    Own,
+}
+
+impl Verb {
+    fn is_of_a_file(self) -> bool {
+        matches!(self, Self::Record | Self::Own)
+    }
 }
 
 struct Arguments {
@@ -70,6 +79,7 @@ impl Arguments {
             Some(verb) if verb == "log" => Verb::Log,
             Some(verb) if verb == "record" => Verb::Record,
             Some(verb) if verb == "bundle" => Verb::Bundle,
+            Some(verb) if verb == "own" => Verb::Own,
             Some(verb) => return Err(format!("there is no `{}` to verify", verb.display())),
             None => return Err("say what to verify".to_owned()),
         };
@@ -79,7 +89,7 @@ impl Arguments {
             let taken = match argument.to_str() {
                 Some("--json") => std::mem::replace(&mut json, true),
                 Some("--key") => key.replace(read_key(&value()?)?).is_some(),
-                Some("--checkpoint") if verb != Verb::Record => held.replace(read_checkpoint(&value()?)?).is_some(),
+                Some("--checkpoint") if !verb.is_of_a_file() => held.replace(read_checkpoint(&value()?)?).is_some(),
                 Some(flag) if flag.starts_with('-') => return Err(format!("there is no `{flag}`")),
                 _ => path.replace(PathBuf::from(&argument)).is_some(),
             };
@@ -91,8 +101,9 @@ impl Arguments {
             Verb::Log => "say which folder holds the log",
             Verb::Record => "say which file holds the record",
             Verb::Bundle => "say which folder is the bundle",
+            Verb::Own => "say which file is the answer that you were given",
         })?;
-        if verb != Verb::Record && !path.is_dir() {
+        if !verb.is_of_a_file() && !path.is_dir() {
             return Err(format!("`{}` is not a folder", path.display()));
         }
         let key = key.ok_or("say with `--key` whose signature it should bear")?;
@@ -104,6 +115,7 @@ impl Arguments {
         match self.verb {
             Verb::Record => return self.record(),
             Verb::Bundle => return self.bundle(),
+            Verb::Own => return self.own(),
             Verb::Log => {}
         }
         let verification = verify_dir(&self.path, &self.key, self.held.as_ref());
@@ -131,10 +143,42 @@ impl Arguments {
         Ok((text, good))
     }
 
-    fn record(&self) -> Result<(String, bool), String> {
-        let unreadable = |e: std::io::Error| format!("`{}`: {e}", self.path.display());
+    fn bytes(&self, most: u64) -> Result<Vec<u8>, String> {
         let mut bytes = vec![];
-        std::fs::File::open(&self.path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+        let read = std::fs::File::open(&self.path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+        read.map_err(|e| format!("`{}`: {e}", self.path.display())).map(|_| bytes)
+    }
+
+    /// Nothing of what an event says is printed: whoever checks has the file.
+    fn own(&self) -> Result<(String, bool), String> {
+        let value: serde_json::Value =
+            serde_json::from_slice(&self.bytes(1 << 30)?).map_err(|_| format!("`{}` is no JSON", self.path.display()))?;
+        let events = value["own_events"].as_array().ok_or_else(|| format!("`{}` holds no `own_events`", self.path.display()))?;
+        let (mut good, mut findings) = (0, vec![]);
+        for (at, event) in events.iter().enumerate() {
+            let checked = serde_json::from_value::<OwnEvent>(event.clone())
+                .map_err(|_| "is no event of this version".to_owned())
+                .and_then(|event| event.check(&self.key).map_err(|e| e.to_string()));
+            match checked {
+                Ok(_) => good += 1,
+                Err(why) => findings.push(format!("event {}: {why}", at + 1)),
+            }
+        }
+        let verified = findings.is_empty() && good > 0;
+        let checked = format!("{good} events about one person stand in the log of {} as they were recorded", self.key.name());
+        let gap = "that these are all: what is left out of the answer cannot be seen in it";
+        if self.json {
+            let value = serde_json::json!({ "schema_version": 1, "verified": verified, "checked": [checked], "findings": findings, "not_proved": [gap] });
+            return Ok((format!("{value:#}\n"), verified));
+        }
+        let mut text = if verified { "verified: own events\n".to_owned() } else { "not verified\n".to_owned() };
+        findings.iter().for_each(|f| text += &format!("  finding: {f}\n"));
+        text += &format!("  checked: {checked}\n  does not prove: {gap}\n");
+        Ok((text, verified))
+    }
+
+    fn record(&self) -> Result<(String, bool), String> {
+        let bytes = self.bytes(MAX_BYTES as u64)?;
         let (mut value, text, good) = match verify_record(&bytes, &self.key) {
             Ok(verified) => {
                 let lines = verified.checked.iter().map(|l| format!("  checked: {l}\n"));

@@ -52,11 +52,13 @@ mod commitment;
 mod envelope;
 mod erasure;
 mod error;
+mod own;
 mod verify;
 
 pub use commitment::{commitment, log_entry};
 pub use erasure::{Erasure, Left, LogEntry, ModelChange, Opening, Outcome, Removal, Statement, Store, Suppression};
 pub use error::Error;
+pub use own::OwnEvent;
 pub use verify::{MAX_BYTES, Verified, sign_record, verify_record};
 
 /// What a record says it is; its meaning never changes.

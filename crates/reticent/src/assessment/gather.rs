@@ -181,7 +181,7 @@ fn processing(workspace: &Workspace, dataset: &str, purpose: &str) -> Vec<Fact> 
         declares("contact", known(&controller.contact)),
         declares("law it answers to", known(&controller.jurisdiction)),
         declares("who answers for the purpose", known(&declared.owner)),
-        declares("kept for", known(&declared.retention)),
+        declares("kept for", declared.retention.as_deref().map_or_else(|| known(&None), crate::document::period)),
         declares("basis under Art 6", letter("(1)", declared.art6)),
         declares("condition under Art 9", letter("(2)", declared.art9)),
         declares("reasons to leave a unit out", listed(declared.exclude.iter().map(|r| r.words().to_owned()))),
@@ -383,7 +383,7 @@ fn recorded(record: &mut Record<'_>, dataset: &str, purpose: &str) -> Result<(By
 
 /// A number of evidence by its name: `epsilon_lower…` is a measured lower bound, `epsilon_upper…` a proved upper one, anything else an
 /// estimate; a count (`…units`, `…rows`, `…records`, `…removals`) from 1 to 9 is masked.
-fn number(name: &str, value: f64, delta: Option<&f64>, event: i64) -> Fact {
+pub(crate) fn number(name: &str, value: f64, delta: Option<&f64>, event: i64) -> Fact {
     let at = delta.map_or_else(String::new, |delta| format!(" at δ = {delta:e}"));
     let (text, standing) = if name.starts_with("epsilon_lower") {
         (format!("ε ≥ {:.3}{at}", (value * 1000.0).floor() / 1000.0), Standing::MeasuredLower)

@@ -13,7 +13,7 @@ mod screening;
 mod tests;
 mod wording;
 
-pub(crate) use gather::gather;
+pub(crate) use gather::{gather, number};
 pub(crate) use material::record_facts;
 pub(crate) use page::{event_table, moment, render};
 pub(crate) use screening::screening;

@@ -193,7 +193,7 @@ fn prose(text: &str) -> Markup {
 /// The state at the head of every printed page.
 fn running_head(a: &Assessment) -> Markup {
     let head = a.stamp.as_ref().map_or_else(|| a.state.words().to_owned(), |stamp| format!("{stamp} {}", a.state.words()));
-    let plain: String = head.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
+    let plain: String = head.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
     html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
 }
 

@@ -108,6 +108,7 @@ fn together(text: &str) -> String {
 
 /// The stamp, or else the title, at the head of every printed page. Only letters, digits and blanks reach the style sheet.
 fn running_head(d: &Document) -> Markup {
-    let plain: String = d.stamp.as_ref().unwrap_or(&d.title).chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
+    let plain: String =
+        d.stamp.as_ref().unwrap_or(&d.title).chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
     html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
 }

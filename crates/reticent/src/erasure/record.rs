@@ -44,7 +44,7 @@ pub(super) fn write(
         suppression: Suppression { kept: true, why: "so that a later import, or a restored backup, leaves the unit out".into() },
         recipients_notified: vec![],
         exceptions: vec![],
-        left: left(workspace, intent),
+        left: left(workspace, intent)?,
         does_not_prove: vec![
             "that what was released before revealed nothing: its bound holds for the unit that was taken out as for every other".into(),
         ],
@@ -118,7 +118,8 @@ fn stores(
 }
 
 /// What this program does not reach, or keeps on purpose.
-pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
+fn left(workspace: &mut Workspace, intent: &Intent) -> Result<Vec<Left>, Failure> {
+    let recipients = request::recipients(workspace, std::slice::from_ref(&intent.dataset))?;
     let data = workspace.config.data.get(&intent.dataset);
     let mut all: Vec<(String, &str)> = vec![];
     if let Some(data) = data {
@@ -177,5 +178,11 @@ pub(crate) fn left(workspace: &Workspace, intent: &Intent) -> Vec<Left> {
         "files were overwritten and removed: what the storage keeps beneath is not within reach",
     ));
     all.push(("the history of the shell, where the subject was typed".into(), "not written by this program"));
-    all.into_iter().map(|(what, why)| Left { what, why: why.into() }).collect()
+    for recipient in recipients {
+        all.push((
+            format!("what {recipient} received"),
+            "a recipient: to be told of this erasure (Art 19); the ledger says when they were, or why not",
+        ));
+    }
+    Ok(all.into_iter().map(|(what, why)| Left { what, why: why.into() }).collect())
 }

@@ -219,7 +219,7 @@ fn with_recipients(workspace: &mut Workspace, case: &Case, mut left: Vec<String>
 
 /// Who receives data of these data sets, by the register: every recipient for a purpose that one of their models serves, or that is declared
 /// for them.
-pub(super) fn recipients(workspace: &mut Workspace, datasets: &[String]) -> Result<Vec<String>, Failure> {
+pub(crate) fn recipients(workspace: &mut Workspace, datasets: &[String]) -> Result<Vec<String>, Failure> {
     let now = workspace.ledger.now()?;
     let models = workspace.config.models.values().filter(|m| datasets.contains(&m.data)).map(|m| m.purpose.clone());
     let declared = workspace.config.data.iter().filter(|(name, _)| datasets.contains(name)).flat_map(|(_, d)| d.purposes.clone());

@@ -7,7 +7,7 @@ mod letter;
 mod package;
 mod page;
 
-pub(crate) use carry_out::carry_out;
+pub(crate) use carry_out::{carry_out, recipients};
 pub(crate) use correct::{forget as forget_corrections, reapply as reapply_corrections};
 pub(crate) use letter::letter;
 

@@ -10,6 +10,8 @@ use crate::verbs::train::{SPLIT_SEED, manifest_of, newest};
 use crate::workspace::Workspace;
 use reticent_data::{SubjectId, encode, is_in_test};
 use reticent_govern::{Case, Entry, Event, GroundThen};
+use reticent_proof::log::Log;
+use reticent_proof::record::{LogEntry, OwnEvent};
 use reticent_train::{Individual, load_weights};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -34,6 +36,8 @@ pub(crate) struct Package {
     pub(super) purposes: Vec<OfPurpose>,
     pub(super) recipients: Vec<Receives>,
     pub(super) requests: Vec<Earlier>,
+    /// What opens the log's entries about the person, for them to show to whom they like: in the data, not on the page.
+    pub(super) own_events: Vec<OwnEvent>,
     /// What no single answer shows.
     pub(super) notes: Vec<String>,
 }
@@ -158,11 +162,13 @@ pub(super) fn gather(workspace: &mut Workspace, case: &Case, file: &File, held: 
         purposes: vec![],
         recipients: vec![],
         requests: vec![],
+        own_events: vec![],
         notes: notes(),
     };
     for subject in held {
         package.of_data(workspace, file, subject)?;
         package.of_ledger(workspace, subject)?;
+        package.of_log(workspace, subject)?;
         package.of_models(workspace, file, subject)?;
     }
     package.of_purposes(workspace, &case.datasets);
@@ -241,6 +247,17 @@ impl Package {
         let recalled = workspace.ledger.recalled()?;
         for (name, ground) in workspace.ledger.contains_unit(&name)? {
             self.contained_in.push(Contained { recalled: recalled.contains(&name), name, ground });
+        }
+        Ok(())
+    }
+
+    fn of_log(&mut self, workspace: &mut Workspace, subject: &Subject) -> Result<(), Failure> {
+        let Some(own) = workspace.ledger.own_openings(&subject.pseudonym.to_string())? else { return Ok(()) };
+        workspace.publish()?;
+        let log = Log::open(workspace.hidden("log"))?;
+        for (kind, opening) in own.openings {
+            let proof = log.prove(opening.seq as u64 - 1)?;
+            self.own_events.push(OwnEvent { kind: kind.into(), subject_key: hex::encode(own.key), log: LogEntry::new(opening, &proof) });
         }
         Ok(())
     }
@@ -416,6 +433,7 @@ fn notes() -> Vec<String> {
         "Texts in which other people are named are shown without them; columns that say something about somebody else are named and left out (Art 15(4)).",
         "Ask for an explanation of a score (Art 15(1)(h), AI Act Art 86): it is made on request and not kept.",
         "You may have it put right, erased or restricted, object, take it with you, have a decision looked at again by a person, and complain to a supervisory authority (Art 15(1)(e), (f)).",
+        "answer.json also holds, under own_events, what opens the entries of our public log about you: show it to whom you like, and they can check it with our public key (`reticent-verify own answer.json --key KEY`). Nobody else can open them.",
         "Backups may hold copies; they are not read to answer a request.",
     ]
     .map(str::to_owned)

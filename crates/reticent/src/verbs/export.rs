@@ -49,7 +49,12 @@ impl Export {
         for stored in workspace.ledger.events("model-released")? {
             let Event::ModelReleased(release) = stored.event else { continue };
             if !recalled.contains(&release.model) {
-                copy(&workspace.hidden("models").join(&release.model), &work.join("models").join(&release.model))?;
+                // What was released, and nothing that lies beside it.
+                let (from, to) = (workspace.hidden("models").join(&release.model), work.join("models").join(&release.model));
+                disk::create_folder(&to)?;
+                for file in ["model.safetensors", "manifest.json"] {
+                    std::fs::copy(from.join(file), to.join(file)).map_err(|e| disk::io("copy", &from.join(file), &e))?;
+                }
                 models += 1;
             }
         }

@@ -67,6 +67,12 @@ fn a_bundle_verifies_without_the_workspace_and_replays_its_decisions() {
     bundle.refuses("are not what the decision");
     fs::write(&path, good).unwrap();
 
+    for more in ["note.txt", "models/risk/1/extra", "facts/9999.json"] {
+        fs::write(bundle.dir.join(more), "x").unwrap();
+        bundle.refuses(&format!("{more}: nothing in the log speaks of it"));
+        fs::remove_file(bundle.dir.join(more)).unwrap();
+    }
+
     let path = bundle.dir.join("models/risk/1/model.safetensors");
     let good = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();

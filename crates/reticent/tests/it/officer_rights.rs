@@ -224,6 +224,10 @@ fn officer_erasure_recipients_are_told_or_it_is_said_why_not() {
     );
     let answer = carried_out(&workspace, &["erasure", "--subject", &person(WHO)]);
     assert_eq!((&answer["state"], &answer["left"]), (&json!("in_progress"), &json!(["tell Acme", "tell Old Lab"])), "{answer:#}");
+    let key = workspace.read(".reticent/log.vkey").trim().parse().unwrap();
+    let record = reticent_proof::record::verify_record(&fs::read(workspace.file(".reticent/erasures/1.json")).unwrap(), &key).unwrap();
+    let left: Vec<&str> = record.erasure.left.iter().map(|l| l.what.as_str()).collect();
+    assert!(left.contains(&"what Acme received") && left.contains(&"what Old Lab received") && !left.contains(&"what Ads received"));
     refused(&workspace, &["request", "tell", "1", "--recipient", "Ads"], "is no recipient that has to be told");
     workspace.done(&["request", "tell", "1", "--recipient", "Acme", "--failed", "its system is down"]);
     assert_eq!(workspace.json(&["request", "show", "1"])["state"], "in_progress");
@@ -306,6 +310,12 @@ fn officer_access_everything_of_one_person_and_nothing_of_another() {
         }
     }
     assert_eq!(value["bases"][0]["state"], "given");
+    // What the log committed to about them opens to them.
+    let (key, own) = (workspace.read(".reticent/log.vkey").trim().parse().unwrap(), value["own_events"].as_array().unwrap());
+    assert!(!own.is_empty());
+    for event in own {
+        serde_json::from_value::<reticent_proof::record::OwnEvent>(event.clone()).unwrap().check(&key).unwrap();
+    }
     let model = &value["models"][0];
     // Held out for the test, as it happens: said so, and not that it was learned from.
     assert_eq!((&model["model"], &model["learned_from_you"], &model["tested_on_you"]), (&json!("risk/1"), &json!(false), &json!(true)));

@@ -66,11 +66,9 @@ pub(super) fn model(workspace: &mut Workspace, about: &About) -> Result<Document
         {
             let cited = reader.cite(&event);
             // What is measured of ε has its δ and its confidence in the report.
-            measured.extend(numbers.iter().filter(|(name, _)| !name.contains("epsilon")).map(|(name, value)| crate::assessment::Fact {
-                name: format!("{topic}: {}", name.replace('_', " ")),
-                value: format!("{value:.4}"),
-                standing: crate::assessment::Standing::Measured,
-                events: vec![cited],
+            measured.extend(numbers.iter().filter(|(name, _)| !name.contains("epsilon")).map(|(name, value)| {
+                let said = crate::assessment::number(name, *value, None, cited);
+                crate::assessment::Fact { name: format!("{topic}: {}", said.name), ..said }
             }));
         }
     }

@@ -104,6 +104,6 @@ impl Cite {
 /// The stamp, or else the title, at the head of every printed page. Only letters, digits and blanks reach the style sheet.
 fn running_head(report: &Report) -> Markup {
     let head = report.stamp.as_ref().unwrap_or(&report.title);
-    let plain: String = head.chars().filter(|c| c.is_alphanumeric() || *c == ' ').collect();
+    let plain: String = head.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
     html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
 }
