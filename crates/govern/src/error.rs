@@ -43,6 +43,12 @@ pub enum Error {
         /// Newest format this program knows.
         known: i64,
     },
+    /// A backup is not what it should be. Nothing was changed.
+    #[error("the backup cannot be used: {why}")]
+    Backup {
+        /// Why not.
+        why: String,
+    },
     /// An event cannot be read back.
     #[error("event {seq} of the ledger is damaged: {why}")]
     Damaged {

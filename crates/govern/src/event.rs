@@ -106,6 +106,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The ledger was brought back from a backup: the events before this one are the backup's.
+    LedgerRestored {
+        /// When the backup was made, RFC 3339.
+        made: String,
+        /// Events in it.
+        events: u64,
+        /// SHA-256 of its rows.
+        sha256: String,
+    },
     /// A model that was trained elsewhere was brought in; what is said of it is asserted.
     ModelRegistered(AssertedModel),
     /// Somebody wanted to reach a host.
@@ -408,6 +417,7 @@ impl Event {
             Self::TaskOpened { .. } => "task-opened",
             Self::TaskClosed { .. } => "task-closed",
             Self::ClockAccepted { .. } => "clock-accepted",
+            Self::LedgerRestored { .. } => "ledger-restored",
             Self::ModelRegistered(_) => "model-registered",
             Self::ConnectionDecided { .. } => "connection-decided",
             Self::RetentionEnforced { .. } => "retention-enforced",

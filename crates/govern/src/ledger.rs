@@ -1,6 +1,6 @@
 //! The ledger: append, read back, check. One writer at a time; every write is one durable transaction.
 
-use crate::basis::BasisRow;
+use crate::basis::{BasisRow, Kept};
 use crate::clock;
 use crate::erase::unaccounted;
 use crate::error::Error;
@@ -13,6 +13,8 @@ use std::path::Path;
 /// The facts of one workspace.
 pub struct Ledger {
     pub(crate) store: Store,
+    /// Events that were read once, while nothing is written; none else.
+    pub(crate) kept: Option<Kept>,
 }
 
 impl Ledger {
@@ -23,7 +25,7 @@ impl Ledger {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let mut store = Store::file(path)?;
         store.migrate()?;
-        Ok(Self { store })
+        Ok(Self { store, kept: None })
     }
 
     /// Opens the ledger on a PostgreSQL server (12 or newer) by URL, `postgres://user@localhost/database`, or makes its tables in the first
@@ -35,7 +37,7 @@ impl Ledger {
     pub fn connect(url: &str) -> Result<Self, Error> {
         let mut store = Store::server(url)?;
         store.migrate()?;
-        Ok(Self { store })
+        Ok(Self { store, kept: None })
     }
 
     /// Whether it lies on a server, which keeps a write-ahead log and perhaps copies that this program does not reach.
@@ -49,6 +51,9 @@ impl Ledger {
     /// # Errors
     /// Whatever `work` returns, after rolling back.
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.kept.is_some() {
+            return Err(Error::Database(sqlx::Error::Protocol("something is written by what only asks".into())));
+        }
         self.store.begin()?;
         let done = work(self);
         self.store.end(done)
@@ -59,6 +64,18 @@ impl Ledger {
         self.store.begin_reading()?;
         let done = work(self);
         self.store.end(done)
+    }
+
+    /// Runs `work`, which asks for facts or makes decisions again many times and writes nothing: the events about people are read once for as
+    /// long as nobody appends any. Others may write meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where `work` writes; whatever else `work` returns.
+    pub fn asking_often<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = self.kept.replace(Kept::default());
+        let done = work(self);
+        self.kept = before;
+        done
     }
 
     /// Appends one event.

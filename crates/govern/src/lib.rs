@@ -8,6 +8,7 @@
 
 mod asserted;
 mod assessment;
+mod backup;
 mod basis;
 mod breach;
 mod budget;
@@ -29,6 +30,7 @@ mod tasks;
 
 pub use asserted::{AssertedModel, ForeignRun, ForeignSampler};
 pub use assessment::{AssessmentDecision, Section};
+pub use backup::{Backup, BackupFile};
 pub use basis::{
     ALL_PURPOSES, BasisDetail, BasisEvent, BasisKind, Imported, PurposeName, Reading, Received, decode, read_basis_csv, read_basis_json,
     read_dpv_records, read_kantara_receipts, same_iri, strict, write_basis_csv, write_dpv_record, write_kantara_receipt,

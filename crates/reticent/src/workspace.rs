@@ -76,17 +76,7 @@ impl Workspace {
 
     /// Opens for writing: one process at a time. Makes what is missing and finishes what an interrupted process left.
     pub(crate) fn write(dir: &Path) -> Result<Self, Failure> {
-        let dir = absolute(dir)?;
-        let config = read_config(&dir)?;
-        let hidden = dir.join(".reticent");
-        disk::create_private_folder(&hidden)?;
-        for folder in ["data", "models", "runs", "reports", "evidence", "erasures", "log", "keys"] {
-            disk::create_folder(&hidden.join(folder))?;
-        }
-        let lock = lock(&hidden.join("lock"))?;
-        Suppression::prepare(&dir)?;
-        let ledger = open_ledger(&dir, &config)?;
-        let mut workspace = Self { dir, config, ledger, actor: actor(), lock: Some(lock) };
+        let mut workspace = Self::lock_and_open(dir)?;
         if workspace.is_behind()? {
             erasure::empty_what_is_refused(&mut workspace)?;
         }
@@ -101,6 +91,21 @@ impl Workspace {
         erasure::resume(&mut workspace)?;
         workspace.publish()?;
         Ok(workspace)
+    }
+
+    /// Opens as the one process that writes, and looks at nothing yet: for what brings the ledger back.
+    pub(crate) fn lock_and_open(dir: &Path) -> Result<Self, Failure> {
+        let dir = absolute(dir)?;
+        let config = read_config(&dir)?;
+        let hidden = dir.join(".reticent");
+        disk::create_private_folder(&hidden)?;
+        for folder in ["data", "models", "runs", "reports", "evidence", "erasures", "log", "keys"] {
+            disk::create_folder(&hidden.join(folder))?;
+        }
+        let lock = lock(&hidden.join("lock"))?;
+        Suppression::prepare(&dir)?;
+        let ledger = open_ledger(&dir, &config)?;
+        Ok(Self { dir, config, ledger, actor: actor(), lock: Some(lock) })
     }
 
     /// Whether this process may write.

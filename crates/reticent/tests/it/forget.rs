@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-const SUBJECT: &str = "marker-subject-of-nowhere";
+pub(crate) const SUBJECT: &str = "marker-subject-of-nowhere";
 const RECORD: &str = "marker-record-";
 const VALUE: f64 = 137.812_345_678_9;
 
@@ -40,7 +40,7 @@ fn reported() -> Workspace {
     workspace
 }
 
-fn trained() -> Workspace {
+pub(crate) fn trained() -> Workspace {
     let workspace = marked();
     for step in [&["import"][..], &["consent", "import"], &["assess", "--plan"], &TRAIN] {
         workspace.done(step);
@@ -55,7 +55,7 @@ fn pseudonym(workspace: &Workspace) -> reticent_data::SubjectId {
 }
 
 /// Files that hold any trace of the marked unit: as bytes, or in a decoded table.
-fn holders(workspace: &Workspace) -> Vec<String> {
+pub(crate) fn holders(workspace: &Workspace) -> Vec<String> {
     let id = pseudonym(workspace);
     let needles: [Vec<u8>; 6] = [
         SUBJECT.into(),
@@ -80,7 +80,7 @@ fn holders(workspace: &Workspace) -> Vec<String> {
     files.filter(|(name, bytes)| raw(bytes) || (name.ends_with(".parquet") && decoded(name))).map(|(name, _)| name).collect()
 }
 
-const SOURCES: [&str; 2] = ["consent.csv", "visits.csv"];
+pub(crate) const SOURCES: [&str; 2] = ["consent.csv", "visits.csv"];
 
 fn verify(workspace: &Workspace, number: u64) -> Value {
     let (file, key) = (format!(".reticent/erasures/{number}.json"), workspace.read(".reticent/log.vkey"));

@@ -5,6 +5,7 @@
 mod account;
 mod assess;
 mod audit;
+mod backup;
 mod bad_input;
 mod bundle;
 mod certified;
