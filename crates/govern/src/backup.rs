@@ -2,7 +2,7 @@
 //! with the ledger's tables, and one more that says when it was made and what the digest of all rows is.
 
 use crate::store::{Statement, Store};
-use crate::{Actor, Error, Event, FORMAT, Ledger, StoredEvent};
+use crate::{Actor, Error, Event, FORMAT, Ledger, LedgerKey, StoredEvent};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions};
@@ -89,25 +89,36 @@ impl Ledger {
     pub fn restore(&mut self, actor: &Actor, backup: &mut BackupFile) -> Result<(), Error> {
         let tables = backup.ledger.store.tables()?;
         let expected = backup.ledger.store.each_piece(&tables, |_, _| Ok(()))?;
-        self.write(|ledger| {
+        let own = self.key.clone();
+        let done = self.write(|ledger| {
             let taken = ledger.store.take_over(&mut backup.ledger.store, &tables)?;
             if taken != expected {
                 return Err(Error::Backup { why: "it changed while it was read".into() });
             }
+            // What it brought is sealed as it was then; from here on as it is here.
+            ledger.key.clone_from(&backup.ledger.key);
+            if let Some(own) = own.as_ref().filter(|own| ledger.key.as_ref().is_none_or(|key| key.id() != own.id())) {
+                ledger.seal_within(own)?;
+            }
             let Backup { made, events, sha256 } = backup.told.clone();
             ledger.append_within(actor, &Event::LedgerRestored { made, events, sha256 }).map(drop)
-        })?;
+        });
+        if done.is_err() {
+            self.key = own;
+        }
+        done?;
         self.store.rewrite()
     }
 }
 
 impl BackupFile {
     /// Copies a backup to `scratch`, a file that does not exist yet, and checks it: its format, that its pages hold together, the digest of
-    /// its rows, and the commitment of every event. One of an older format is brought forward in the copy.
+    /// its rows, and the commitment of every event. One of an older format is brought forward in the copy. One that is sealed needs the key
+    /// that it was sealed with then.
     ///
     /// # Errors
-    /// [`Error::Backup`] with what is wrong; [`Error::Newer`]; [`Error::Io`].
-    pub fn open(path: &Path, scratch: &Path) -> Result<Self, Error> {
+    /// [`Error::Backup`] with what is wrong; [`Error::Newer`]; [`Error::Sealed`] where none of the keys is its own; [`Error::Io`].
+    pub fn open(path: &Path, scratch: &Path, keys: &[LedgerKey]) -> Result<Self, Error> {
         let cannot = |source| Error::Io { what: format!("cannot read {}", path.display()), source };
         let copy = Scratch::new(scratch.to_owned()).map_err(cannot)?;
         let read = File::open(path).and_then(|mut from| std::io::copy(&mut from, &mut OpenOptions::new().write(true).open(&copy.0)?));
@@ -124,7 +135,11 @@ impl BackupFile {
         }
         let told = check(&mut store).map_err(damaged)?;
         store.migrate().map_err(damaged)?;
-        let mut ledger = Ledger { store, kept: None };
+        let mut ledger = Ledger { store, kept: None, key: None };
+        if let Some(by) = ledger.sealed_by()? {
+            let key = keys.iter().find(|key| key.id() == by).ok_or(Error::Sealed { by })?;
+            ledger.unlock(key)?;
+        }
         let wrong = ledger.damaged().map_err(damaged)?;
         if !wrong.is_empty() {
             return Err(Error::Backup { why: format!("{} of its events are not the ones committed to", wrong.len()) });
@@ -212,4 +227,47 @@ fn remove(path: &Path) -> std::io::Result<()> {
 fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What takes each format back to the one before it.
+    const BACK: [&str; FORMAT as usize - 1] = [
+        "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries",
+        "DROP TABLE people; DROP TABLE members; DROP INDEX basis_by_receipt; ALTER TABLE basis DROP COLUMN language;
+         ALTER TABLE basis DROP COLUMN age; ALTER TABLE basis DROP COLUMN guardian; ALTER TABLE basis DROP COLUMN receipt",
+        "DROP TABLE sealed; DROP TABLE actors",
+    ];
+
+    #[test]
+    fn a_backup_of_every_earlier_format_is_brought_forward() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(&folder.path().join("ledger.db")).unwrap();
+        let actor = Actor("test".into());
+        ledger.append(&actor, &Event::NoiseKeyCreated { run: "r".into() }).unwrap();
+        for format in 1..FORMAT {
+            let path = folder.path().join(format!("of format {format}"));
+            ledger.back_up(&path).unwrap();
+            let mut store = Store::alone(&path).unwrap();
+            for statement in BACK[format as usize - 1..].iter().rev().flat_map(|step| step.split(';')) {
+                store.execute(Statement::new(statement)).unwrap();
+            }
+            store.execute(Statement::new(format!("PRAGMA user_version = {format}"))).unwrap();
+            let scratch = folder.path().join("scratch");
+            let stale = BackupFile::open(&path, &scratch, &[]).err().unwrap();
+            assert!(matches!(stale, Error::Backup { .. }), "{stale}");
+            // As the program of that time digested it.
+            let tables = store.tables().unwrap();
+            let sha256 = hex::encode(store.each_piece(&tables, |_, _| Ok(())).unwrap());
+            store.execute(Statement::new("UPDATE backup SET sha256 = ?").bind(sha256)).unwrap();
+            drop(store);
+            let mut backup = BackupFile::open(&path, &scratch, &[]).unwrap();
+            let mut other = Ledger::open(&folder.path().join(format!("from {format}"))).unwrap();
+            other.restore(&actor, &mut backup).unwrap();
+            assert_eq!(other.log_entries(0).unwrap()[..1], ledger.log_entries(0).unwrap());
+            assert!(other.damaged().unwrap().is_empty());
+        }
+    }
 }

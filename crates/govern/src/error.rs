@@ -49,6 +49,12 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// What names people is sealed with a key that is not at hand.
+    #[error("the ledger is sealed with the key {by}, which is not at hand")]
+    Sealed {
+        /// Name of the key.
+        by: String,
+    },
     /// An event cannot be read back.
     #[error("event {seq} of the ledger is damaged: {why}")]
     Damaged {

@@ -115,6 +115,11 @@ pub enum Event {
         /// SHA-256 of its rows.
         sha256: String,
     },
+    /// What names people was sealed with another key.
+    LedgerResealed {
+        /// Name of the key, which tells nothing of it.
+        key: String,
+    },
     /// A model that was trained elsewhere was brought in; what is said of it is asserted.
     ModelRegistered(AssertedModel),
     /// Somebody wanted to reach a host.
@@ -418,6 +423,7 @@ impl Event {
             Self::TaskClosed { .. } => "task-closed",
             Self::ClockAccepted { .. } => "clock-accepted",
             Self::LedgerRestored { .. } => "ledger-restored",
+            Self::LedgerResealed { .. } => "ledger-resealed",
             Self::ModelRegistered(_) => "model-registered",
             Self::ConnectionDecided { .. } => "connection-decided",
             Self::RetentionEnforced { .. } => "retention-enforced",

@@ -25,6 +25,7 @@ mod queries;
 mod register;
 mod release;
 mod request;
+mod seal;
 mod store;
 mod tasks;
 
@@ -51,5 +52,6 @@ pub use register::{
 };
 pub use release::{Look, Outcome};
 pub use request::{Case, Deadline, RecipientNotice, Refused, RequestEvent, RequestStep, Review, Right, State as RequestState, telling};
+pub use seal::LedgerKey;
 pub use store::FORMAT;
 pub use tasks::Task;

@@ -132,7 +132,7 @@ impl Store {
         let digest = from.each_piece(tables, |table, rows| self.put(table, rows))?;
         if let Connected::Postgres(_) = self.connection {
             // Numbers that the server gives go on after those that were brought along.
-            for table in tables.iter().filter(|t| t.key == ["id"]) {
+            for table in tables.iter().filter(|t| matches!(t.columns[0].1, Kind::Number) && t.key == ["id"]) {
                 let name = &table.name;
                 let next = format!("SELECT setval(pg_get_serial_sequence('{name}', 'id'), coalesce(max(id), 0) + 1, false) FROM {name}");
                 self.rows(Statement::new(next))?;

@@ -1,7 +1,7 @@
 //! A backup holds one state of the ledger, whole; what is brought back is that state, or nothing has changed.
 
 use super::*;
-use reticent_govern::{BackupFile, Error, Event};
+use reticent_govern::{BackupFile, Error, Event, LedgerKey};
 use sqlx::Row as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -38,10 +38,15 @@ fn filled(ledger: &mut Ledger) {
     let events: Vec<BasisEvent> = (0..2500).map(|i| happened(&format!("unit {i:04}"), BasisKind::Given, i)).collect();
     let child = BasisEvent { detail, ..happened("unit ü", BasisKind::Given, 7) };
     ledger.import_basis(&actor(), "visits", "consent.csv", &[&events[..], &[child]].concat()).unwrap();
+    ledger.seal(&actor(), &key()).unwrap();
     ledger.spend_queries("risk/1", "caller", 3, 10).unwrap();
     let members = [(reticent_govern::GroundThen::asserted("test"), vec!["unit 0001".to_owned(), "unit ü".to_owned()])].into();
     ledger.record_members("risk/1", &members).unwrap();
     ledger.erase_subject(&actor(), "visits", "unit 0002", 1, 0).unwrap();
+}
+
+fn key() -> LedgerKey {
+    LedgerKey::from_bytes(&[7; 32])
 }
 
 fn back_up(ledger: &mut Ledger, folder: &Path, name: &str) -> PathBuf {
@@ -51,7 +56,7 @@ fn back_up(ledger: &mut Ledger, folder: &Path, name: &str) -> PathBuf {
 }
 
 fn restore(ledger: &mut Ledger, from: &Path) -> Result<(), Error> {
-    let mut backup = BackupFile::open(from, &from.with_extension("scratch"))?;
+    let mut backup = BackupFile::open(from, &from.with_extension("scratch"), &[key()])?;
     ledger.restore(&actor(), &mut backup)
 }
 
@@ -62,7 +67,7 @@ fn a_backup_goes_back_into_either_store() {
     filled(&mut ledger);
     let first = back_up(&mut ledger, folder.path(), "first");
     let expected = dump(&first);
-    assert!(expected.len() == 8 && expected.values().all(|rows| !rows.is_empty()), "a table stayed empty: nothing is shown of it");
+    assert!(expected.len() == 10 && expected.values().all(|rows| !rows.is_empty()), "a table stayed empty: nothing is shown of it");
 
     let (_fresh, _place, same_kind) = fresh();
     // A backup of a server goes into a file as well.
@@ -113,7 +118,7 @@ fn a_backup_beside_a_writer_holds_whole_transactions() {
         let mut before = 0;
         for number in 0..1000 {
             let path = back_up(&mut ledger, folder.path(), &number.to_string());
-            let mut backup = BackupFile::open(&path, &folder.path().join("scratch")).unwrap();
+            let mut backup = BackupFile::open(&path, &folder.path().join("scratch"), &[key()]).unwrap();
             let events = backup.told().events;
             assert!(events.is_multiple_of(4) && events >= before, "half a transaction, or an older one: {before}, {events}");
             assert_eq!(backup.log_entries().unwrap().len() as u64, events);
@@ -183,7 +188,7 @@ fn a_damaged_backup_is_refused_and_nothing_changes() {
         let mut flipped = bytes.clone();
         flipped[at] ^= 0x20;
         fs::write(&bad, flipped).unwrap();
-        match BackupFile::open(&bad, &folder.path().join("scratch")) {
+        match BackupFile::open(&bad, &folder.path().join("scratch"), &[key()]) {
             Ok(_) => assert!(dump(&bad) == expected, "byte {at}"),
             Err(_) => refused += 1,
         }
@@ -244,7 +249,7 @@ fn killed_while_restoring_it_is_the_one_or_the_other() {
     // Whatever has its name is whole.
     for file in fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()) {
         if file.file_name().unwrap().to_str().unwrap().starts_with("written-") {
-            BackupFile::open(&file, &folder.path().join("scratch")).unwrap();
+            BackupFile::open(&file, &folder.path().join("scratch"), &[key()]).unwrap();
         }
     }
     assert!(!seen.is_empty());

@@ -13,6 +13,7 @@ mod provenance;
 mod queries;
 mod register;
 mod release;
+mod seal;
 mod store;
 mod writers;
 

@@ -2,11 +2,12 @@
 
 use crate::cli::Common;
 use crate::failure::Failure;
+use crate::ledger_key;
 use crate::output::{Answer, thousands};
 use crate::suppression::Suppression;
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
-use reticent_govern::BackupFile;
+use reticent_govern::{BackupFile, Error};
 use reticent_proof::log::{Log, root_of};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,18 @@ enum Verb {
     Restore {
         /// The file that `ledger backup` wrote
         file: PathBuf,
+        /// The key that it was sealed with, where `ledger rotate` has changed it since
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Seal what names people in the ledger with a fresh key, in one transaction, and destroy the key before
+    #[command(
+        after_help = "Sealed are the names of whoever did something, registers, assessments, requests and breaches, and how a guardian's consent was verified;\nunits are named by keyed pseudonyms in any case. The key is .reticent/keys/ledger.key, for its owner alone; the log does not change.\nBackups from before need the key before: `--keep` writes it to a file, for `ledger restore --key`.\nOn a PostgreSQL server its write-ahead log, and copies of it, keep what was written under the key before.\nExample:\n  reticent ledger rotate --keep /mnt/keys/ledger-until-2026-05.key"
+    )]
+    Rotate {
+        /// Where the key before goes; without it older backups can be read no longer
+        #[arg(long, value_name = "FILE")]
+        keep: Option<PathBuf>,
     },
 }
 
@@ -41,7 +54,8 @@ impl LedgerVerb {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         match &self.verb {
             Verb::Backup { file } => backup(common, file),
-            Verb::Restore { file } => restore(common, file),
+            Verb::Restore { file, key } => restore(common, file, key.as_deref()),
+            Verb::Rotate { keep } => rotate(common, keep.as_deref()),
         }
     }
 }
@@ -62,9 +76,31 @@ fn backup(common: &Common, file: &Path) -> Result<Answer, Failure> {
     Ok(Answer::new(text, json!({ "file": file, "made": told.made, "events": told.events, "sha256": told.sha256 })))
 }
 
-fn restore(common: &Common, file: &Path) -> Result<Answer, Failure> {
+fn rotate(common: &Common, keep: Option<&Path>) -> Result<Answer, Failure> {
+    let mut workspace = Workspace::write(&common.dir)?;
+    let id = ledger_key::rotate(&mut workspace.ledger, &workspace.dir, keep)?;
+    workspace.publish()?;
+    let kept = match keep {
+        Some(keep) => format!("  the key before is in {}: older backups need it\n", keep.display()),
+        None => "  the key before is destroyed: older backups can be read no longer\n".to_owned(),
+    };
+    Ok(Answer::new(format!("what names people is sealed with a fresh key, {id}\n{kept}"), json!({ "key": id, "kept": keep })))
+}
+
+fn restore(common: &Common, file: &Path, key: Option<&Path>) -> Result<Answer, Failure> {
     let mut workspace = Workspace::lock_and_open(&common.dir)?;
-    let mut backup = BackupFile::open(file, &workspace.hidden("ledger.restoring"))?;
+    let mut keys = ledger_key::at_hand(&workspace.dir)?;
+    if let Some(path) = key {
+        let read = ledger_key::read(path)?;
+        keys.push(read.ok_or_else(|| {
+            Failure::usage(format!("{} does not exist", path.display())).hint("name the key that `ledger rotate --keep` wrote")
+        })?);
+    }
+    let mut backup = BackupFile::open(file, &workspace.hidden("ledger.restoring"), &keys).map_err(|error| match error {
+        Error::Sealed { by } => Failure::failed(format!("the backup is sealed with the key {by}, which is not at hand"))
+            .hint("name the key that `ledger rotate --keep` wrote with `--key`; nothing was changed"),
+        other => other.into(),
+    })?;
     let list = Suppression::load(&workspace.dir)?;
     if list.is_empty() && !backup.events("subject-erased")?.is_empty() {
         return Err(Failure::refused("reticent.suppressed is gone, and units were taken out: they would come back unseen")

@@ -26,6 +26,7 @@ mod officer_rights;
 mod own_data;
 mod resume;
 mod scan;
+mod seal;
 mod select;
 mod serve;
 mod server;
