@@ -83,7 +83,8 @@ fn a_backup_of_another_ledger_or_a_damaged_one_changes_nothing() {
     other.done(&["ledger", "backup", file.to_str().unwrap()]);
     let before = state(&workspace);
     let refused = |code, word: &str| {
-        let run = workspace.run(&["ledger", "restore", file.to_str().unwrap()]);
+        let key = other.file(".reticent/keys/ledger.key");
+        let run = workspace.run(&["ledger", "restore", file.to_str().unwrap(), "--key", key.to_str().unwrap()]);
         assert_eq!(run.code, Some(code), "{}", run.stderr);
         assert!(run.stderr.contains(word), "{}", run.stderr);
         assert!(state(&workspace) == before, "refused, and something is changed");
