@@ -2,7 +2,7 @@
 //!
 //! `cargo xtask peers train|accounting [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
 //! `cargo xtask utility [--json]` measures what the presets reach, five seeds each, on public data.
-//! `cargo xtask soak [MINUTES]` runs every fuzz target that long, ten minutes by default.
+//! `cargo xtask soak [MINUTES] [TARGET...]` runs fuzz targets that long each, ten minutes and all of them by default; `60s` is in seconds.
 //! The scripts lie in `RETICENT_PEERS` (default `../shared/peers`) and run under `RETICENT_PEERS_PYTHON` (default `python3`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
 
@@ -29,8 +29,9 @@ fn main() -> ExitCode {
         };
     }
     if let ["soak", rest @ ..] = &words[..] {
-        let minutes = rest.first().map_or(Some(10.0), |text| text.parse().ok()).filter(|m: &f64| m.is_finite() && *m > 0.0);
-        return match minutes.ok_or_else(|| "soak takes a number of minutes".to_owned()).and_then(soak::soak) {
+        let (minutes, targets) = rest.split_first().map_or((Some(10.0), rest), |(first, targets)| (soak::minutes(first), targets));
+        let minutes = minutes.ok_or_else(|| "soak takes a number of minutes, or of seconds as 60s".to_owned());
+        return match minutes.and_then(|minutes| soak::soak(minutes, targets)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("error: {why}");
@@ -42,7 +43,9 @@ fn main() -> ExitCode {
         ["peers", "train"] => train::peers(),
         ["peers", "accounting"] => accounting::peers(),
         _ => {
-            eprintln!("usage: cargo xtask peers train|accounting [--json], cargo xtask utility [--json], or cargo xtask soak [MINUTES]");
+            eprintln!(
+                "usage: cargo xtask peers train|accounting [--json], cargo xtask utility [--json], or cargo xtask soak [MINUTES] [TARGET...]"
+            );
             return ExitCode::from(2);
         }
     };

@@ -116,10 +116,12 @@ impl Ledger {
     /// # Errors
     /// [`Error::Damaged`] where there is no such event, or it is somebody's.
     pub fn opening(&mut self, seq: i64) -> Result<Opening, Error> {
+        let seal = self.opener()?;
         let rows = self.rows(Statement::new("SELECT at, actor, body, nonce FROM events WHERE seq = ? AND subject IS NULL").bind(seq))?;
         let row = rows.first().ok_or_else(|| Error::Damaged { seq, why: "it is not there, or somebody's own".into() })?;
         let nonce = key_from(row.try_get("nonce")?)?;
-        Ok(Opening { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, body: row.try_get("body")?, nonce: hex::encode(nonce) })
+        let (actor, body) = (seal.actor(row.try_get("actor")?)?, seal.body(seq, row.try_get("body")?)?);
+        Ok(Opening { seq, at: row.try_get("at")?, actor, body, nonce: hex::encode(nonce) })
     }
 }
 

@@ -43,6 +43,18 @@ pub enum Error {
         /// Newest format this program knows.
         known: i64,
     },
+    /// A backup is not what it should be. Nothing was changed.
+    #[error("the backup cannot be used: {why}")]
+    Backup {
+        /// Why not.
+        why: String,
+    },
+    /// What names people is sealed with a key that is not at hand.
+    #[error("the ledger is sealed with the key {by}, which is not at hand")]
+    Sealed {
+        /// Name of the key.
+        by: String,
+    },
     /// An event cannot be read back.
     #[error("event {seq} of the ledger is damaged: {why}")]
     Damaged {

@@ -106,6 +106,20 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The ledger was brought back from a backup: the events before this one are the backup's.
+    LedgerRestored {
+        /// When the backup was made, RFC 3339.
+        made: String,
+        /// Events in it.
+        events: u64,
+        /// SHA-256 of its rows.
+        sha256: String,
+    },
+    /// What names people was sealed with another key.
+    LedgerResealed {
+        /// Name of the key, which tells nothing of it.
+        key: String,
+    },
     /// A model that was trained elsewhere was brought in; what is said of it is asserted.
     ModelRegistered(AssertedModel),
     /// Somebody wanted to reach a host.
@@ -408,6 +422,8 @@ impl Event {
             Self::TaskOpened { .. } => "task-opened",
             Self::TaskClosed { .. } => "task-closed",
             Self::ClockAccepted { .. } => "clock-accepted",
+            Self::LedgerRestored { .. } => "ledger-restored",
+            Self::LedgerResealed { .. } => "ledger-resealed",
             Self::ModelRegistered(_) => "model-registered",
             Self::ConnectionDecided { .. } => "connection-decided",
             Self::RetentionEnforced { .. } => "retention-enforced",

@@ -1,6 +1,6 @@
 //! What the gate knows when it is asked, now or as it was known then; and the decision again, from what is on record.
 
-use crate::basis::BasisKind;
+use crate::basis::{BasisKind, State};
 use crate::store::Statement;
 use crate::{Actor, Circumstances, Error, Event, Ledger};
 use reticent_proof::{Compatibility, Decision, Facts, LegitimateInterest, Permit, Policy, Request, UnitFacts, decide};
@@ -52,13 +52,13 @@ impl Ledger {
         });
         let events_known = self.basis_events_known_by(dataset, known)?;
         let compatible = self.compatible(dataset, purpose, now, known)?;
-        let mut states = self.states(dataset, purpose, now, known)?;
+        let mut all = self.states(dataset, purpose, now, known)?;
+        let mut states: Vec<State> = rows.keys().map(|unit| all.take(unit).unwrap_or_default()).collect();
         // A basis for the purpose that the rows were collected for, where reuse was found compatible and there is none for this one.
         for test in &compatible {
             let mut theirs = self.states(dataset, &test.from, now, known)?;
-            for unit in rows.keys() {
-                let Some(state) = theirs.remove(unit) else { continue };
-                let here = states.entry(unit.clone()).or_default();
+            for (unit, here) in rows.keys().zip(&mut states) {
+                let Some(state) = theirs.take(unit) else { continue };
                 if here.basis.is_none() {
                     here.basis = state.basis.map(|basis| reticent_proof::BasisFacts { purpose: Some(test.from.clone()), ..basis });
                     here.age = here.age.or(state.age);
@@ -69,8 +69,8 @@ impl Ledger {
         }
         let units = rows
             .iter()
-            .map(|(unit, &records)| {
-                let state = states.remove(unit).unwrap_or_default();
+            .zip(states)
+            .map(|((unit, &records), state)| {
                 let age = state.age.into_iter().chain(ages.get(unit).copied()).min();
                 UnitFacts {
                     unit: unit.clone(),

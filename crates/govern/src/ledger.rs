@@ -1,10 +1,11 @@
 //! The ledger: append, read back, check. One writer at a time; every write is one durable transaction.
 
-use crate::basis::BasisRow;
+use crate::basis::{BasisRow, Kept};
 use crate::clock;
 use crate::erase::unaccounted;
 use crate::error::Error;
 use crate::event::{Actor, Event, StoredEvent};
+use crate::seal::{LedgerKey, Seal};
 use crate::store::{Row, Statement, Store};
 use reticent_proof::record::{commitment, log_entry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,10 @@ use std::path::Path;
 /// The facts of one workspace.
 pub struct Ledger {
     pub(crate) store: Store,
+    /// Events that were read once, while nothing is written; none else.
+    pub(crate) kept: Option<Kept>,
+    /// What opens the names of people, where it was unlocked.
+    pub(crate) key: Option<LedgerKey>,
 }
 
 impl Ledger {
@@ -23,7 +28,7 @@ impl Ledger {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let mut store = Store::file(path)?;
         store.migrate()?;
-        Ok(Self { store })
+        Ok(Self { store, kept: None, key: None })
     }
 
     /// Opens the ledger on a PostgreSQL server (12 or newer) by URL, `postgres://user@localhost/database`, or makes its tables in the first
@@ -35,7 +40,7 @@ impl Ledger {
     pub fn connect(url: &str) -> Result<Self, Error> {
         let mut store = Store::server(url)?;
         store.migrate()?;
-        Ok(Self { store })
+        Ok(Self { store, kept: None, key: None })
     }
 
     /// Whether it lies on a server, which keeps a write-ahead log and perhaps copies that this program does not reach.
@@ -49,6 +54,9 @@ impl Ledger {
     /// # Errors
     /// Whatever `work` returns, after rolling back.
     pub(crate) fn write<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.kept.is_some() {
+            return Err(Error::Database(sqlx::Error::Protocol("something is written by what only asks".into())));
+        }
         self.store.begin()?;
         let done = work(self);
         self.store.end(done)
@@ -59,6 +67,18 @@ impl Ledger {
         self.store.begin_reading()?;
         let done = work(self);
         self.store.end(done)
+    }
+
+    /// Runs `work`, which asks for facts or makes decisions again many times and writes nothing: the events about people are read once for as
+    /// long as nobody appends any. Others may write meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Database`] where `work` writes; whatever else `work` returns.
+    pub fn asking_often<T, E>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = self.kept.replace(Kept::default());
+        let done = work(self);
+        self.kept = before;
+        done
     }
 
     /// Appends one event.
@@ -95,12 +115,14 @@ impl Ledger {
         let first: i64 = self.last_seq()?.saturating_add(1);
         let mut nonces = vec![0; 32 * events.len()];
         fill_random(&mut nonces)?;
+        let seal = self.opener()?;
+        let held_actor = self.held_actor(&seal, actor)?;
         let mut batch = Statement::new(format!("INSERT INTO events VALUES {}", ["(?,?,?,?,?,?,?,?)"].repeat(events.len()).join(",")));
         for ((seq, (event, key)), nonce) in (first..).zip(events).zip(nonces.chunks_exact(32)) {
             let body = serde_json::to_string(event).expect("plain data has JSON");
             let commitment = commitment(key, nonce, seq, &at, &actor.0, &body);
-            batch.number(seq).text(event.kind()).text(&at).text(&actor.0).maybe(event.subject().map(str::to_owned));
-            batch.text(&body).bytes(nonce).bytes(&commitment);
+            batch.number(seq).text(event.kind()).text(&at).text(&held_actor).maybe(event.subject().map(str::to_owned));
+            batch.text(&seal.held_body(seq, event, &body)?).bytes(nonce).bytes(&commitment);
         }
         self.execute(batch)?;
         Ok(first)
@@ -157,12 +179,13 @@ impl Ledger {
     /// # Errors
     /// [`Error::Database`], [`Error::Damaged`].
     pub fn events(&mut self, kind: &str) -> Result<Vec<StoredEvent>, Error> {
+        let seal = self.opener()?;
         self.rows(
             Statement::new("SELECT * FROM events WHERE kind = ? AND NOT (kind = 'basis' AND subject IS NULL AND body = '') ORDER BY seq")
                 .bind(kind.to_owned()),
         )?
         .iter()
-        .map(stored)
+        .map(|row| stored(row, &seal))
         .collect()
     }
 
@@ -179,6 +202,7 @@ impl Ledger {
         let rows = self.rows(Statement::new(
             "SELECT e.*, k.key AS subject_key FROM events e LEFT JOIN subject_keys k ON k.subject = e.subject ORDER BY seq",
         ))?;
+        let seal = self.opener()?;
         let mut wrong = vec![];
         let (mut emptied, mut erasures, mut bases) = (vec![], vec![], BTreeMap::new());
         let mut expected = 1;
@@ -196,6 +220,10 @@ impl Ledger {
                 emptied.push(seq);
                 continue;
             }
+            let (Ok(actor), Ok(body)) = (seal.actor(actor), seal.body(seq, body)) else {
+                wrong.push(seq);
+                continue;
+            };
             let key = match (&subject, row.try_get::<Option<Vec<u8>>, _>("subject_key")?) {
                 (None, _) => Some([0; 32]),
                 (Some(_), key) => key.and_then(|key| key_from(key).ok()),
@@ -210,7 +238,17 @@ impl Ledger {
             }
         }
         wrong.extend(unaccounted(&emptied, &erasures));
-        let told = self.basis_rows()?;
+        let told = match self.basis_rows() {
+            Ok(told) => told,
+            // What is sealed there opens to nothing: nothing can be compared with it.
+            Err(Error::Damaged { seq, .. }) if seq > 0 => {
+                wrong.push(seq);
+                wrong.sort_unstable();
+                wrong.dedup();
+                return Ok(wrong);
+            }
+            Err(error) => return Err(error),
+        };
         // Every row is its event; every event has a row, or one that says the same of the same moment.
         wrong.extend(told.iter().filter(|row| bases.get(&row.seq) != Some(&row.event)).map(|row| row.seq));
         let keys: BTreeSet<_> = told.iter().map(BasisRow::key).collect();
@@ -229,13 +267,13 @@ impl Ledger {
     }
 }
 
-fn stored(row: &Row) -> Result<StoredEvent, Error> {
+fn stored(row: &Row, seal: &Seal) -> Result<StoredEvent, Error> {
     let seq: i64 = row.try_get("seq")?;
-    let body: String = row.try_get("body")?;
+    let body = seal.body(seq, row.try_get("body")?)?;
     let event = serde_json::from_str(&body)
         .map_err(|e| Error::Damaged { seq, why: format!("its text has no known form at column {}", e.column()) })?;
     let commitment: Vec<u8> = row.try_get("commitment")?;
-    Ok(StoredEvent { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, event, commitment: hex::encode(commitment) })
+    Ok(StoredEvent { seq, at: row.try_get("at")?, actor: seal.actor(row.try_get("actor")?)?, event, commitment: hex::encode(commitment) })
 }
 
 pub(crate) fn key_from(bytes: Vec<u8>) -> Result<[u8; 32], Error> {

@@ -8,6 +8,7 @@
 
 mod asserted;
 mod assessment;
+mod backup;
 mod basis;
 mod breach;
 mod budget;
@@ -24,11 +25,13 @@ mod queries;
 mod register;
 mod release;
 mod request;
+mod seal;
 mod store;
 mod tasks;
 
 pub use asserted::{AssertedModel, ForeignRun, ForeignSampler};
 pub use assessment::{AssessmentDecision, Section};
+pub use backup::{Backup, BackupFile};
 pub use basis::{
     ALL_PURPOSES, BasisDetail, BasisEvent, BasisKind, Imported, PurposeName, Reading, Received, decode, read_basis_csv, read_basis_json,
     read_dpv_records, read_kantara_receipts, same_iri, strict, write_basis_csv, write_dpv_record, write_kantara_receipt,
@@ -49,5 +52,6 @@ pub use register::{
 };
 pub use release::{Look, Outcome};
 pub use request::{Case, Deadline, RecipientNotice, Refused, RequestEvent, RequestStep, Review, Right, State as RequestState, telling};
+pub use seal::LedgerKey;
 pub use store::FORMAT;
 pub use tasks::Task;

@@ -73,6 +73,8 @@ enum Verb {
     Status(verbs::status::Status),
     /// Show every charge to every budget
     Budget(verbs::budget::BudgetVerb),
+    /// Write the ledger to a file to keep elsewhere, and bring it back from one
+    Ledger(verbs::ledger::LedgerVerb),
     /// Verify the transparency log
     Log(verbs::log::LogVerb),
     /// Write a bundle for an auditor: log, opened entries, models, erasure records; `reticent-verify bundle` checks it
@@ -146,6 +148,7 @@ fn dispatch(cli: Cli) -> Result<Answer, Failure> {
         Verb::Report(verb) => verb.run(common),
         Verb::Status(verb) => verb.run(common),
         Verb::Budget(verb) => verb.run(common),
+        Verb::Ledger(verb) => verb.run(common),
         Verb::Log(verb) => verb.run(common),
         Verb::Export(verb) => verb.run(common),
         Verb::Scan(verb) => verb.run(common),

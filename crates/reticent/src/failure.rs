@@ -127,6 +127,7 @@ impl From<reticent_govern::Error> for Failure {
             Error::LedgerHost { .. } => Self::refused(error.to_string())
                 .hint("run the server on this machine, or lead an encrypted tunnel to a port here and declare where it ends as a host"),
             Error::StillSeen { .. } => Self::failed(error.to_string()).hint("the same request finishes what is left"),
+            Error::Sealed { .. } => Self::failed(error.to_string()).hint("bring .reticent/keys/ledger.key back from your backup; nothing was changed"),
             Error::Newer { .. } => Self::failed(error.to_string()).hint("use the newer program for this workspace"),
             _ => Self::failed(error.to_string()),
         }

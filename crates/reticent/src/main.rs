@@ -17,6 +17,7 @@ mod evidence;
 mod failure;
 mod gate;
 mod leak;
+mod ledger_key;
 mod output;
 mod outward;
 mod pieces;

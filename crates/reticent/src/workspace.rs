@@ -4,6 +4,7 @@ use crate::config::{self, Config, Mode};
 use crate::disk;
 use crate::erasure;
 use crate::failure::Failure;
+use crate::ledger_key;
 use crate::output::say;
 use crate::suppression::Suppression;
 use crate::verbs::train::run;
@@ -39,11 +40,13 @@ fn ledger_url(config: &Config) -> Option<String> {
     std::env::var("RETICENT_LEDGER_URL").ok().filter(|url| !url.is_empty()).or_else(|| config.ledger.url.clone())
 }
 
-fn open_ledger(dir: &Path, config: &Config) -> Result<Ledger, Failure> {
-    Ok(match ledger_url(config) {
+fn open_ledger(dir: &Path, config: &Config, writes: bool) -> Result<Ledger, Failure> {
+    let mut ledger = match ledger_url(config) {
         Some(url) => Ledger::connect(&url)?,
         None => Ledger::open(&dir.join(".reticent/ledger.db"))?,
-    })
+    };
+    ledger_key::unlock(&mut ledger, dir, writes)?;
+    Ok(ledger)
 }
 
 /// Whether anything has happened here: a ledger is there, or, where it lies on a server, a writer was.
@@ -60,7 +63,7 @@ impl Workspace {
             return Err(Failure::usage("nothing has happened in this workspace yet").hint("start with `reticent import`"));
         }
         let open = |config: Config| {
-            Ok::<_, Failure>(Self { ledger: open_ledger(&dir, &config)?, dir: dir.clone(), config, actor: actor(), lock: None })
+            Ok::<_, Failure>(Self { ledger: open_ledger(&dir, &config, false)?, dir: dir.clone(), config, actor: actor(), lock: None })
         };
         let mut workspace = open(config)?;
         if erasure::is_due(&mut workspace)? {
@@ -76,17 +79,7 @@ impl Workspace {
 
     /// Opens for writing: one process at a time. Makes what is missing and finishes what an interrupted process left.
     pub(crate) fn write(dir: &Path) -> Result<Self, Failure> {
-        let dir = absolute(dir)?;
-        let config = read_config(&dir)?;
-        let hidden = dir.join(".reticent");
-        disk::create_private_folder(&hidden)?;
-        for folder in ["data", "models", "runs", "reports", "evidence", "erasures", "log", "keys"] {
-            disk::create_folder(&hidden.join(folder))?;
-        }
-        let lock = lock(&hidden.join("lock"))?;
-        Suppression::prepare(&dir)?;
-        let ledger = open_ledger(&dir, &config)?;
-        let mut workspace = Self { dir, config, ledger, actor: actor(), lock: Some(lock) };
+        let mut workspace = Self::lock_and_open(dir)?;
         if workspace.is_behind()? {
             erasure::empty_what_is_refused(&mut workspace)?;
         }
@@ -101,6 +94,21 @@ impl Workspace {
         erasure::resume(&mut workspace)?;
         workspace.publish()?;
         Ok(workspace)
+    }
+
+    /// Opens as the one process that writes, and looks at nothing yet: for what brings the ledger back.
+    pub(crate) fn lock_and_open(dir: &Path) -> Result<Self, Failure> {
+        let dir = absolute(dir)?;
+        let config = read_config(&dir)?;
+        let hidden = dir.join(".reticent");
+        disk::create_private_folder(&hidden)?;
+        for folder in ["data", "models", "runs", "reports", "evidence", "erasures", "log", "keys"] {
+            disk::create_folder(&hidden.join(folder))?;
+        }
+        let lock = lock(&hidden.join("lock"))?;
+        Suppression::prepare(&dir)?;
+        let ledger = open_ledger(&dir, &config, true)?;
+        Ok(Self { dir, config, ledger, actor: actor(), lock: Some(lock) })
     }
 
     /// Whether this process may write.
@@ -259,7 +267,7 @@ impl Workspace {
 }
 
 /// The name of whoever runs the program, for the record of who did what.
-fn actor() -> Actor {
+pub(crate) fn actor() -> Actor {
     Actor(
         ["RETICENT_ACTOR", "USER", "LOGNAME"]
             .iter()

@@ -17,6 +17,7 @@ pub use strict_json::{read_basis_json, strict};
 
 pub(crate) use read::seconds;
 pub(crate) use record::BasisRow;
+pub(crate) use state::{Kept, State};
 
 use serde::{Deserialize, Serialize};
 

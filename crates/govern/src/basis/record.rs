@@ -2,6 +2,7 @@
 
 use super::{BasisDetail, BasisEvent, BasisKind, Imported};
 use crate::ledger::key_from;
+use crate::seal::Seal;
 use crate::store::Statement;
 use crate::{Actor, Error, Event, Ledger};
 use std::collections::{BTreeMap, HashSet};
@@ -120,10 +121,11 @@ impl Ledger {
         let keys = self.subject_keys_of(events.iter().map(|e| e.subject.as_str()))?;
         let wrapped: Vec<(Event, [u8; 32])> = events.iter().map(|e| (Event::Basis((*e).clone()), keys[&e.subject])).collect();
         let first = self.append_many(actor, &wrapped)?;
+        let seal = self.opener()?;
         let mut batch =
             Statement::new(format!("INSERT INTO basis VALUES {}", ["(?,?,?,?,?,?,?,?,?,?,?,?,?,?)"].repeat(events.len()).join(",")));
         for (seq, event) in (first..).zip(events) {
-            fill(&mut batch, seq, event);
+            fill(&mut batch, seq, event, &seal)?;
         }
         self.execute(batch).map(drop)
     }
@@ -156,7 +158,7 @@ impl Ledger {
     /// The row of the table of bases that an event gives; where one says the same of the same moment already, it stands.
     pub(crate) fn add_to_basis(&mut self, seq: i64, event: &BasisEvent) -> Result<(), Error> {
         let mut batch = Statement::new("INSERT INTO basis VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
-        fill(&mut batch, seq, event);
+        fill(&mut batch, seq, event, &self.opener()?)?;
         self.execute(batch).map(drop)
     }
 
@@ -179,9 +181,10 @@ impl Ledger {
 
     fn basis_rows_of(&mut self, sql: &'static str, texts: &[&str]) -> Result<Vec<BasisRow>, Error> {
         let query = texts.iter().fold(Statement::new(sql), |query, text| query.bind((*text).to_owned()));
-        let rows = self.rows(query)?;
+        let (seal, rows) = (self.opener()?, self.rows(query)?);
         rows.iter()
             .map(|row| {
+                let seq = row.try_get("seq")?;
                 let letter = |text: Option<String>| text.and_then(|t| t.chars().next());
                 let event = BasisEvent {
                     dataset: row.try_get("dataset")?,
@@ -197,11 +200,11 @@ impl Ledger {
                     detail: BasisDetail {
                         language: row.try_get("language")?,
                         age: row.try_get::<Option<i64>, _>("age")?.and_then(|age| u8::try_from(age).ok()),
-                        guardian: row.try_get("guardian")?,
+                        guardian: seal.guardian(seq, row.try_get("guardian")?)?,
                         receipt: row.try_get("receipt")?,
                     },
                 };
-                Ok(BasisRow { seq: row.try_get("seq")?, event })
+                Ok(BasisRow { seq, event })
             })
             .collect()
     }
@@ -219,11 +222,12 @@ fn key(event: &BasisEvent) -> (String, String, String, i64) {
     (event.subject.clone(), event.purpose.clone(), event.state.name().to_owned(), event.since)
 }
 
-fn fill(batch: &mut Statement, seq: i64, event: &BasisEvent) {
+fn fill(batch: &mut Statement, seq: i64, event: &BasisEvent, seal: &Seal) -> Result<(), Error> {
     let letter = |l: Option<char>| l.map(String::from);
     batch.number(seq).text(&event.dataset).text(&event.subject).text(&event.purpose).text(event.state.name()).number(event.since);
     batch.maybe(letter(event.art6)).maybe(letter(event.art9)).maybe(event.notice.clone()).maybe_number(event.expires);
     let detail = &event.detail;
     batch.maybe(detail.language.clone()).maybe_number(detail.age.map(i64::from));
-    batch.maybe(detail.guardian.clone()).maybe(detail.receipt.clone());
+    batch.maybe(seal.held_guardian(seq, detail.guardian.as_ref())?).maybe(detail.receipt.clone());
+    Ok(())
 }

@@ -3,6 +3,7 @@
 //! Both hold to the same promises: one writer at a time, from the first statement of a transaction to its end; durable before it is
 //! acknowledged; the tables brought forward by the same steps.
 
+mod copy;
 mod schema;
 mod statement;
 mod turn;
@@ -51,9 +52,13 @@ impl Store {
             .pragma("secure_delete", "ON")
             .pragma("cache_size", "-65536")
             .disable_statement_logging();
+        Self::connect_to_file(options, Some(turn::Turns::of(path)))
+    }
+
+    fn connect_to_file(options: SqliteConnectOptions, turns: Option<turn::Turns>) -> Result<Self, Error> {
         let runtime = runtime()?;
         let connection = Connected::Sqlite(Box::new(runtime.block_on(options.connect())?));
-        Ok(Self { runtime, connection, turns: Some(turn::Turns::of(path)), failed: false })
+        Ok(Self { runtime, connection, turns, failed: false })
     }
 
     /// Connects to a server on this machine.
@@ -102,7 +107,7 @@ impl Store {
     }
 
     /// Format of the tables; 0 before there are any.
-    fn format(&mut self) -> Result<i64, Error> {
+    pub(crate) fn format(&mut self) -> Result<i64, Error> {
         if let Connected::Sqlite(_) = self.connection {
             return Ok(self.rows(Statement::new("PRAGMA user_version"))?[0].try_get(0)?);
         }

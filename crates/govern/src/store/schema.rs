@@ -2,10 +2,10 @@
 //! PostgreSQL gets the same with its own names of types.
 
 /// Newest format of the ledger that this program reads and writes.
-pub const FORMAT: i64 = 3;
+pub const FORMAT: i64 = 4;
 
 /// What makes each format from the one before.
-pub(super) const STEPS: [&str; FORMAT as usize] = [FIRST, SECOND, THIRD];
+pub(super) const STEPS: [&str; FORMAT as usize] = [FIRST, SECOND, THIRD, FOURTH];
 
 const FIRST: &str = "
 CREATE TABLE events (
@@ -43,8 +43,14 @@ CREATE TABLE members (chunk INTEGER NOT NULL, about TEXT NOT NULL, ground TEXT N
 CREATE INDEX members_by_about ON members (about);
 ";
 
-/// Tables with something of a unit in them: an erasure has them written anew.
-pub(super) const ABOUT_UNITS: [&str; 5] = ["events", "subject_keys", "basis", "people", "members"];
+/// Which key the ledger is sealed with, where it is; actors by number, so that a million events do not each hold a sealed name.
+const FOURTH: &str = "
+CREATE TABLE sealed (id TEXT PRIMARY KEY);
+CREATE TABLE actors (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+";
+
+/// Tables with something of a person in them: an erasure, and a sealing, has them written anew.
+pub(super) const ABOUT_UNITS: [&str; 6] = ["events", "subject_keys", "basis", "people", "members", "actors"];
 
 /// The statements of a step.
 pub(super) fn statements(step: &str) -> impl Iterator<Item = &str> {

@@ -14,6 +14,7 @@ pub(crate) struct Statement {
 }
 
 /// What goes into a statement.
+#[derive(Clone)]
 pub(crate) enum Value {
     Text(Option<String>),
     Number(Option<i64>),

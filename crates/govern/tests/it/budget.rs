@@ -251,7 +251,7 @@ fn a_ledger_of_format_one_is_brought_up_to_now() {
     with_reserve(&mut ledger);
     let (events, reserved) = (ledger.log_entries(0).unwrap(), ledger.reservation("root").unwrap());
     drop(ledger);
-    edit(&path, "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries; DROP TABLE people; DROP TABLE members; DROP INDEX basis_by_receipt;
+    edit(&path, "ALTER TABLE reservations DROP COLUMN from_run; DROP TABLE queries; DROP TABLE people; DROP TABLE members; DROP TABLE sealed; DROP TABLE actors; DROP INDEX basis_by_receipt;
          ALTER TABLE basis DROP COLUMN language; ALTER TABLE basis DROP COLUMN age; ALTER TABLE basis DROP COLUMN guardian;
          ALTER TABLE basis DROP COLUMN receipt; PRAGMA user_version = 1");
     let mut ledger = path.open().unwrap();

@@ -283,14 +283,48 @@ fn past_decisions_replay_to_the_same_bytes() {
         ledger.import_basis(&actor(), "visits", "c.csv", &[happened(["aa", "bb", "cc"][day as usize % 3], kind, day * DAY - 7)]).unwrap();
     }
     let decided = ledger.events("gate-decided").unwrap();
-    let mut differing = 0;
-    for stored in &decided {
-        let Event::GateDecided { decision, then, .. } = &stored.event else { panic!() };
-        let asked = Question { known: then.as_ref().map(|t| t.known), ..Question::new("visits", "visits/v1", "risk", &units, 0) };
-        let again = ledger.replay(decision, &asked).unwrap().0;
-        assert_eq!(serde_json::to_vec(&again).unwrap(), serde_json::to_vec(decision).unwrap());
-        // With what is known today it would be another.
-        differing += usize::from(ledger.replay(decision, &Question { known: None, ..asked }).unwrap().0 != *decision);
-    }
+    let differing = ledger.asking_often(|ledger| {
+        let mut differing = 0;
+        for stored in &decided {
+            let Event::GateDecided { decision, then, .. } = &stored.event else { panic!() };
+            let asked = Question { known: then.as_ref().map(|t| t.known), ..Question::new("visits", "visits/v1", "risk", &units, 0) };
+            let again = ledger.replay(decision, &asked)?.0;
+            assert_eq!(serde_json::to_vec(&again).unwrap(), serde_json::to_vec(decision).unwrap());
+            // With what is known today it would be another.
+            differing += usize::from(ledger.replay(decision, &Question { known: None, ..asked })?.0 != *decision);
+        }
+        Ok::<_, Error>(differing)
+    });
+    let differing = differing.unwrap();
     assert!(decided.len() as i64 == days && differing as i64 > days / 4, "{differing}");
+}
+
+/// The slow way is to read everything for each question.
+#[test]
+fn asking_often_answers_as_asking_anew() {
+    let (_folder, place, mut ledger) = fresh();
+    let units = rows(&["aa", "bb", "cc"]);
+    let asked = |known| Question { known, ..Question::new("visits", "visits/v1", "risk", &units, 9 * DAY) };
+    let mut other = place.open().unwrap();
+    let write = |other: &mut Ledger, day: i64| {
+        let kind = if day % 2 == 0 { BasisKind::Given } else { BasisKind::Withdrawn };
+        other.import_basis(&actor(), "visits", "c.csv", &[happened(["aa", "bb", "cc"][day as usize % 3], kind, day * DAY)]).unwrap();
+    };
+    write(&mut other, 0);
+    let done: Result<(), Error> = ledger.asking_often(|ledger| {
+        for day in 1..8 {
+            // Somebody else writes in between, and takes somebody out: both are seen.
+            write(&mut other, day);
+            for known in [None, Some(2), Some(3), Some(3 * day), Some(i64::MAX)] {
+                assert_eq!(ledger.facts(&asked(known))?, other.facts(&asked(known))?, "{day} {known:?}");
+            }
+        }
+        other.erase_subject(&actor(), "visits", "aa", 1, 0)?;
+        assert_eq!(ledger.facts(&asked(None))?, other.facts(&asked(None))?);
+        // Whoever only asks writes nothing.
+        assert!(ledger.import_basis(&actor(), "visits", "c.csv", &[given(0)]).is_err());
+        Ok(())
+    });
+    done.unwrap();
+    ledger.import_basis(&actor(), "visits", "c.csv", &[given(8 * DAY)]).unwrap();
 }

@@ -230,11 +230,11 @@ fn a_subject_key_is_made_once() {
 fn a_newer_ledger_is_refused_and_left_alone() {
     let (_folder, path, ledger) = fresh();
     drop(ledger);
-    edit(&path, "PRAGMA user_version = 4");
+    edit(&path, "PRAGMA user_version = 5");
     let before = store::state(&path);
     let error = path.open().err().unwrap();
-    assert!(matches!(error, Error::Newer { found: 4, known: 3 }));
-    assert_eq!(error.to_string(), "the ledger has format 4, this program knows up to 3");
+    assert!(matches!(error, Error::Newer { found: 5, known: 4 }));
+    assert_eq!(error.to_string(), "the ledger has format 5, this program knows up to 4");
     assert!(store::state(&path) == before);
 }
 

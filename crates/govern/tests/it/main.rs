@@ -1,6 +1,7 @@
 //! The ledger as its promises say: nothing changed unseen, nothing lost that was acknowledged, nothing overspent, nobody used without a basis.
 
 mod assessment;
+mod backup;
 mod basis;
 mod basis_forms;
 mod budget;
@@ -12,6 +13,7 @@ mod provenance;
 mod queries;
 mod register;
 mod release;
+mod seal;
 mod store;
 mod writers;
 

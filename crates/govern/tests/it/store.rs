@@ -153,6 +153,17 @@ pub(crate) fn files(place: &Place) -> Vec<(String, Vec<u8>)> {
     }
 }
 
+/// The server's write-ahead log; a file has none that outlasts a transaction.
+pub(crate) fn write_ahead_log(place: &Place) -> Vec<Vec<u8>> {
+    let Place::Server(url) = place else { return vec![] };
+    runtime().block_on(async {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let all = "SELECT pg_read_binary_file('pg_wal/' || name) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'";
+        let files: Vec<(Vec<u8>,)> = sqlx::query_as(all).fetch_all(&mut connection).await.unwrap();
+        files.into_iter().map(|(bytes,)| bytes).collect()
+    })
+}
+
 /// What would differ had anything been written: the file's bytes; on a server which transaction wrote what in each table.
 pub(crate) fn state(place: &Place) -> Vec<(String, Vec<u8>)> {
     let Place::Server(url) = place else { return files(place) };

@@ -9,7 +9,7 @@ use crate::verbs::consent::chosen_data_set;
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand, ValueEnum};
 use reticent_data::SubjectId;
-use reticent_govern::{Event, Question};
+use reticent_govern::{Event, Ledger, Question, StoredEvent};
 use reticent_proof::{Facts, Policy, Reason, Request, UnitFacts, Use, rules, unit_reason};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -258,20 +258,34 @@ pub(crate) struct Replayed {
 
 /// Makes every past decision again whose rows are still there.
 pub(crate) fn replayed(workspace: &mut Workspace, with_facts: bool) -> Result<Replayed, Failure> {
-    let mut found = Replayed::default();
+    let decided = workspace.ledger.events("gate-decided")?;
     let mut tables: BTreeMap<String, Option<DataVersion>> = BTreeMap::new();
+    for stored in &decided {
+        if let Event::GateDecided { decision, then: Some(_), .. } = &stored.event
+            && !tables.contains_key(&decision.request.data_version)
+        {
+            let version = &decision.request.data_version;
+            tables.insert(version.clone(), read_version(workspace, version)?);
+        }
+    }
+    workspace.ledger.asking_often(|ledger| replayed_with(ledger, decided, &tables, with_facts))
+}
+
+fn replayed_with(
+    ledger: &mut Ledger,
+    decided: Vec<StoredEvent>,
+    tables: &BTreeMap<String, Option<DataVersion>>,
+    with_facts: bool,
+) -> Result<Replayed, Failure> {
+    let mut found = Replayed::default();
     // A release is decided about those whom the training before it admitted.
     let mut trained: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for stored in workspace.ledger.events("gate-decided")? {
+    for stored in decided {
         let Event::GateDecided { decision, then: Some(then), .. } = stored.event else {
             found.gone += 1;
             continue;
         };
         let version = decision.request.data_version.clone();
-        if !tables.contains_key(&version) {
-            let read = read_version(workspace, &version)?;
-            tables.insert(version.clone(), read);
-        }
         let Some(data) = tables.get(&version).and_then(Option::as_ref) else {
             found.gone += 1;
             continue;
@@ -288,7 +302,7 @@ pub(crate) fn replayed(workspace: &mut Workspace, with_facts: bool) -> Result<Re
             RowFacts::then(&table, data, &then)
         };
         let question = Question { known: Some(then.known), ..told.question(&dataset, request) };
-        let (again, permit) = workspace.ledger.replay(&decision, &question)?;
+        let (again, permit) = ledger.replay(&decision, &question)?;
         if let (Use::Training, Some(units)) = (request.use_, permit.as_ref().and_then(|p| p.allowed_units())) {
             trained.insert((version.clone(), request.purpose.clone()), units.iter().cloned().collect());
         }
@@ -298,7 +312,7 @@ pub(crate) fn replayed(workspace: &mut Workspace, with_facts: bool) -> Result<Re
         }
         found.same += 1;
         if with_facts {
-            found.facts.insert(stored.seq, workspace.ledger.facts(&question)?);
+            found.facts.insert(stored.seq, ledger.facts(&question)?);
         }
     }
     Ok(found)

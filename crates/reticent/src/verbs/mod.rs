@@ -19,6 +19,7 @@ pub(crate) mod forget;
 pub(crate) mod gate;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod ledger;
 pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod predict;

@@ -268,7 +268,7 @@ fn a_file_without_a_header_is_not_repeated() {
 fn refused_by_the_gate(workspace: &Workspace, args: &[&str]) -> String {
     let before = workspace.files();
     let counted = || {
-        let mut ledger = reticent_govern::Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+        let mut ledger = workspace.ledger();
         let mut count = |kind| ledger.events(kind).unwrap().len() as u64;
         (count("gate-decided"), count("policy-recorded"))
     };

@@ -174,7 +174,7 @@ fn garbage_in_place_of_the_ledger() {
 fn a_ledger_of_a_newer_program() {
     let workspace = Workspace::at(Stage::Trained);
     let mut bytes = fs::read(workspace.file(".reticent/ledger.db")).unwrap();
-    bytes[60..64].copy_from_slice(&4_u32.to_be_bytes());
+    bytes[60..64].copy_from_slice(&5_u32.to_be_bytes());
     fs::write(workspace.file(".reticent/ledger.db"), bytes).unwrap();
     let before = workspace.files();
     for args in READERS.iter().chain(&WRITERS) {
@@ -182,7 +182,7 @@ fn a_ledger_of_a_newer_program() {
         assert_eq!(run.code, Some(1), "{args:?}");
         insta::allow_duplicates! { assert_snapshot!(run.refusal(), @"
         exit 1
-        error: the ledger has format 4, this program knows up to 3
+        error: the ledger has format 5, this program knows up to 4
 
         hint: use the newer program for this workspace
         "); }

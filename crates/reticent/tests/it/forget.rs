@@ -2,7 +2,7 @@
 
 use crate::workspace::{CONFIG, Random, Stage, TRAIN, Workspace, command, consents, person, rows};
 use reticent_data::{Feature, Manifest, PseudonymKey, read_parquet};
-use reticent_govern::{Actor, BasisDetail, BasisEvent, BasisKind, Ledger};
+use reticent_govern::{Actor, BasisDetail, BasisEvent, BasisKind};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-const SUBJECT: &str = "marker-subject-of-nowhere";
+pub(crate) const SUBJECT: &str = "marker-subject-of-nowhere";
 const RECORD: &str = "marker-record-";
 const VALUE: f64 = 137.812_345_678_9;
 
@@ -40,7 +40,7 @@ fn reported() -> Workspace {
     workspace
 }
 
-fn trained() -> Workspace {
+pub(crate) fn trained() -> Workspace {
     let workspace = marked();
     for step in [&["import"][..], &["consent", "import"], &["assess", "--plan"], &TRAIN] {
         workspace.done(step);
@@ -55,7 +55,7 @@ fn pseudonym(workspace: &Workspace) -> reticent_data::SubjectId {
 }
 
 /// Files that hold any trace of the marked unit: as bytes, or in a decoded table.
-fn holders(workspace: &Workspace) -> Vec<String> {
+pub(crate) fn holders(workspace: &Workspace) -> Vec<String> {
     let id = pseudonym(workspace);
     let needles: [Vec<u8>; 6] = [
         SUBJECT.into(),
@@ -80,7 +80,7 @@ fn holders(workspace: &Workspace) -> Vec<String> {
     files.filter(|(name, bytes)| raw(bytes) || (name.ends_with(".parquet") && decoded(name))).map(|(name, _)| name).collect()
 }
 
-const SOURCES: [&str; 2] = ["consent.csv", "visits.csv"];
+pub(crate) const SOURCES: [&str; 2] = ["consent.csv", "visits.csv"];
 
 fn verify(workspace: &Workspace, number: u64) -> Value {
     let (file, key) = (format!(".reticent/erasures/{number}.json"), workspace.read(".reticent/log.vkey"));
@@ -118,7 +118,7 @@ fn officer_erasure_a_legal_hold_turns_it_into_a_restriction() {
     assert_eq!(run.code, Some(0), "who is not held is answered as ever: {}", run.stderr);
     let explained = workspace.run(&["gate", "explain", SUBJECT, "--subject", "--purpose", "care"]);
     assert!(explained.stdout.contains("restricted"), "{}{}", explained.stdout, explained.stderr);
-    let mut ledger = Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let mut ledger = workspace.ledger();
     let restrictions = ledger.basis_events("visits", None).unwrap().into_iter().filter(|e| e.state == BasisKind::Restricted);
     assert_eq!(restrictions.count(), 1, "said once, however often it is asked");
     drop(ledger);
@@ -501,7 +501,7 @@ fn withdrawn_consent_during_training_blocks_release() {
         expires: None,
         detail: BasisDetail::default(),
     };
-    let mut ledger = Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let mut ledger = workspace.ledger();
     ledger.import_basis(&Actor("another".into()), "visits", "late.csv", &[withdrawn]).unwrap();
     drop(ledger);
     let run = crate::workspace::Run::from(child.wait_with_output().unwrap(), workspace.path());

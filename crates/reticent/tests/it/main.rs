@@ -5,6 +5,7 @@
 mod account;
 mod assess;
 mod audit;
+mod backup;
 mod bad_input;
 mod bundle;
 mod certified;
@@ -26,6 +27,7 @@ mod officer_rights;
 mod own_data;
 mod resume;
 mod scan;
+mod seal;
 mod select;
 mod serve;
 mod server;

@@ -118,7 +118,7 @@ fn officer_erasure_a_restored_backup_and_the_same_csv_again_find_keys_destroyed(
     assert_eq!(holding(&workspace, &who), [""; 0]);
     assert_eq!(workspace.json(&["import"])["imported"][0]["suppressed"]["units"], 1);
     assert_eq!(holding(&workspace, &who), [""; 0]);
-    let mut ledger = reticent_govern::Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let mut ledger = workspace.ledger();
     assert!(!ledger.subjects().unwrap().contains(&pseudonym(&workspace, "visits", &who)), "no key, no event, no number");
     assert_eq!(ledger.damaged().unwrap(), [0; 0]);
 }
@@ -195,7 +195,7 @@ fn officer_erasure_a_legal_hold_restricts_and_other_data_is_still_erased() {
     let (done, left) = (answer["done"].to_string(), answer["left"].to_string());
     assert!(done.contains("removed from visits") && done.contains("use restricted in lab") && done.contains("17(3)(e)"), "{done}");
     assert!(left.contains("remove from lab when the hold `case-7` ends"), "{left}");
-    let mut ledger = reticent_govern::Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let mut ledger = workspace.ledger();
     let subjects = ledger.subjects().unwrap();
     assert!(!subjects.contains(&pseudonym(&workspace, "visits", &who)) && subjects.contains(&pseudonym(&workspace, "lab", &who)));
     drop(ledger);

@@ -1,7 +1,7 @@
 //! `reticent serve`: HTTP spoken by hand to the binary on a free port.
 
 use crate::workspace::{Run, Stage, TRAIN, Workspace};
-use reticent_govern::{Actor, Ledger};
+use reticent_govern::Actor;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -188,7 +188,7 @@ fn a_recalled_release_is_served_no_more() {
     let workspace = Workspace::at(Stage::Trained);
     let server = Server::start(&workspace, &[]);
     assert_eq!(server.infer(&two()).0, 200);
-    let mut ledger = Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let mut ledger = workspace.ledger();
     assert!(ledger.recall(&Actor("tester".into()), "risk/1", "an erasure", "somebody else").unwrap());
     drop(ledger);
     assert_eq!(server.infer(&two()), (410, json!({ "error": "risk/1 was recalled" })));

@@ -233,6 +233,15 @@ impl Workspace {
         self.done(&["assess", "decide", "--by", "controller", "--approve", "--reason", "as assessed"]);
     }
 
+    /// The ledger, unlocked: what a library sees of it.
+    pub(crate) fn ledger(&self) -> reticent_govern::Ledger {
+        let mut ledger = reticent_govern::Ledger::open(&self.file(".reticent/ledger.db")).unwrap();
+        let mut key = [0; 32];
+        hex::decode_to_slice(self.read(".reticent/keys/ledger.key").trim(), &mut key).unwrap();
+        ledger.unlock(&reticent_govern::LedgerKey::from_bytes(&key)).unwrap();
+        ledger
+    }
+
     /// Number of events in the ledger.
     #[track_caller]
     pub(crate) fn events(&self) -> u64 {
