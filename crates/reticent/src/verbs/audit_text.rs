@@ -42,9 +42,9 @@ pub(crate) struct AuditText {
     /// Why you may use the messages of FILE for this; printed on the result
     #[arg(long, value_name = "REASON")]
     asserted: Option<String>,
-    /// ε of the model under differential privacy, δ = 1e-5
-    #[arg(long, default_value_t = 8.0)]
-    epsilon: f64,
+    /// ε of the model under differential privacy, δ = 1e-5 [default: 8, with --repeats 2]
+    #[arg(long)]
+    epsilon: Option<f64>,
     /// Print planted secrets in full
     #[arg(long)]
     show: bool,
@@ -57,9 +57,9 @@ impl AuditText {
             _ => None,
         };
         if self.repeats {
-            return repeats::run(own, self.epsilon, self.html.as_deref(), common);
+            return repeats::run(own, self.epsilon.unwrap_or(2.0), self.html.as_deref(), common);
         }
-        let audit = leak::measure(own, self.epsilon, self.show, &leak::Scale::default())?;
+        let audit = leak::measure(own, self.epsilon.unwrap_or(8.0), self.show, &leak::Scale::default())?;
         let recorded = if common.dir.join(".reticent").exists() {
             let mut workspace = Workspace::write(&common.dir)?;
             let kept = audit.kept();

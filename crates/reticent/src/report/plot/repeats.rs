@@ -49,7 +49,7 @@ pub(in super::super) fn plot(audit: &RepeatsAudit, desc: &str) -> Option<Markup>
             (svg::curve(points.iter().copied(), line))
             @for p in points { (mark(tone, *p)) }
         }
-        (svg::text((RIGHT - 6.0, band + 15.0), Anchor::End, "muted small halo", "shaded: means of secrets never seen"))
+        (svg::text((RIGHT - 6.0, BOTTOM - 8.0), Anchor::End, "muted small halo", "shaded: means of secrets never seen"))
         @for ((_, _, tone, label), at) in series.iter().zip(&labels) {
             (svg::text((RIGHT + 12.0, at + 4.0), Anchor::Start, &format!("strong {tone}"), label))
         }
