@@ -1,12 +1,14 @@
 //! Tasks of the house.
 //!
-//! `cargo xtask peers train|accounting [--json]` runs our benchmark and the peers' scripts in one run on one core, and prints case, ours, peer, ratio.
+//! `cargo xtask peers train|accounting|shadows [--json]` runs our benchmark and the peers' scripts in one run, on one core (shadow models: two), and
+//! prints case, ours, peer, ratio.
 //! `cargo xtask utility [--json]` measures what the presets reach, five seeds each, on public data.
 //! `cargo xtask soak [MINUTES] [TARGET...]` runs fuzz targets that long each, ten minutes and all of them by default; `60s` is in seconds.
 //! The scripts lie in `RETICENT_PEERS` (default `../shared/peers`) and run under `RETICENT_PEERS_PYTHON` (default `python3`).
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task talks to whoever runs it")]
 
 mod accounting;
+mod shadows;
 mod soak;
 mod train;
 mod utility;
@@ -42,9 +44,10 @@ fn main() -> ExitCode {
     let rows = match words[..] {
         ["peers", "train"] => train::peers(),
         ["peers", "accounting"] => accounting::peers(),
+        ["peers", "shadows"] => shadows::peers(),
         _ => {
             eprintln!(
-                "usage: cargo xtask peers train|accounting [--json], cargo xtask utility [--json], or cargo xtask soak [MINUTES] [TARGET...]"
+                "usage: cargo xtask peers train|accounting|shadows [--json], cargo xtask utility [--json], or cargo xtask soak [MINUTES] [TARGET...]"
             );
             return ExitCode::from(2);
         }

@@ -1,6 +1,9 @@
 //! Membership inference on two public data sets: a network that is meant to overfit, and one trained under ε = 2 at δ = 1e-5.
 //!
 //! `cargo run --release -p reticent-audit --example membership [adult|location30 [BLOCKS]]`, with the data in `RETICENT_TEST_DATA` (default `../shared/data`).
+//! `membership throughput` only trains 64 shadow models on location30 and prints a JSON line with the seconds it took; `cargo xtask peers shadows`
+//! runs it beside PyTorch.
+//!
 //! Prints a table: global threshold on the loss, LiRA with 16 and (of 4 blocks of 16) 64 shadow models, RMIA with all; the true-positive rates at 1% and .1% of
 //! false alarms pooled over four targets, each trained on a random half of the rows; and what the shadow models took.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints its numbers")]
@@ -33,6 +36,9 @@ const SEED: u64 = 1;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::var("RETICENT_TEST_DATA").unwrap_or_else(|_| "../shared/data".into()));
     let only = std::env::args().nth(1);
+    if only.as_deref() == Some("throughput") {
+        return throughput(&data::location30(&folder.join("location30"))?);
+    }
     let blocks = std::env::args().nth(2).map_or(Ok(BLOCKS), |b| b.parse())?.clamp(1, MOST_BLOCKS);
     println!(
         "{:<12} {:<28} {:<18} {:<24} {:<24} {:<24}",
@@ -44,6 +50,21 @@ fn main() -> Result<(), Box<dyn Error>> {
             of(name, &pool, blocks)?;
         }
     }
+    Ok(())
+}
+
+/// Trains 64 shadow models without privacy on halves of the rows, and prints how long that took.
+fn throughput(pool: &PermittedTable) -> Result<(), Box<dyn Error>> {
+    let known = KnownRows::new(pool, NonZeroUsize::MIN);
+    let plan = plan(known.ids().len(), NoiseMultiplier::new(1.0)?)?;
+    let fit = |rows: &PermittedTable, _: u64| fit_plain(&plan, rows, STEPS_PLAIN, RATE_PLAIN).map(target).map_err(|e| e.to_string());
+    let (shadows, threads) = (BLOCK * BLOCKS, std::thread::available_parallelism().map_or(1, usize::from));
+    let members = balanced_matrix(known.ids().len(), shadows, SEED)?;
+    let started = Instant::now();
+    shadow_phi(pool, &known, &members, threads, &fit, &mut || ())?;
+    let took = started.elapsed().as_secs_f64();
+    let each = took * threads as f64 / shadows as f64;
+    println!("{}", serde_json::json!({ "bench": "shadows", "shadows": shadows, "threads": threads, "wall_s": took, "seconds_each": each }));
     Ok(())
 }
 

@@ -1,8 +1,9 @@
-//! Models of text: how far planted secrets are exposed, what they say when asked for the rest of a line, which texts they know, and which texts are
+//! Models of text: how far planted secrets are exposed and could be, what they say when asked for the rest of a line, which texts they know, and which texts are
 //! there more than once.
 
 pub mod duplicates;
 pub mod exposure;
 pub mod extraction;
+pub mod group;
 pub mod redact;
 pub mod score;

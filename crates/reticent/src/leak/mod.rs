@@ -3,13 +3,14 @@
 //! Internal evaluation: no model leaves the process. Exposure and extraction are measurements of these runs, not bounds.
 
 mod messages;
+pub(crate) mod repeats;
 
 use crate::failure::Failure;
 use crate::output::Progress;
 use messages::{Canary, CanaryKind, canaries, simulate};
 use reticent_accounting::{Delta, Epsilon, SamplingRate, calibrate};
 use reticent_audit::TextModel;
-use reticent_audit::text::{exposure, extraction};
+use reticent_audit::text::{exposure, extraction, group};
 use reticent_data::{Messages, PermittedMessages};
 use reticent_minimise::{Scanner, Style};
 use reticent_proof::Permit;
@@ -107,6 +108,19 @@ pub(crate) struct AtRepeats {
     pub(crate) extracted: u64,
     pub(crate) mean_bits: f64,
     pub(crate) max_bits: f64,
+}
+
+impl AtRepeats {
+    /// Of each secret its exposure, and whether it was said in full.
+    fn of(repeats: u32, found: &[(f64, bool)]) -> Self {
+        Self {
+            repeats,
+            secrets: found.len() as u64,
+            extracted: found.iter().filter(|(_, said)| *said).count() as u64,
+            mean_bits: found.iter().map(|(bits, _)| bits).sum::<f64>() / found.len().max(1) as f64,
+            max_bits: found.iter().map(|(bits, _)| *bits).fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
 }
 
 /// The whole comparison.
@@ -223,7 +237,7 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool, s
         secrets: count,
         references: scale.references as u64,
         null_mean_bits: bits,
-        null_mean_upper_bits: erlang_quantile(count, 0.95) * bits / count as f64,
+        null_mean_upper_bits: group::mean_unseen_below(planted.len(), 0.95)?,
         null_one_upper_bits: -(0.05_f64.log2()),
         max_bits: (scale.references as f64).log2(),
         frequencies_bits_per_byte,
@@ -250,22 +264,37 @@ fn train(
         *done += 1;
         bar.at(*done);
     };
-    let plain = |data: &PermittedMessages| {
-        let plan = Plan { learning_rate: PLAIN_LEARNING_RATE, ..plan.clone() };
-        fit_text_plain(&plan, scale.shape, data, scale.epochs, scale.units_a_step, &mut |step| tick(step)).map(Asked)
-    };
-    let private = || {
-        let binding = Binding { plan: plan.digest(), permit: permit.into(), data: "internal evaluation".into(), machine: String::new() };
-        // No secret: nothing of this run is released.
-        let key = RunKey::from_bytes([scale.seed.0 as u8; 32]);
-        fit_text_private(plan, scale.shape, texts, &key, &binding, &mut |step| tick(step)).map(Asked)
-    };
+    let plain = |data: &PermittedMessages| without_privacy(plan, scale, data, &mut |step| tick(step));
+    let private = || under_epsilon(plan, scale, texts, permit, &mut |step| tick(step));
     std::thread::scope(|threads| {
         let others = threads.spawn(|| Ok::<_, reticent_train::Error>((plain(clean)?, private()?)));
         let baseline = plain(texts)?;
         let (redacted, private) = others.join().expect("a training does not panic")?;
         Ok([baseline, redacted, private])
     })
+}
+
+fn without_privacy(
+    plan: &Plan,
+    scale: &Scale,
+    data: &PermittedMessages,
+    observe: &mut dyn FnMut(Step),
+) -> Result<Asked, reticent_train::Error> {
+    let plan = Plan { learning_rate: PLAIN_LEARNING_RATE, ..plan.clone() };
+    fit_text_plain(&plan, scale.shape, data, scale.epochs, scale.units_a_step, observe).map(Asked)
+}
+
+fn under_epsilon(
+    plan: &Plan,
+    scale: &Scale,
+    data: &PermittedMessages,
+    permit: &str,
+    observe: &mut dyn FnMut(Step),
+) -> Result<Asked, reticent_train::Error> {
+    let binding = Binding { plan: plan.digest(), permit: permit.into(), data: "internal evaluation".into(), machine: String::new() };
+    // No secret: nothing of this run is released.
+    let key = RunKey::from_bytes([scale.seed.0 as u8; 32]);
+    fit_text_private(plan, scale.shape, data, &key, &binding, observe).map(Asked)
 }
 
 fn plan(epsilon: f64, units: u64, scale: &Scale) -> Result<(Plan, f64), Failure> {
@@ -317,20 +346,11 @@ fn leak(
         found.push((canary, bits, extraction::greedy(model, prefix, secret).is_complete()));
     }
     let mean = |bits: &[f64]| bits.iter().sum::<f64>() / bits.len().max(1) as f64;
-    let by_repeats = REPEATS
-        .iter()
-        .map(|&repeats| {
-            let here: Vec<_> = found.iter().filter(|(c, ..)| c.repeats == repeats).collect();
-            let bits: Vec<f64> = here.iter().map(|(_, b, _)| *b).collect();
-            AtRepeats {
-                repeats,
-                secrets: here.len() as u64,
-                extracted: here.iter().filter(|(.., e)| *e).count() as u64,
-                mean_bits: mean(&bits),
-                max_bits: bits.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-            }
-        })
-        .collect();
+    let by_repeats = REPEATS.iter().map(|&repeats| {
+        let here: Vec<_> = found.iter().filter(|(c, ..)| c.repeats == repeats).map(|(_, bits, said)| (*bits, *said)).collect();
+        AtRepeats::of(repeats, &here)
+    });
+    let by_repeats = by_repeats.collect();
     let often: Vec<_> = found.iter().filter(|(c, ..)| c.repeats >= 8).collect();
     let cards: Vec<_> = often.iter().filter(|(c, ..)| c.kind == CanaryKind::Card).collect();
     let said = extraction::greedy(model, asked.prefix.as_bytes(), asked.secret.as_bytes());
@@ -359,34 +379,4 @@ fn by_frequencies(learned: &PermittedMessages, held_out: &[String]) -> f64 {
     let total: f64 = counts.iter().sum();
     let bytes: Vec<usize> = held_out.iter().flat_map(|text| with_end(text)).collect();
     bytes.iter().map(|&byte| (total / counts[byte]).log2()).sum::<f64>() / bytes.len().max(1) as f64
-}
-
-/// The quantile of a sum of `n` independent exponentials of mean 1, by bisection: P[sum ≤ x] = 1 − Σ_{k<n} e^−x x^k / k!.
-fn erlang_quantile(n: u64, p: f64) -> f64 {
-    let above = |x: f64| {
-        let mut term = (-x).exp();
-        (0..n).fold(0.0, |sum, k| {
-            let next = sum + term;
-            term *= x / (k + 1) as f64;
-            next
-        })
-    };
-    let (mut low, mut high) = (0.0, 10.0 * n as f64 + 50.0);
-    for _ in 0..80 {
-        let middle = f64::midpoint(low, high);
-        if above(middle) > 1.0 - p { low = middle } else { high = middle }
-    }
-    high
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quantiles_of_a_sum_of_exponentials() {
-        // One exponential: −ln .05. Chi-squared with 20 degrees of freedom has its 95% point at 31.410; half of it is a sum of ten.
-        assert!((erlang_quantile(1, 0.95) + 0.05_f64.ln()).abs() < 1e-9);
-        assert!((erlang_quantile(10, 0.95) - 31.410 / 2.0).abs() < 1e-3);
-    }
 }

@@ -26,7 +26,7 @@ pub(crate) use attacks::{
 pub(crate) use count::{Count, withhold};
 pub(crate) use explained::{Explained, LIMITS as EXPLAINED_LIMITS, percent, render_explained};
 pub(crate) use minimised::{ScanFinding, ScanSection, SelectedColumn, SelectionSection};
-pub(crate) use page::{render, render_audit};
+pub(crate) use page::{render, render_audit, render_repeats};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

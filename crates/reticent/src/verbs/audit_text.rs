@@ -1,5 +1,7 @@
 //! `audit text`: what a language model gives back of the messages it learned from.
 
+mod repeats;
+
 use crate::cli::Common;
 use crate::disk;
 use crate::evidence;
@@ -11,14 +13,15 @@ use crate::workspace::Workspace;
 use clap::Args;
 use reticent_data::{Messages, PseudonymKey};
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 #[command(
-    after_help = "Plants secrets (card numbers, addresses) in the messages, trains one small byte-level model without privacy, one on redacted text and one under ε,\nand asks each for the secrets. Nothing is released; the models are gone afterwards. Cards are shown by their last four digits.\n\nWithout FILE the messages are simulated. A line of FILE is a message; `--subject` names the column of the person it belongs to."
+    after_help = "Plants secrets (card numbers, addresses) in the messages, trains one small byte-level model without privacy, one on redacted text and one under ε,\nand asks each for the secrets. Nothing is released; the models are gone afterwards. Cards are shown by their last four digits.\n\nWithout FILE the messages are simulated. A line of FILE is a message; `--subject` names the column of the person it belongs to;\nof a plain text, `--lines` says how many lines are a person's.\n\nExample: reticent audit text --repeats --html exposure.html"
 )]
 pub(crate) struct AuditText {
-    /// CSV file of messages [default: simulated messages]
+    /// CSV file of messages, or with --lines a plain text [default: simulated messages]
     #[arg(requires = "asserted")]
     file: Option<PathBuf>,
     /// Column with the person a message belongs to
@@ -27,12 +30,21 @@ pub(crate) struct AuditText {
     /// Column with the message
     #[arg(long, default_value = "text")]
     text: String,
+    /// FILE is plain text without columns: so many lines are the messages of one person, of each line what stands after its last tab
+    #[arg(long, value_name = "N", requires = "file", conflicts_with_all = ["subject", "text"])]
+    lines: Option<NonZeroUsize>,
+    /// Plant each secret 1, 2, 4 … 128 times, inside one person's messages and across as many people's; compare exposure with chance and with what group privacy predicts
+    #[arg(long)]
+    repeats: bool,
+    /// With --repeats: also write a page with the plot
+    #[arg(long, value_name = "FILE", requires = "repeats")]
+    html: Option<PathBuf>,
     /// Why you may use the messages of FILE for this; printed on the result
     #[arg(long, value_name = "REASON")]
     asserted: Option<String>,
-    /// ε of the model under differential privacy, δ = 1e-5
-    #[arg(long, default_value_t = 8.0)]
-    epsilon: f64,
+    /// ε of the model under differential privacy, δ = 1e-5 [default: 8, with --repeats 2]
+    #[arg(long)]
+    epsilon: Option<f64>,
     /// Print planted secrets in full
     #[arg(long)]
     show: bool,
@@ -41,10 +53,13 @@ pub(crate) struct AuditText {
 impl AuditText {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         let own = match (&self.file, &self.asserted) {
-            (Some(file), Some(reason)) => Some((read(file, &self.subject, &self.text)?, reason.as_str())),
+            (Some(file), Some(reason)) => Some((self.read(file)?, reason.as_str())),
             _ => None,
         };
-        let audit = leak::measure(own, self.epsilon, self.show, &leak::Scale::default())?;
+        if self.repeats {
+            return repeats::run(own, self.epsilon.unwrap_or(2.0), self.html.as_deref(), common);
+        }
+        let audit = leak::measure(own, self.epsilon.unwrap_or(8.0), self.show, &leak::Scale::default())?;
         let recorded = if common.dir.join(".reticent").exists() {
             let mut workspace = Workspace::write(&common.dir)?;
             let kept = audit.kept();
@@ -64,10 +79,31 @@ impl AuditText {
         };
         Ok(Answer::new(table(&audit), json!({ "text": audit, "evidence": recorded })))
     }
+
+    /// Messages by person; errors name lines, never what stands there.
+    fn read(&self, path: &Path) -> Result<Messages, Failure> {
+        let messages = match self.lines {
+            Some(lines) => by_lines(&std::fs::read(path).map_err(|e| disk::io("read", path, &e))?, lines),
+            None => by_columns(path, &self.subject, &self.text)?,
+        };
+        if messages.unit_count() < 20 {
+            return Err(Failure::usage(format!("{} holds messages of fewer than 20 people", path.display()))
+                .hint("with so few, neither a language model nor this audit means anything"));
+        }
+        Ok(messages)
+    }
 }
 
-/// Messages by person; errors name lines, never what stands there.
-fn read(path: &Path, subject: &str, text: &str) -> Result<Messages, Failure> {
+/// Each `lines` lines that are not empty as one person's messages. A byte that is no UTF-8 is replaced: to the model it is one of "every other byte" anyway.
+fn by_lines(bytes: &[u8], lines: NonZeroUsize) -> Messages {
+    let text = String::from_utf8_lossy(bytes);
+    let messages = text.lines().map(|line| line.rsplit('\t').next().unwrap_or(line).trim_end()).filter(|message| !message.is_empty());
+    // Nobody is told from anybody by these pseudonyms: they number groups of lines.
+    let key = PseudonymKey::from_bytes([0; 32]);
+    messages.enumerate().map(|(at, message)| (key.subject("lines", &(at / lines).to_string()), message.to_owned())).collect()
+}
+
+fn by_columns(path: &Path, subject: &str, text: &str) -> Result<Messages, Failure> {
     let file = std::fs::File::open(path).map_err(|e| disk::io("read", path, &e))?;
     let mut reader = csv::ReaderBuilder::new().from_reader(std::io::BufReader::new(file));
     let wrong = |line: u64| Failure::usage(format!("{}: line {line} cannot be read as CSV in UTF-8", path.display()));
@@ -87,12 +123,7 @@ fn read(path: &Path, subject: &str, text: &str) -> Result<Messages, Failure> {
         let record = record.map_err(|e| wrong(e.position().map_or(0, csv::Position::line)))?;
         rows.push((key.subject("messages", &record[subject]), record[text].to_owned()));
     }
-    let messages: Messages = rows.into_iter().collect();
-    if messages.unit_count() < 20 {
-        return Err(Failure::usage(format!("{} holds messages of fewer than 20 people", path.display()))
-            .hint("with so few, neither a language model nor this audit means anything"));
-    }
-    Ok(messages)
+    Ok(rows.into_iter().collect())
 }
 
 fn table(audit: &TextAudit) -> String {
@@ -123,4 +154,17 @@ fn table(audit: &TextAudit) -> String {
         text += &format!("    {name:<18}“{}”\n", leak.says);
     }
     text + "\n  These are measurements of these three runs and these attacks. What bounds every attack is the ε.\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_told_apart_and_labels_left_out() {
+        let messages = by_lines(b"ham\tsee you\tat six\r\n\nspam\tcall now\nplain \xff line\n\nlast", NonZeroUsize::new(2).unwrap());
+        let mut texts: Vec<Vec<String>> = messages.units().map(|(_, texts)| texts.to_vec()).collect();
+        texts.sort();
+        assert_eq!(texts, [vec!["at six", "call now"], vec!["plain \u{fffd} line", "last"]]);
+    }
 }

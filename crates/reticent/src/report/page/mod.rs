@@ -7,10 +7,12 @@ mod minimised;
 mod quality;
 mod record;
 mod release;
+mod repeats;
 mod summary;
 mod words;
 
 pub(crate) use audited::render_audit;
+pub(crate) use repeats::render_repeats;
 
 use super::Report;
 use maud::{DOCTYPE, Markup, PreEscaped, html};

@@ -9,6 +9,7 @@ pub(super) mod exposure;
 pub(super) mod flow;
 pub(super) mod releases;
 pub(super) mod removal;
+pub(super) mod repeats;
 pub(super) mod roc;
 pub(super) mod scale;
 pub(super) mod subgroups;

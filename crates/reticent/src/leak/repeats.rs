@@ -1,0 +1,288 @@
+//! Exposure by how often a secret is repeated: inside the messages of one unit, and across as many units.
+//!
+//! The unit is what the bound is about. Repeats inside one unit are clipped together; k units that share a secret are k times as much to the
+//! bound, so that a model under ε may well expose what 128 units say: by how much at most is what group privacy predicts.
+
+use super::messages::{CanaryKind, canaries, simulate};
+use super::{Asked, AtRepeats, DELTA, Scale, plan, under_epsilon, without_privacy};
+use crate::failure::Failure;
+use crate::output::Progress;
+use rand::seq::SliceRandom;
+use reticent_accounting::{Delta, Event, neighbours, pld};
+use reticent_audit::text::{exposure, extraction, group};
+use reticent_data::{Messages, PermittedMessages, SubjectId};
+use reticent_proof::Permit;
+use reticent_train::Progress as Step;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+
+/// How often a secret stands in the messages.
+pub(crate) const REPEATS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+/// Units that must be there, for a secret to stand in the messages of 128 of them and others not.
+const LEAST_UNITS: usize = 150;
+/// Of more people, so many are taken: who, their pseudonyms decide.
+const MOST_UNITS: usize = 2500;
+/// Positions of a unit beside its planted secrets.
+const OWN_POSITIONS: usize = 1000;
+
+/// Two models, each asked for all secrets.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RepeatsAudit {
+    pub(crate) baseline: Exposed,
+    pub(crate) private: Exposed,
+    /// What group privacy predicts for the private model, by repeats across units.
+    pub(crate) group: Vec<GroupBound>,
+    pub(crate) epsilon_upper: f64,
+    pub(crate) delta: f64,
+    pub(crate) unit: String,
+    pub(crate) neighbours: String,
+    pub(crate) messages: u64,
+    pub(crate) units: u64,
+    /// Secrets planted at each number of repeats inside one unit, and as many across units.
+    pub(crate) secrets_each: u64,
+    pub(crate) references: u64,
+    pub(crate) max_bits: f64,
+    /// Mean exposure of a secret that nobody planted.
+    pub(crate) null_mean_bits: f64,
+    /// What the mean of `secrets_each` of them stays under in 99.4 of 100 cases: all eight numbers of repeats together in 95.
+    pub(crate) null_level_upper_bits: f64,
+    /// What the mean over all numbers of repeats stays under in 95 of 100 cases.
+    pub(crate) null_all_upper_bits: f64,
+    /// Without privacy, inside one unit: no mean lies below that of fewer repeats, those that chance may give counted as equal.
+    pub(crate) baseline_monotone: bool,
+    /// Under ε, inside one unit: neither a mean of one number of repeats nor the mean of all lies above what chance gives.
+    pub(crate) private_within_null: bool,
+    /// Under ε, across units: no mean lies above what group privacy predicts.
+    pub(crate) private_within_group: bool,
+    pub(crate) statement: String,
+}
+
+/// What was measured of one model.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Exposed {
+    /// Repeats inside one unit.
+    pub(crate) one_unit: Vec<AtRepeats>,
+    /// Repeats in as many units, once each.
+    pub(crate) many_units: Vec<AtRepeats>,
+    /// Mean exposure of all secrets repeated inside one unit.
+    pub(crate) one_unit_mean_bits: f64,
+    /// Bits a byte of messages that no model was trained on.
+    pub(crate) bits_per_byte: f64,
+}
+
+/// What a bound for one unit says of several.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct GroupBound {
+    pub(crate) units: u32,
+    /// ε of that many units together at the same δ, where it can be computed.
+    pub(crate) epsilon_upper: Option<f64>,
+    /// The mean exposure is at most this.
+    pub(crate) mean_bits: f64,
+}
+
+impl Scale {
+    /// How large the comparison by repeats is.
+    pub(crate) fn of_repeats() -> Self {
+        Self { customers: 1200, cards_each: 8, epochs: 12, ..Self::default() }
+    }
+}
+
+/// Trains a model without privacy and one under ε on the messages with planted cards, and asks both for the cards.
+///
+/// `own`: somebody's messages and the reason why they may be used; without, messages made up here.
+pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, scale: &Scale) -> Result<RepeatsAudit, Failure> {
+    let mut rng = scale.seed.rng();
+    // The first half is repeated inside one unit, the second across units; no two share a prefix.
+    let planted = canaries(&[REPEATS, REPEATS].concat(), scale.cards_each, 0, &mut rng);
+    let (inside, across) = planted.split_at(planted.len() / 2);
+    let (ordinary, permit, statement) = match own {
+        Some((messages, reason)) => {
+            (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us"))
+        }
+        None => (
+            simulate(scale.customers, scale.messages_each, &mut rng),
+            Permit::public("made up by this program"),
+            "simulated messages: templates, names and numbers made up by this program".into(),
+        ),
+    };
+    let skip = ordinary.unit_count().min(MOST_UNITS) / 20 + 1;
+    let held_out: Vec<&str> = ordinary.units().take(skip).flat_map(|(_, texts)| texts.iter().map(String::as_str)).collect();
+    let mut carriers: Vec<SubjectId> = ordinary.units().skip(skip).take(MOST_UNITS).map(|(id, _)| id).collect();
+    if carriers.len() < LEAST_UNITS {
+        return Err(Failure::usage(format!(
+            "{} people write these messages, beside those held out; {LEAST_UNITS} are needed",
+            carriers.len()
+        ))
+        .hint("a secret stands in the messages of up to 128 people, and others must be there that do not have it"));
+    }
+    carriers.shuffle(&mut rng);
+    let mut next = carriers.iter().copied().cycle();
+    let text = |secret: &super::Canary| format!("{}{}", secret.prefix, secret.secret);
+    let mut rows: Vec<(SubjectId, String)> = vec![];
+    for secret in inside {
+        let carrier = next.next().expect("a cycle has no end");
+        rows.extend((0..secret.repeats).map(|_| (carrier, text(secret))));
+    }
+    for secret in across {
+        rows.extend(next.by_ref().take(secret.repeats as usize).map(|carrier| (carrier, text(secret))));
+    }
+    let longest = planted.iter().map(|secret| text(secret).len() + 1).max().unwrap_or(0);
+    // Planted texts come first in their unit, so that the cap cuts none of them off; the order of its texts is nothing to a unit's gradient.
+    let scale = &Scale { cap: REPEATS[REPEATS.len() - 1] as usize * longest + OWN_POSITIONS, ..scale.clone() };
+    let learned = ordinary.units().skip(skip).take(MOST_UNITS).flat_map(|(id, texts)| texts.iter().map(move |text| (id, text.clone())));
+    let texts: Messages = rows.into_iter().chain(learned).collect();
+    let (messages, units) = (texts.count() as u64, texts.unit_count() as u64);
+    let texts = PermittedMessages::new(texts, "messages", permit.clone())?;
+
+    let (plan, epsilon_upper) = plan(epsilon, units, scale)?;
+    let passes = scale.epochs * units.div_ceil(scale.units_a_step as u64);
+    let progress = Mutex::new((Progress::new("language models", passes + scale.steps), 0));
+    let tick = |_: Step| {
+        let (bar, done) = &mut *progress.lock().expect("no thread panics while it holds this");
+        *done += 1;
+        bar.at(*done);
+    };
+    let references: Vec<Vec<u8>> = (0..scale.references).map(|_| CanaryKind::Card.draw(&mut rng).into_bytes()).collect();
+    let ask = |model: Asked| {
+        Ok::<_, Failure>(
+            Exposed {
+                one_unit: exposed(&model, inside, &references)?,
+                many_units: exposed(&model, across, &references)?,
+                one_unit_mean_bits: 0.0,
+                bits_per_byte: model.0.bits_per_byte(&held_out),
+            }
+            .with_mean(),
+        )
+    };
+    let (baseline, private) = std::thread::scope(|threads| {
+        let private = threads.spawn(|| ask(under_epsilon(&plan, scale, &texts, permit.digest(), &mut |step| tick(step))?));
+        let baseline = ask(without_privacy(&plan, scale, &texts, &mut |step| tick(step))?)?;
+        Ok::<_, Failure>((baseline, private.join().expect("a training does not panic")?))
+    })?;
+    let mut group: Vec<GroupBound> = vec![];
+    for units in REPEATS {
+        group.push(group_bound(&plan.event(), units, scale.references, group.last())?);
+    }
+    let null_level_upper_bits = group::mean_unseen_below(scale.cards_each, 1.0 - 0.05 / REPEATS.len() as f64)?;
+    let null_all_upper_bits = group::mean_unseen_below(inside.len(), 0.95)?;
+    Ok(RepeatsAudit {
+        baseline_monotone: is_monotone(&baseline.one_unit, null_level_upper_bits),
+        private_within_null: private.one_unit_mean_bits <= null_all_upper_bits
+            && private.one_unit.iter().all(|at| at.mean_bits <= null_level_upper_bits),
+        private_within_group: private.many_units.iter().zip(&group).all(|(at, most)| at.mean_bits <= most.mean_bits),
+        baseline,
+        private,
+        group,
+        epsilon_upper,
+        delta: DELTA,
+        unit: format!("{}, ≤ {} bytes", plan.unit, scale.cap),
+        neighbours: "add or remove one unit".into(),
+        messages,
+        units,
+        secrets_each: scale.cards_each as u64,
+        references: scale.references as u64,
+        max_bits: (scale.references as f64).log2(),
+        null_mean_bits: group::mean_exposure_unseen(scale.references)?,
+        null_level_upper_bits,
+        null_all_upper_bits,
+        statement,
+    })
+}
+
+impl Exposed {
+    /// As many secrets stand at each number of repeats.
+    fn with_mean(self) -> Self {
+        let sum: f64 = self.one_unit.iter().map(|at| at.mean_bits).sum();
+        Self { one_unit_mean_bits: sum / self.one_unit.len() as f64, ..self }
+    }
+}
+
+/// Whether the means never fall from one number of repeats to the next. Unseen secrets' means have no order: up to `by_chance` they are as one.
+fn is_monotone(by_repeats: &[AtRepeats], by_chance: f64) -> bool {
+    by_repeats.windows(2).all(|w| w[0].mean_bits.max(by_chance) <= w[1].mean_bits.max(by_chance))
+}
+
+fn exposed(model: &Asked, secrets: &[super::Canary], references: &[Vec<u8>]) -> Result<Vec<AtRepeats>, Failure> {
+    let mut found: BTreeMap<u32, Vec<(f64, bool)>> = BTreeMap::new();
+    for secret in secrets {
+        let (prefix, text) = (secret.prefix.as_bytes(), secret.secret.as_bytes());
+        let bits = exposure::of_secret(model, prefix, text, references)?.bits;
+        found.entry(secret.repeats).or_default().push((bits, extraction::greedy(model, prefix, text).is_complete()));
+    }
+    Ok(found.into_iter().map(|(repeats, found)| AtRepeats::of(repeats, &found)).collect())
+}
+
+/// `fewer`: what holds for fewer units. Where that is all there can be already, so is this.
+fn group_bound(event: &Event, units: u32, references: usize, fewer: Option<&GroupBound>) -> Result<GroupBound, Failure> {
+    let most = (references as f64).log2();
+    let many = NonZeroU32::new(units).expect("repeats begin at one");
+    let delta = Delta::new(DELTA)?;
+    let together = neighbours::for_group(event, many)?;
+    Ok(GroupBound {
+        units,
+        epsilon_upper: pld::epsilon(&together, delta).ok().map(|e| e.upper.get()).filter(|e| e.is_finite()),
+        mean_bits: match fewer {
+            Some(fewer) if fewer.mean_bits > most - 0.01 => most,
+            _ => group::mean_exposure_at_most(event, many, references)?.min(most),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leak::TextShape;
+    use reticent_audit::text::group::mean_unseen_below;
+
+    fn small() -> Scale {
+        Scale {
+            customers: 165,
+            messages_each: 2,
+            cards_each: 3,
+            references: 255,
+            shape: TextShape { context: 24, embedding: 6 },
+            hidden: 64,
+            epochs: 8,
+            steps: 30,
+            ..Scale::of_repeats()
+        }
+    }
+
+    /// Messages, secrets and both trainings are seeded and nothing is released: the numbers are the same at each run of one build. What is asserted of
+    /// the model under ε would fail for unseen secrets in one of a million draws.
+    #[test]
+    fn exposure_by_repeats() {
+        let audit = measure(None, 2.0, &small()).unwrap();
+        let one = |e: &Exposed| e.one_unit.iter().map(|at| at.mean_bits).collect::<Vec<_>>();
+        let (plain, private) = (one(&audit.baseline), one(&audit.private));
+        assert_eq!(audit.baseline.one_unit.iter().map(|at| at.repeats).collect::<Vec<_>>(), REPEATS);
+        // Without privacy: monotone, from hardly anything to the most there can be.
+        assert!(audit.baseline_monotone, "{plain:?}");
+        assert!(plain[0] < 5.0 && plain[1] < 5.0 && plain[7] == audit.max_bits, "{plain:?}");
+        // Under ε, inside one unit: as secrets that nobody planted, and none is said.
+        let all = audit.private.one_unit_mean_bits;
+        assert!(all < mean_unseen_below(8 * 3, 1.0 - 1e-6).unwrap(), "{private:?}");
+        assert!(audit.private.one_unit.iter().all(|at| at.extracted == 0));
+        assert!(audit.epsilon_upper <= 2.0 && audit.null_all_upper_bits > audit.null_mean_bits);
+        // Across units: at most the prediction, which rises with the units.
+        assert!(audit.private_within_group, "{:?} {:?}", audit.private.many_units, audit.group);
+        assert!(audit.group.windows(2).all(|w| w[0].mean_bits <= w[1].mean_bits && w[0].epsilon_upper <= w[1].epsilon_upper));
+        assert!(audit.group[0].mean_bits < 0.8 * audit.max_bits, "a bound that says something: {:?}", audit.group);
+    }
+
+    #[test]
+    fn what_falls_is_not_monotone() {
+        let levels = |means: &[f64]| means.iter().map(|m| AtRepeats::of(1, &[(*m, false)])).collect::<Vec<_>>();
+        assert!(is_monotone(&levels(&[2.5, 0.3, 1.9, 4.0, 4.0, 8.0]), 3.0), "below what chance gives there is no order");
+        assert!(!is_monotone(&levels(&[3.5, 0.3, 1.9, 4.0]), 3.0));
+        assert!(!is_monotone(&levels(&[1.0, 4.0, 8.0, 7.9]), 3.0));
+    }
+
+    #[test]
+    fn too_few_people_for_128_of_them() {
+        let refused = measure(None, 8.0, &Scale { customers: 100, ..small() }).unwrap_err();
+        assert!(refused.to_string().contains("150 are needed"), "{refused}");
+    }
+}
