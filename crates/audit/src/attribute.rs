@@ -23,6 +23,15 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Its name among findings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Likeliest => "attribute.likeliest",
+            Self::Confidence => "attribute.csmia",
+        }
+    }
+
     /// As a report names it.
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -121,7 +130,7 @@ pub fn infer(question: &Question<'_>, target: &dyn Target, rule: Rule) -> Result
         controls::random_membership(&sides(&gains)?, seed)?,
     ];
     let attack = Attack {
-        name: "attribute".into(),
+        name: rule.name().into(),
         variant: format!("`{}` of {} values, {}", attribute.name, attribute.values.len(), rule.describe()),
         threat_model:
             "black box: probabilities; the attacker knows the rest of a row, its class, and whole rows of others who are no members".into(),

@@ -51,8 +51,8 @@ fn label(p: &[f64]) -> usize {
     (0..p.len()).fold(0, |best, class| if p[class] > p[best] { class } else { best })
 }
 
-/// By Box and Muller. Protects nobody: it moves questions.
-fn normal(rng: &mut ChaCha20Rng) -> f64 {
+/// By Box and Muller. Protects nobody: it moves questions, and stands for noise in what an audit imitates.
+pub(crate) fn normal(rng: &mut ChaCha20Rng) -> f64 {
     let (u, v): (f64, f64) = (rng.random(), rng.random());
     (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }

@@ -20,7 +20,7 @@ fn rows(units: usize) -> PermittedTable {
     };
     let mut text = String::from("patient,age,ill\n");
     for unit in 0..units {
-        text += &format!("p{unit},{},{}\n", unit * 1_000_000 / units, ["no", "yes"][unit % 2]);
+        text += &format!("p{unit},{},{}\n", (2 * unit + 1) * 500_000 / units, ["no", "yes"][unit % 2]);
     }
     let imported = import_csv(text.as_bytes(), &schema, &CsvOptions::default(), &PseudonymKey::from_bytes([7; 32])).unwrap();
     PermittedTable::new(imported.table, "v1", Permit::public("made up for a test")).unwrap()

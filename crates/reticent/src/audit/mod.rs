@@ -1,10 +1,12 @@
 //! The audit of a released model: three targets, three attacks each, canaries, and what all of it is held against.
 
 mod canary;
+mod further;
 mod page;
 mod recipe;
 mod show;
 
+pub(crate) use further::Further;
 pub(crate) use page::section;
 pub(crate) use show::{attacks_text, bounds, finding_json, finding_text, json, numbers, text};
 
@@ -12,6 +14,7 @@ use crate::failure::Failure;
 use crate::output::{Answer, Progress};
 use crate::verbs::train::ModelManifest;
 use canary::Canaries;
+use further::{FURTHER, FurtherFindings};
 use recipe::Recipe;
 use reticent_accounting::{Delta, Epsilon};
 use reticent_audit::attacks::{self, Material, Name, Needs, PHI, References, SIGNALS};
@@ -36,6 +39,8 @@ pub(crate) struct Audit {
     pub(crate) models: u64,
     /// Shadow models whose answers an earlier audit kept: not trained again.
     pub(crate) kept: usize,
+    /// What was attacked beside membership.
+    pub(crate) further: FurtherFindings,
     /// What was left out, or could not be told.
     pub(crate) gaps: Vec<String>,
     /// LiRA's scores on the released model, for a question about one unit.
@@ -65,7 +70,7 @@ pub(crate) fn audit_model(
     weights: &[u8],
     pool: &PermittedTable,
     shadows: Shadows<'_>,
-    chosen: &[Name],
+    (chosen, further): (&[Name], &Further),
     seed: u64,
     mut gaps: Vec<String>,
 ) -> Result<Audit, Failure> {
@@ -80,6 +85,7 @@ pub(crate) fn audit_model(
         Stated { epsilon: Epsilon::new(manifest.epsilon)?, delta: Delta::new(manifest.delta)?, event: Some(manifest.plan.event()) };
     let mut targets = vec![];
     let (mut models, mut kept) = (0, 0);
+    let mut beside = FurtherFindings::default();
     for name in ["private", "baseline", "overfit"] {
         let recipe = match name {
             "private" => recipe::private(manifest, weights, pool, seed)?,
@@ -90,12 +96,15 @@ pub(crate) fn audit_model(
         let stated = (name == "private").then_some(&stated);
         let of = Plan { unit: &manifest.unit, shadows, chosen, seed, stated };
         let (attacked, trained) = attack(&recipe, &of, &mut gaps, &mut tick)?;
+        further.of(&recipe, &of, &mut gaps, &mut beside)?;
         models += recipe.trained + trained as u64;
         kept += shadows.number - trained;
         targets.push(attacked);
     }
     // Answers for other rows and recipes serve no audit any more.
     shadows.kept.drop_unused()?;
+    beside.updates = further.updates(manifest, weights, pool, seed, &mut gaps)?;
+    models += beside.models;
     let measured = canary::measure(manifest, pool, seed)?;
     models += if measured.is_some() { canary::MODELS } else { 0 };
     let planted = measured.as_ref().map_or(0, |c| c.planted);
@@ -105,7 +114,7 @@ pub(crate) fn audit_model(
     let canaries = measured.map(|canaries| canary_finding(canaries, &stated, seed)).transpose()?;
     let first = &targets[0];
     let private = (first.scores.clone(), first.sides.clone());
-    Ok(Audit { targets, canaries, planted, shadows: shadows.number, seed, models, kept, gaps, private })
+    Ok(Audit { targets, canaries, planted, shadows: shadows.number, seed, models, kept, further: beside, gaps, private })
 }
 
 /// What is done to each target.
@@ -236,15 +245,18 @@ fn threat_model(needs: Needs) -> &'static str {
     }
 }
 
-/// Every attack on membership with what it does, for `--attack list`.
-pub(crate) fn attack_list() -> Answer {
+/// Every attack with what it does, for `--attack list`: those on membership, and for a model of ours those beside it.
+pub(crate) fn attack_list(of_model: bool) -> Answer {
+    let further: &[(&str, &str)] = if of_model { &FURTHER } else { &[] };
     let width = attacks::ALL.iter().map(|a| a.id.len()).max().unwrap_or(0);
-    let line = |a: &Name| format!("{:<width$}  {}; needs {}\n", a.id, a.about, a.needs.describe());
+    let mut text: String = attacks::ALL.iter().map(|a| format!("{:<width$}  {}; needs {}\n", a.id, a.about, a.needs.describe())).collect();
+    text += &further.iter().map(|(name, about)| format!("{name:<width$}  {about}\n")).collect::<String>();
     let all: Vec<Value> = attacks::ALL
         .iter()
         .map(|a| json!({ "name": a.id, "about": a.about, "needs": a.needs.describe(), "threshold": a.threshold }))
         .collect();
-    Answer::new(attacks::ALL.iter().map(line).collect::<String>(), json!({ "attacks": all }))
+    let beside: Vec<Value> = further.iter().map(|(name, about)| json!({ "name": name, "about": about })).collect();
+    Answer::new(text, json!({ "attacks": all, "beside_membership": beside }))
 }
 
 fn canary_finding(canaries: Canaries, stated: &Stated, seed: u64) -> Result<Finding, Failure> {

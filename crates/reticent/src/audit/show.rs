@@ -1,14 +1,16 @@
 //! An audit as text and as JSON. Controls first; the area under the curve beside the rates at few false alarms, never alone.
 
+use super::further::FurtherFindings;
 use crate::audit::{ALPHA, Audit};
 use crate::output::thousands;
 use crate::privacy::up;
 use crate::report::{Count, withhold};
 use crate::verbs::train::ModelManifest;
 use reticent_audit::controls::Control;
+use reticent_audit::gain;
 use reticent_audit::roc::TprAt;
 use reticent_audit::vulnerability::Spread;
-use reticent_audit::{Finding, LowerBound, MemberScores, Method, Verdict};
+use reticent_audit::{Finding, GainVerdict, LowerBound, MemberScores, Method, Verdict};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -36,6 +38,7 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
         text += &format!("\nlower bound on ε, from {} planted canaries in another run of the same plan\n", thousands(audit.planted as u64));
         text += &bounds(finding);
     }
+    text += &further_text(&audit.further);
     for gap in &audit.gaps {
         text += &format!("not measured: {gap}\n");
     }
@@ -46,6 +49,67 @@ pub(crate) fn text(audit: &Audit, manifest: &ModelManifest) -> String {
         text += &format!("{} of {} shadow models answered in an earlier audit and were not trained again\n", audit.kept, 3 * audit.shadows);
     }
     text + "These are exact values of private rows: no ε covers them.\n"
+}
+
+/// What was attacked beside membership.
+fn further_text(further: &FurtherFindings) -> String {
+    let mut text = String::new();
+    let percent = |v: f64| format!("{:.1}%", v * 100.0);
+    let shown = |i: &gain::Interval| format!("{} ({} to {})", percent(i.value), percent(i.lower), percent(i.upper));
+    for (target, found) in &further.attribute {
+        text += &format!("\nattribute, {target}: {}\n", found.attack.variant);
+        for accuracy in std::iter::once(&found.accuracy).chain(&found.baselines).chain([&found.gain]) {
+            text += &format!("  {:<54} members {}, others {}\n", accuracy.name, shown(&accuracy.members), shown(&accuracy.non_members));
+        }
+        let most = found.allowed.map_or_else(String::new, |a| format!("; the proof allows at most {} in expectation", percent(a)));
+        text += &format!("  {:<54} {}{most}\n", "gain on members less that on others (95%)", shown(&found.difference));
+        text += &match &found.verdict {
+            GainVerdict::Shown { lower } => {
+                format!("  verdict    SHOWN: at least {} more of members' values than of others'\n", percent(*lower))
+            }
+            GainVerdict::NotShown { visible } => {
+                format!("  verdict    not shown: a difference below {} would hardly be seen\n", percent(*visible))
+            }
+            GainVerdict::Invalid { why } => format!("  verdict    INVALID: a control failed: {why}\n"),
+        };
+    }
+    for (target, found) in &further.property {
+        text += &format!("\nproperty, {target}: {}\n", found.attack.variant);
+        text += &format!("  told apart AUC {} over {} models\n", area(found), found.members + found.non_members);
+        text += &invalid(found);
+    }
+    for found in &further.updates {
+        text += &format!(
+            "\nupdates {}: median error {:.3} a row, of the mean of all rows {:.3}; labels found {}\n  the own row told from another AUC {}\n",
+            found.name,
+            found.error,
+            found.guessing,
+            percent(found.labels),
+            area(&found.finding)
+        );
+        text += &invalid(&found.finding);
+    }
+    text
+}
+
+fn invalid(finding: &Finding) -> String {
+    match &finding.verdict {
+        Verdict::Invalid { why } => format!("  INVALID: a control failed: {why}\n"),
+        _ => String::new(),
+    }
+}
+
+fn further_json(further: &FurtherFindings) -> Value {
+    let by_target =
+        |found: Vec<(&str, Value)>| found.into_iter().map(|(t, value)| json!({ "target": t, "finding": value })).collect::<Vec<_>>();
+    let updates = further.updates.iter().map(|u| {
+        json!({ "update": u.name, "error": u.error, "error_of_mean": u.guessing, "labels": u.labels, "finding": finding_json(&u.finding) })
+    });
+    json!({
+        "attribute": by_target(further.attribute.iter().map(|(t, f)| (*t, json!(f))).collect()),
+        "property": by_target(further.property.iter().map(|(t, f)| (*t, finding_json(f))).collect()),
+        "updates": updates.collect::<Vec<_>>(),
+    })
 }
 
 /// A table of attacks on one model.
@@ -227,7 +291,7 @@ pub(crate) fn json(audit: &Audit, manifest: &ModelManifest) -> Value {
     targets.insert("verdict".into(), json!(canaries.map(|f| &f.verdict)));
     json!({
         "model": manifest.model, "unit": manifest.unit, "neighbours": manifest.neighbours, "stamp": manifest.stamp,
-        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models, "shadows_kept": audit.kept,
+        "controls": checks, "audit": targets, "shadows": audit.shadows, "seed": audit.seed, "models": audit.models, "shadows_kept": audit.kept, "further": further_json(&audit.further),
         "not_measured": audit.gaps, "not_tested": audit.targets[0].findings[0].not_tested,
     })
 }
@@ -278,6 +342,16 @@ pub(crate) fn numbers(audit: &Audit, manifest: &ModelManifest) -> BTreeMap<Strin
                 numbers.insert(format!("{name}.tpr_at_1pct_fpr"), tpr);
             }
         }
+    }
+    for (target, found) in &audit.further.attribute {
+        numbers.insert(format!("{target}.{}.difference", found.attack.name), found.difference.value);
+        numbers.insert(format!("{target}.{}.difference_lower", found.attack.name), found.difference.lower);
+    }
+    for (target, found) in &audit.further.property {
+        numbers.insert(format!("{target}.property.auc"), found.area.auc);
+    }
+    for found in &audit.further.updates {
+        numbers.insert(format!("updates.{}.error", found.name.replace(' ', "-")), found.error);
     }
     if let Some(finding) = &audit.canaries {
         numbers.extend(finding.lower_bound.as_ref().map(|b| ("epsilon_lower".to_owned(), b.epsilon())));

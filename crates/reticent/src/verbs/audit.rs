@@ -1,6 +1,6 @@
 //! `audit`: measure what a model leaks, by attacks.
 
-use crate::audit::{self, Audit, Shadows};
+use crate::audit::{self, Audit, Further, Shadows};
 use crate::cli::Common;
 use crate::data_version::load_latest;
 use crate::disk;
@@ -12,7 +12,7 @@ use crate::verbs::choose_model;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
-use reticent_audit::attacks;
+use reticent_audit::attacks::{self, Name};
 use reticent_audit::kept::Kept;
 use reticent_audit::roc::TprAt;
 use reticent_govern::Event;
@@ -40,9 +40,12 @@ enum Verb {
         /// Shadow models for each target, an even number
         #[arg(long, default_value_t = 16, value_name = "N")]
         shadows: usize,
-        /// Attacks on membership beside confidence, loss and lira, by name; `all`, or `list` to see what there is
+        /// Attacks beside confidence, loss and lira, by name: on membership (`all` of them), and `attribute`, `property`, `updates`; `list` says what each does
         #[arg(long = "attack", value_name = "NAME", value_delimiter = ',')]
         attacks: Vec<String>,
+        /// The column that `--attack attribute` guesses; `NAME=LEVEL` for `--attack property`, of a number its upper half
+        #[arg(long, value_name = "NAME")]
+        column: Option<String>,
         /// Seed of all draws of the audit
         #[arg(long, default_value_t = 0)]
         seed: u64,
@@ -60,9 +63,14 @@ enum Verb {
 impl AuditVerb {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         match &self.verb {
-            Verb::Model { attacks, .. } if attacks.iter().any(|a| a == "list") => Ok(audit::attack_list()),
-            Verb::Model { model, subject, shadows, attacks, seed } => {
-                of_model(common, model.as_deref(), subject.as_deref(), *shadows, attacks, *seed)
+            Verb::Model { attacks, .. } if attacks.iter().any(|a| a == "list") => Ok(audit::attack_list(true)),
+            Verb::Model { model, subject, shadows, attacks, column, seed } => {
+                // Refused before anything is recorded.
+                reticent_audit::shadow::balanced_matrix(0, *shadows, *seed)?;
+                let mut named: Vec<String> = audit::USUAL.iter().map(|a| (*a).to_owned()).chain(attacks.iter().cloned()).collect();
+                let further = Further::take(&mut named, column.as_deref())?;
+                let asked = (&attacks::named(&named)?[..], &further);
+                of_model(common, model.as_deref(), subject.as_deref(), *shadows, asked, *seed)
             }
             Verb::Scores(verb) => verb.run(),
             Verb::Dp(verb) => verb.run(),
@@ -77,13 +85,9 @@ fn of_model(
     model: Option<&str>,
     subject: Option<&str>,
     shadows: usize,
-    attacks: &[String],
+    (named, further): (&[Name], &Further),
     seed: u64,
 ) -> Result<Answer, Failure> {
-    // Refused before anything is recorded.
-    let named: Vec<String> = audit::USUAL.iter().map(|a| (*a).to_owned()).chain(attacks.iter().cloned()).collect();
-    let named = attacks::named(&named)?;
-    reticent_audit::shadow::balanced_matrix(0, shadows, seed)?;
     let mut workspace = Workspace::write(&common.dir)?;
     let (name, model) = choose_model(&workspace.config, model)?;
     let (name, model) = (name.to_owned(), model.clone());
@@ -96,6 +100,7 @@ fn of_model(
         ))
         .hint("train a further release on the newest version, and audit that: `reticent train --again`"));
     }
+    further.check(data.table.schema())?;
     let chosen = chosen_for(&mut workspace, &manifest.model, &manifest.data_version, &manifest.purpose)?;
     let admitted = admit(&mut workspace, &data, &model, Use::Audit, &chosen)?;
     let mut gaps = vec![];
@@ -111,7 +116,7 @@ fn of_model(
     let folder = workspace.hidden("audit");
     disk::create_private_folder(&folder)?;
     let kept = Kept::new(&folder, *disk::secret(&folder.join("key"))?);
-    let audit = audit::audit_model(&manifest, &weights, &pool, Shadows { number: shadows, kept: &kept }, &named, seed, gaps)?;
+    let audit = audit::audit_model(&manifest, &weights, &pool, Shadows { number: shadows, kept: &kept }, (named, further), seed, gaps)?;
     workspace.append(&Event::InternalEvaluation {
         version: data.manifest.version.clone(),
         models: audit.models,

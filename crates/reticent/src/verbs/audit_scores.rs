@@ -90,7 +90,7 @@ impl AuditScores {
 
     pub(crate) fn run(&self) -> Result<Answer, Failure> {
         if self.attacks.iter().any(|a| a == "list") {
-            return Ok(audit::attack_list());
+            return Ok(audit::attack_list(false));
         }
         if self.file.is_none() && !self.template {
             return Err(
