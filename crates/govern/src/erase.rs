@@ -89,8 +89,8 @@ impl Ledger {
         self.rows(Statement::new(named))?.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// What the log's entries about a unit open to, with their kinds, and the unit's own key: for the unit itself, and for nobody else.
-    /// `None` where nothing is recorded about it.
+    /// What the log's entries about a unit open to, with their kinds, and the unit's own key: for the unit itself, and for nobody else. Who
+    /// recorded it is a part of what was committed to, and so of what opens it. `None` where nothing is recorded about it.
     ///
     /// # Errors
     /// [`Error::Damaged`], [`Error::Database`].
@@ -99,13 +99,14 @@ impl Ledger {
         let rows = self.rows(
             Statement::new("SELECT seq, at, actor, body, nonce FROM events WHERE subject = ? ORDER BY seq").bind(subject.to_owned()),
         )?;
-        let mut openings = vec![];
+        let (seal, mut openings) = (self.opener()?, vec![]);
         for row in &rows {
             let seq = row.try_get("seq")?;
-            let (nonce, body): (_, String) = (key_from(row.try_get("nonce")?)?, row.try_get("body")?);
+            let (nonce, body) = (key_from(row.try_get("nonce")?)?, seal.body(seq, row.try_get("body")?)?);
             let damaged = || Error::Damaged { seq, why: "it is no event".into() };
             let kind = serde_json::from_str::<Event>(&body).map_err(|_| damaged())?.kind();
-            let opening = Opening { seq, at: row.try_get("at")?, actor: row.try_get("actor")?, body, nonce: hex::encode(nonce) };
+            let (at, actor) = (row.try_get("at")?, seal.actor(row.try_get("actor")?)?);
+            let opening = Opening { seq, at, actor, body, nonce: hex::encode(nonce) };
             openings.push((kind, opening));
         }
         Ok(Some(OwnOpenings { key, openings }))
