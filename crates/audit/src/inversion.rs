@@ -15,7 +15,7 @@ pub trait Slope {
 
 impl Slope for Network {
     fn confidence(&self, input: &[f64], class: usize) -> (f64, Vec<f64>) {
-        Network::confidence(self, input, class)
+        Self::confidence(self, input, class)
     }
 }
 

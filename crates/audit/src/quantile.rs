@@ -78,7 +78,7 @@ struct Boosted {
 enum Node {
     Leaf(f64),
     /// Below the threshold, and at or above it.
-    Split(usize, f64, Box<[Node; 2]>),
+    Split(usize, f64, Box<[Self; 2]>),
 }
 
 impl Boosted {

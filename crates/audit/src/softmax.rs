@@ -138,10 +138,10 @@ mod tests {
         };
         let at: Vec<f64> = (0..fitted.weights.len()).map(|i| (i as f64).cos()).collect();
         let slope = gradient(&at, &standard, &labels, classes, 1.0 / n as f64);
-        for i in 0..at.len() {
+        for (i, slope) in slope.iter().enumerate() {
             let moved = |h: f64| objective(&at.iter().enumerate().map(|(j, w)| if i == j { w + h } else { *w }).collect::<Vec<_>>());
             let by_difference = (moved(1e-5) - moved(-1e-5)) / 2e-5;
-            assert!((by_difference - slope[i]).abs() < 1e-8, "{i}: {by_difference} {}", slope[i]);
+            assert!((by_difference - slope).abs() < 1e-8, "{i}: {by_difference} {slope}");
         }
     }
 

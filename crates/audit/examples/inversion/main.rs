@@ -1,11 +1,14 @@
-//! Model inversion on MNIST: what two networks take for each digit, beside the mean of the real images and beside networks of labels dealt at random.
+//! Inversion on MNIST. Of models: what two networks take for each digit, beside the mean of the real images and beside networks of labels dealt at random.
+//! Of updates: the image behind one step on it, as it is and clipped and noised.
 //!
-//! `cargo run --release -p reticent-audit --example inversion [FILE.png]`, with the data in `RETICENT_TEST_DATA` (default `../shared/data`). Prints the
+//! `cargo run --release -p reticent-audit --example inversion [FILE.png [UPDATES.png]]`, with the data in `RETICENT_TEST_DATA` (default `../shared/data`). Prints the
 //! findings and writes a picture: a row of inversions and a row of the control for the fully connected network, the same for the convolutional one, and
-//! last the class means; a column for each digit.
+//! last the class means; a column for each digit. The second picture has ten images, then what was made of their updates: exactly, by search, and both of
+//! updates that were clipped and noised.
 #![expect(clippy::print_stdout, reason = "an example prints its numbers")]
 
 mod picture;
+mod updates;
 
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
@@ -68,6 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     rows.push(means);
     if let Some(path) = std::env::args().nth(1) {
+        std::fs::write(path, picture::grid(&rows, SIDE, BOUNDS)?)?;
+    }
+    let rows = updates::of(&images, &labels)?;
+    if let Some(path) = std::env::args().nth(2) {
         std::fs::write(path, picture::grid(&rows, SIDE, BOUNDS)?)?;
     }
     Ok(())

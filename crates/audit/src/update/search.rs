@@ -132,19 +132,13 @@ mod tests {
         let (observed, x) = (network.update(&input(), 2).unwrap(), input());
         for by in [Match::Distance, IMAGE] {
             let (_, slope) = difference(&network, &observed, 2, by, &x);
-            for i in 0..12 {
+            for (i, slope) in slope.iter().enumerate() {
                 let at = |h: f64| {
-                    difference(
-                        &network,
-                        &observed,
-                        2,
-                        by,
-                        &x.iter().enumerate().map(|(j, x)| if i == j { x + h } else { *x }).collect::<Vec<_>>(),
-                    )
-                    .0
+                    let moved: Vec<f64> = x.iter().enumerate().map(|(j, x)| if i == j { x + h } else { *x }).collect();
+                    difference(&network, &observed, 2, by, &moved).0
                 };
                 let by_difference = (at(1e-5) - at(-1e-5)) / 2e-5;
-                assert!((by_difference - slope[i]).abs() < 1e-6 * (1.0 + slope[i].abs()), "{by:?} {i}: {by_difference} {}", slope[i]);
+                assert!((by_difference - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{by:?} {i}: {by_difference} {slope}");
             }
         }
     }

@@ -28,6 +28,7 @@ scikit-learn: `X`, `y`, and `member` with 1 for each row that `model` was fitted
 PyTorch: the same with
     p = torch.softmax(model.eval()(X), dim=1).detach().double().numpy()
 reference models: for each of them ref_n = its probability of the true class, in_n = 1 where it was trained with the row
+inputs, as numbers: x_0 to x_m, for a blind baseline and quantile regression
 ";
 
 #[derive(Args)]
