@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::Instant;
 
 /// Every row of every table of a backup, by SQLite's own words: the slow way to compare two.
 fn dump(path: &Path) -> BTreeMap<String, Vec<String>> {
@@ -206,11 +206,11 @@ fn restorer() {
     let (folder, mut ledger) = (Path::new(folder), Place::from(place.to_owned()).open().unwrap());
     for number in 0.. {
         restore(&mut ledger, &folder.join(["first", "second"][number % 2])).unwrap();
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "\nrestored").unwrap();
-        out.flush().unwrap();
         let written = folder.join(format!("written-{}-{number}", std::process::id()));
         ledger.back_up(&written).unwrap();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "\nturned").unwrap();
+        out.flush().unwrap();
     }
 }
 
@@ -233,9 +233,12 @@ fn killed_while_restoring_it_is_the_one_or_the_other() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Killed after its first word, at steps of 6 ms: within a backup, or within the next restoring.
-        BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).find(|line| line == "restored").unwrap();
-        std::thread::sleep(Duration::from_millis(6 * round));
+        // Killed at even steps of one of its turns, as long as the turn before took: within the restoring, or within the backup after it.
+        let mut turns = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).filter(|line| line == "turned");
+        turns.next().unwrap();
+        let since = Instant::now();
+        turns.next().unwrap();
+        std::thread::sleep(since.elapsed().mul_f64((round as f64 + 0.5) / store::rounds(30) as f64));
         child.kill().unwrap();
         child.wait().unwrap();
         let mut ledger = place.open_after_kill();

@@ -90,6 +90,14 @@ fn a_backup_of_another_ledger_or_a_damaged_one_changes_nothing() {
         assert!(state(&workspace) == before, "refused, and something is changed");
     };
     refused(3, "of another ledger");
+    // Without a ledger to compare it with, the signed checkpoint tells.
+    let path = workspace.file(".reticent/ledger.db");
+    let ledger = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let run =
+        workspace.run(&["ledger", "restore", file.to_str().unwrap(), "--key", other.file(".reticent/keys/ledger.key").to_str().unwrap()]);
+    assert!(run.code == Some(3) && run.stderr.contains("of another ledger"), "{}", run.stderr);
+    fs::write(&path, ledger).unwrap();
     let mut bytes = fs::read(&file).unwrap();
     let at = bytes.windows(16).position(|w| w == b"workspace-create").unwrap();
     bytes[at + 3] ^= 1;
