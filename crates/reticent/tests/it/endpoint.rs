@@ -140,7 +140,7 @@ fn a_model_behind_http_is_audited_once_and_the_authorisation_comes_first() {
     assert_eq!((&batch[1]["name"], &batch[1]["datatype"], &batch[1]["data"][1]), (&json!("colour"), &json!("BYTES"), &json!("blue")));
     assert!(!host.asked().iter().any(|(_, body)| body.to_string().contains("secret-")), "ids are not sent");
     // On record in this order: may the host be reached, who permitted it, what came of it.
-    let mut ledger = reticent_govern::Ledger::open(&workspace.file(".reticent/ledger.db")).unwrap();
+    let mut ledger = workspace.ledger();
     let connection = ledger.events("connection-decided").unwrap().pop().unwrap().seq;
     let evidence: Vec<i64> = ledger.events("evidence-recorded").unwrap().iter().map(|s| s.seq).collect();
     assert!(evidence.len() == 2 && connection < evidence[0] && evidence[1] == found["evidence"].as_i64().unwrap());
@@ -269,6 +269,27 @@ fn a_language_model_is_asked_for_log_probabilities_and_missing_ones_are_an_error
     assert_eq!([of("loss"), of("Min-K%")], [json!(1.0), json!(1.0)]);
     assert_eq!(host.asked().len(), 4);
     assert!(workspace.files_with("the code of", &["texts.csv"]).is_empty(), "no text is kept");
+}
+
+#[test]
+fn planted_secrets_are_extracted_by_prefix_beside_decoys_and_not_kept() {
+    let workspace = declared();
+    let mut text = "member,prefix,suffix\n".to_owned();
+    (0..80).for_each(|n| writeln!(text, "{},the card of {n} is,4{:015}", n % 2, n * 1_234_567).unwrap());
+    workspace.put("secrets.csv", &text);
+    // It knows every fourth by heart, all of them members.
+    let host = Host::answering(|_, path, body| {
+        assert_eq!((path, &body["max_tokens"], body["logprobs"].is_null()), ("/v1/completions", &json!(17), true));
+        let choice = |(at, prefix): (usize, &Value)| {
+            let n: u64 = prefix.as_str().unwrap().split(' ').nth(3).unwrap().parse().unwrap();
+            json!({ "index": at, "text": if n % 4 == 1 { format!(" 4{:015} ok", n * 1_234_567) } else { " not to be told".into() } })
+        };
+        let choices: Vec<Value> = body["prompt"].as_array().unwrap().iter().enumerate().map(choice).rev().collect();
+        (200, json!({ "choices": choices }).to_string())
+    });
+    let found = workspace.json(&audit(&host.url, workspace.file("secrets.csv").to_str().unwrap(), &["--protocol", "extraction"]));
+    assert_eq!(found["said"], json!({ "members": { "in_full": 20, "of": 40 }, "others": { "in_full": 0, "of": 40 } }), "{found:#}");
+    assert!(workspace.files_with("4000000001234567", &["secrets.csv"]).is_empty(), "nothing that was said is kept");
 }
 
 #[test]

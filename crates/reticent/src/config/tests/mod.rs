@@ -206,6 +206,7 @@ art9 = "j"
 art22 = "c"
 notices = ["2026-1"]
 exclude = ["withdrawn", "no-art9-condition"]
+ai_act = { role = "deployer", annex_iii = "5b", deployer = "public-body" }
 
 [data.visits]
 file = "visits.csv"

@@ -39,7 +39,8 @@ impl<'a> Asked<'a> {
         let choices = answer["choices"].as_array().map(Vec::as_slice).unwrap_or_default();
         if choices.len() != lines.len() {
             let lines = format!("lines {} to {}", from + 2, from + 1 + lines.len());
-            return Err(Failure::failed(format!("what {} answers to {lines} has another number of choices than texts", outward.host())));
+            return Err(Failure::failed(format!("what {} answers to {lines} has another number of choices than texts", outward.host()))
+                .hint("it may take one text at a time: `--batch 1`"));
         }
         let member = self.records.need("member")?;
         let mut rows = vec![];

@@ -71,6 +71,7 @@ impl<'a> Model<'a> {
         let answer = outward.post(&self.path, &self.request(lines))?;
         let malformed = |why: &str| {
             Failure::failed(format!("what {} answers to lines {} to {} {why}", outward.host(), from + 2, from + 1 + lines.len()))
+                .hint("it answered one line otherwise: look at the model, or send fewer at once with `--batch`")
         };
         let (member, label) = (self.records.need("member")?, self.records.need("label")?);
         let mut rows = vec![];

@@ -2,6 +2,7 @@
 //! line for as long as the register says, so that an audit that was interrupted goes on.
 
 mod completions;
+mod extraction;
 mod inference;
 mod kept;
 
@@ -16,18 +17,21 @@ use crate::outward::Outward;
 use crate::workspace::Workspace;
 use clap::{Args, ValueEnum};
 use kept::Kept;
+use reticent_audit::answers_file::Attacked;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args)]
-#[command(after_help = "Two protocols:\n\
+#[command(after_help = "Three ways to ask:\n\
   inference    Open Inference Protocol v2 (KServe, Triton, `reticent serve`). FILE has `member`, `label` (0 to k, or the name that the model\n\
                gives), the columns that the model reads, perhaps `id`, and of reference models `ref_n` and `in_n`. Where it gives labels alone,\n\
                whether they are right is the score.\n\
   completions  OpenAI-compatible completions of a language model that gives log-probabilities of the prompt (echo, logprobs). FILE has\n\
                `member`, `text` and perhaps `id`: loss, Min-K% and the zlib ratio of each text.\n\
+  extraction   the same completions, asked to go on after `prefix`: does the model say `suffix`? What it says is not kept. `member` is 0 for\n\
+               decoys that it never saw.\n\
 The host is declared first, with its recipient, contract and transfer, and a retention for `answers`: `reticent register import`. A token goes\n\
 into RETICENT_ENDPOINT_TOKEN. Run it again after an interruption: what was answered is not asked again.\n\
 Example: reticent audit endpoint https://models.example --model risk --records people.csv --authorisation \"contract 12, section 4\"")]
@@ -76,6 +80,8 @@ enum Protocol {
     Inference,
     /// Completions of a language model, as OpenAI's
     Completions,
+    /// Completions again: the rest of a text after its beginning
+    Extraction,
 }
 
 /// A file of records: its header and its lines, told apart by number alone in messages.
@@ -101,6 +107,7 @@ impl AuditEndpoint {
         let protocol = match self.protocol {
             Protocol::Inference => "inference",
             Protocol::Completions => "completions",
+            Protocol::Extraction => "extraction",
         };
         let outward = Outward::to(&mut workspace, &self.url, &self.purpose, Duration::from_secs(self.timeout.into()))?;
         let mut kept = Kept::open(&workspace, &[&self.url, &self.model, protocol], &bytes)?;
@@ -121,17 +128,13 @@ impl AuditEndpoint {
         let with = AuditScores::brought(kept.file(), (self.epsilon, self.delta), self.seed, self.html.clone());
         let mut answer = match self.protocol {
             Protocol::Inference => with.run()?,
-            Protocol::Completions => {
-                let attacks = completions::attacks(&kept)?;
-                let access = "log-probabilities of the tokens of a text";
-                let about = About {
-                    lines: records.lines.len() as u64,
-                    units: attacks[0].scores.members() + attacks[0].scores.non_members(),
-                    references: 0,
-                    unit: "line",
-                    access,
-                };
-                with.of_attacks(&attacks, &about, None)?
+            Protocol::Completions => of_attacks(&with, &completions::attacks(&kept)?, "log-probabilities of the tokens of a text")?,
+            Protocol::Extraction => {
+                let (attacks, in_full) = extraction::attacks(&kept)?;
+                let mut answer = of_attacks(&with, &attacks, "texts that the model writes")?;
+                answer.text = in_full.text() + &answer.text;
+                answer.json["said"] = in_full.json();
+                answer
             }
         };
         let lower = answer.json["audit"]["epsilon_lower"].as_f64();
@@ -151,6 +154,11 @@ impl AuditEndpoint {
                 let model = inference::Model::meet(outward, &self.model, records)?;
                 kept.head(&model.header())?;
                 Box::new(move |lines, from| model.answers(outward, lines, from))
+            }
+            Protocol::Extraction => {
+                let asked = extraction::Asked::of(records, &self.model)?;
+                kept.head(&extraction::HEADER.map(str::to_owned))?;
+                Box::new(move |lines, from| asked.answers(outward, lines, from))
             }
             Protocol::Completions => {
                 let asked = completions::Asked::of(records, &self.model)?;
@@ -175,6 +183,13 @@ impl AuditEndpoint {
         let message = format!("{}; {} of {} lines are answered, and kept", failure.message, thousands(done as u64), thousands(all as u64));
         Failure { message, ..failure }
     }
+}
+
+/// The analysis of attacks that were made here, each line a unit.
+fn of_attacks(with: &AuditScores, attacks: &[Attacked], access: &str) -> Result<Answer, Failure> {
+    let units = attacks.first().map_or(0, |a| a.scores.members() + a.scores.non_members());
+    let about = About { lines: units as u64, units, references: 0, unit: "line", access };
+    with.of_attacks(attacks, &about, None)
 }
 
 impl Records {
