@@ -1,4 +1,5 @@
 //! The three layers on a table: a target that memorises, its shadows, and what a finding says; and a training loop that is held against its plan.
 
 mod board;
+mod duplicates;
 mod pipeline;

@@ -78,6 +78,10 @@ fn table(audit: &RepeatsAudit) -> String {
         yes(audit.private_within_null, "nothing lies above chance", "above chance")
     );
     text += &format!(
+        "  the same secrets under a model of the same recipe and noise that never saw them: {:.2}; so planting them did {:+.2} bits, standard error {:.2}\n",
+        audit.control_mean_bits, audit.effect_bits, audit.effect_error_bits
+    );
+    text += &format!(
         "  under ε, across units: {} what group privacy allows a secret of so many units (last column)\n",
         yes(audit.private_within_group, "no mean lies above", "a mean lies above")
     );
