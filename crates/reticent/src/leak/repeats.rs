@@ -127,7 +127,8 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, scale: &Scale
     carriers.shuffle(&mut rng);
     let mut next = carriers.iter().copied().cycle();
     let text = |secret: &super::Canary| format!("{}{}", secret.prefix, secret.secret);
-    let (mut rows, mut others): (Vec<(SubjectId, String)>, Vec<(SubjectId, String)>) = (vec![], vec![]);
+    let mut rows: Vec<(SubjectId, String)> = vec![];
+    let mut others: Vec<(SubjectId, String)> = vec![];
     for secret in inside {
         let carrier = next.next().expect("a cycle has no end");
         let other = format!("{}{}", secret.prefix, CanaryKind::Card.draw(&mut rng));
