@@ -42,7 +42,8 @@ fn write_with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> 
 /// Flushes the folder that holds `path`, so that a rename in it survives a power cut.
 pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        // Of a bare name it is empty: the folder one is in.
+        Some(folder) if cfg!(unix) => File::open(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?.sync_all(),
         _ => Ok(()),
     }
 }

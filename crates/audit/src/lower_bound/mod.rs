@@ -422,6 +422,25 @@ mod tests {
         assert_eq!(LowerBound::clopper_pearson(&blunt, delta(1e-5), 0.1, &Threshold::Fixed(0.5)).unwrap().epsilon(), 0.0);
     }
 
+    /// From the definition: both forms with δ taken off, from the ends of two-sided intervals; the best of three thresholds has a third of the level
+    /// for each.
+    #[test]
+    fn clopper_pearson_by_definition() {
+        let scores = flipped(&mut testing::rng(47), 300, 0.9);
+        let at = |t: f64, alpha: f64, d: f64| {
+            let end = |side: &[f64]| interval::clopper_pearson(side.iter().filter(|&&s| s >= t).count(), side.len(), alpha).unwrap();
+            let (hit, alarm) = (end(&scores.members).lower, end(&scores.non_members).upper);
+            f64::max(((hit - d) / alarm).ln(), ((1.0 - alarm - d) / (1.0 - hit)).ln()).max(0.0)
+        };
+        for (d, alpha) in [(0.0, 0.05), (0.1, 0.05), (0.2, 0.3)] {
+            let bound = |threshold| LowerBound::clopper_pearson(&scores, delta(d), alpha, &threshold).unwrap().epsilon();
+            assert!((bound(Threshold::Fixed(0.75)) - at(0.75, alpha, d)).abs() < 1e-12, "{d} {alpha}");
+            let thresholds = [0.2, 0.75, 1.2];
+            let best = thresholds.iter().map(|&t| at(t, alpha / 3.0, d)).fold(0.0, f64::max);
+            assert!(best > 0.5 && (bound(Threshold::BestOf(thresholds.to_vec())) - best).abs() < 1e-12, "{d} {alpha}");
+        }
+    }
+
     /// Slow and exact: the p-value with binomial masses from products, the maximum over all i by fresh sums.
     #[test]
     fn p_values_equal_exact_sums() {

@@ -39,19 +39,32 @@ impl Extracted {
 pub fn greedy(model: &dyn TextModel, prefix: &[u8], secret: &[u8]) -> Extracted {
     let mut context = prefix.to_vec();
     for _ in 0..secret.len() {
-        let next = model.next(&context);
-        let mut best: Option<(u8, f64)> = None;
-        for (byte, &p) in (0..=u8::MAX).zip(&next) {
-            if !p.is_nan() && best.is_none_or(|(_, b)| p > b) {
-                best = Some((byte, p));
-            }
-        }
-        let Some((byte, _)) = best else { break };
+        let Some(byte) = likeliest(&model.next(&context)) else { break };
         context.push(byte);
     }
     let said = context.split_off(prefix.len());
     let matched = said.iter().zip(secret).take_while(|(a, b)| a == b).count();
     Extracted { matched, length: secret.len(), said }
+}
+
+fn likeliest(next: &[f64]) -> Option<u8> {
+    let mut best: Option<(u8, f64)> = None;
+    for (byte, &p) in (0..=u8::MAX).zip(next) {
+        if !p.is_nan() && best.is_none_or(|(_, b)| p > b) {
+            best = Some((byte, p));
+        }
+    }
+    best.map(|(byte, _)| byte)
+}
+
+/// Extraction strength: the share of `text`, at its end, that [`greedy`] says without an error after all that stands before; the longest such
+/// share. 1 is the whole text from nothing, 0 not even its last byte.
+#[must_use]
+pub fn strength(model: &dyn TextModel, text: &[u8]) -> f64 {
+    // What is said right so far is the text itself: the share begins after the last byte that is not the likeliest.
+    let wrong = (0..text.len()).rev().find(|&at| likeliest(&model.next(&text[..at])) != Some(text[at]));
+    let prefix = wrong.map_or(0, |at| at + 1);
+    if text.is_empty() { 0.0 } else { (text.len() - prefix) as f64 / text.len() as f64 }
 }
 
 /// The probability that at least one of `samples` samples is a text of this log-probability: 1 − (1 − p)^n, for tiny p too ((n, p)-discoverable
@@ -108,8 +121,26 @@ mod tests {
         assert_eq!(Broken(vec![]).log_likelihoods(b"", &[b"a".to_vec()]), [f64::NEG_INFINITY]);
     }
 
+    /// Slow and direct: greedy decoding after every prefix.
+    #[test]
+    fn strength_is_the_shortest_prefix() {
+        let parrot = Parrot(b"my card is 4111 1111");
+        for text in [&b"my card is 4111 1111"[..], b"my card is 4111 2222", b"xxxx", b"myxxxx", b"y", b""] {
+            let said = |from: usize| greedy(&parrot, &text[..from], &text[from..]).is_complete();
+            let slow = (0..text.len()).find(|&from| said(from)).map_or(0.0, |from| (text.len() - from) as f64 / text.len() as f64);
+            assert_eq!(strength(&parrot, text), slow, "{}", String::from_utf8_lossy(text));
+        }
+        assert_eq!(strength(&parrot, b"my card is 4111 1111"), 1.0);
+        assert_eq!(strength(&parrot, b"xxxxyy"), 0.0);
+    }
+
     #[test]
     fn discoverable_by_hand() {
+        // Slow and direct: none of n samples is the text, one sample after the other.
+        for (p, n) in [(0.25_f64, 7_u64), (1e-3, 2500), (1e-5, 100_000)] {
+            let none = (0..n).fold(1.0, |none, _| none * (1.0 - p));
+            assert!((discoverable(p.ln(), n) - (1.0 - none)).abs() < 1e-9, "{p} {n}");
+        }
         assert!((discoverable(0.5_f64.ln(), 3) - 0.875).abs() < 1e-12);
         assert_eq!(discoverable(f64::NEG_INFINITY, 1000), 0.0);
         assert_eq!(discoverable(0.0, 1), 1.0);

@@ -116,6 +116,10 @@ mod tests {
     use crate::text::exposure::{MEAN_UNSEEN, exposure};
     use reticent_accounting::{NoiseMultiplier, SamplingRate};
 
+    /// What the ranks between those read may cost: with every rank read, the means below came out .0386, .0576 and .0585 bits lower at shifts of ½, 1 and 2
+    /// among 1,023 references, and by less at others.
+    const LADDER: f64 = 0.06;
+
     fn gaussian(noise: f64) -> Event {
         Event::Gaussian { noise_multiplier: NoiseMultiplier::new(noise).unwrap() }
     }
@@ -144,7 +148,7 @@ mod tests {
             let shift = f64::from(k) / noise;
             let curve: Vec<f64> = ranks(255).unwrap().iter().map(|a| upper_tail(-(normal_quantile(*a) + shift))).collect();
             let (found, exact) = (mean_exposure_at_most(&gaussian(noise), units(k), 255).unwrap(), mean_of(&curve));
-            assert!(found >= exact - 1e-9 && found < exact + 0.03, "{noise} {k}: {found} {exact}");
+            assert!(found >= exact - 1e-9 && found < exact + LADDER, "{noise} {k}: {found} {exact}");
             // At each rank that is not read, too.
             let read = ladder(255);
             let all = between(&read, &read.iter().map(|r| curve[r - 1]).collect::<Vec<_>>());
@@ -168,7 +172,7 @@ mod tests {
             let m = mean(&bits);
             let error = (bits.iter().map(|b| (b - m).powi(2)).sum::<f64>() / 4000.0 / 3999.0).sqrt();
             let most = mean_exposure_at_most(&gaussian(noise), units(k), 255).unwrap();
-            assert!((m - most).abs() < 5.0 * error + 0.01, "{k} units: measured {m} ± {error}, predicted {most}");
+            assert!(m < most + 5.0 * error && m > most - LADDER - 5.0 * error, "{k} units: measured {m} ± {error}, predicted {most}");
         }
     }
 

@@ -78,6 +78,26 @@ impl AlongText {
         least(&(0..self.log_p.len()).map(standard).collect::<Vec<f64>>(), share)
     }
 
+    /// The mean of ln P over the `width` symbols in a row where it is highest, or over a shorter text as a whole: a text of which a part is known
+    /// (Carlini et al. 2021, who take 50).
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a width of 0.
+    pub fn window(&self, width: usize) -> Result<f64, Error> {
+        if width == 0 {
+            return Err(Error::OutOfRange { quantity: "symbols of a window", value: 0.0, range: "at least 1" });
+        }
+        let width = width.min(self.log_p.len());
+        Ok(self.log_p.windows(width).map(mean).fold(f64::NEG_INFINITY, f64::max))
+    }
+
+    /// The other log-perplexity over this one: of the same text under a smaller model, or of the text in lower case under this one
+    /// (Carlini et al. 2021).
+    #[must_use]
+    pub fn ratio(&self, other: &Self) -> f64 {
+        other.log_likelihood() / self.log_likelihood().min(-1e-9)
+    }
+
     /// ln of the ratio of perplexities, the reference model's over this one's: how much easier the text is than it is in itself.
     #[must_use]
     pub fn against(&self, reference: &Self) -> f64 {
@@ -168,6 +188,24 @@ mod tests {
             assert!(along.min_k(share).is_err() && along.min_k_plus_plus(share).is_err());
         }
         assert!(AlongText::of(&Small, b"").is_err());
+    }
+
+    /// Slow and direct: every window by itself; and a text whose middle alone is known stands out by its window.
+    #[test]
+    fn windows_and_ratios() {
+        let along = |log_p: &[f64]| AlongText { log_p: log_p.to_vec(), mean: vec![], variance: vec![] };
+        let text = along(&[-4.0, -3.0, -0.5, -0.25, -0.5, -5.0, -0.125]);
+        for width in 1..=9 {
+            let width_here = width.min(7);
+            let slow = (0..=7 - width_here).map(|at| text.log_p[at..at + width_here].iter().sum::<f64>() / width_here as f64);
+            assert!((text.window(width).unwrap() - slow.fold(f64::NEG_INFINITY, f64::max)).abs() < 1e-12, "{width}");
+        }
+        assert_eq!(text.window(1).unwrap(), -0.125);
+        assert!((text.window(3).unwrap() + 1.25 / 3.0).abs() < 1e-12 && text.window(9).unwrap() == text.log_likelihood());
+        assert!(text.window(0).is_err());
+        // A perplexity of e² in lower case and of e as it is: a ratio of 2.
+        assert_eq!(along(&[-1.0, -1.0]).ratio(&along(&[-2.0, -2.0])), 2.0);
+        assert!(along(&[0.0]).ratio(&along(&[-1.0])).is_finite());
     }
 
     #[test]

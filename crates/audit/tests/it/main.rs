@@ -2,5 +2,6 @@
 
 mod attribute;
 mod board;
+mod duplicates;
 mod label_only;
 mod pipeline;

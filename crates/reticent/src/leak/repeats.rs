@@ -27,7 +27,7 @@ const MOST_UNITS: usize = 2500;
 /// Positions of a unit beside its planted secrets.
 const OWN_POSITIONS: usize = 1000;
 
-/// Two models, each asked for all secrets.
+/// Two models, each asked for all secrets, and a third that never saw some of them.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct RepeatsAudit {
     pub(crate) baseline: Exposed,
@@ -50,9 +50,16 @@ pub(crate) struct RepeatsAudit {
     pub(crate) null_level_upper_bits: f64,
     /// What the mean over all numbers of repeats stays under in 95 of 100 cases.
     pub(crate) null_all_upper_bits: f64,
+    /// Mean exposure of the same secrets under a model of the same recipe and noise that was trained with others in their place inside their
+    /// units: what is luck of these secrets, their mean has in it too.
+    pub(crate) control_mean_bits: f64,
+    /// By how much the mean inside one unit lies above that, and the standard error of it over the secrets.
+    pub(crate) effect_bits: f64,
+    pub(crate) effect_error_bits: f64,
     /// Without privacy, inside one unit: no mean lies below that of fewer repeats, those that chance may give counted as equal.
     pub(crate) baseline_monotone: bool,
-    /// Under ε, inside one unit: neither a mean of one number of repeats nor the mean of all lies above what chance gives.
+    /// Under ε, inside one unit: what planting did, on top of the mean of secrets that nobody planted, lies under what chance gives in 95 of 100 cases.
+    /// The luck of these secrets is off.
     pub(crate) private_within_null: bool,
     /// Under ε, across units: no mean lies above what group privacy predicts.
     pub(crate) private_within_group: bool,
@@ -121,56 +128,76 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, scale: &Scale
     let mut next = carriers.iter().copied().cycle();
     let text = |secret: &super::Canary| format!("{}{}", secret.prefix, secret.secret);
     let mut rows: Vec<(SubjectId, String)> = vec![];
+    let mut others: Vec<(SubjectId, String)> = vec![];
     for secret in inside {
         let carrier = next.next().expect("a cycle has no end");
-        rows.extend((0..secret.repeats).map(|_| (carrier, text(secret))));
+        let other = format!("{}{}", secret.prefix, CanaryKind::Card.draw(&mut rng));
+        for _ in 0..secret.repeats {
+            rows.push((carrier, text(secret)));
+            others.push((carrier, other.clone()));
+        }
     }
     for secret in across {
-        rows.extend(next.by_ref().take(secret.repeats as usize).map(|carrier| (carrier, text(secret))));
+        let said: Vec<_> = next.by_ref().take(secret.repeats as usize).map(|carrier| (carrier, text(secret))).collect();
+        rows.extend(said.iter().cloned());
+        others.extend(said);
     }
     let longest = planted.iter().map(|secret| text(secret).len() + 1).max().unwrap_or(0);
     // Planted texts come first in their unit, so that the cap cuts none of them off; the order of its texts is nothing to a unit's gradient.
     let scale = &Scale { cap: REPEATS[REPEATS.len() - 1] as usize * longest + OWN_POSITIONS, ..scale.clone() };
-    let learned = ordinary.units().skip(skip).take(MOST_UNITS).flat_map(|(id, texts)| texts.iter().map(move |text| (id, text.clone())));
-    let texts: Messages = rows.into_iter().chain(learned).collect();
+    let learned = || ordinary.units().skip(skip).take(MOST_UNITS).flat_map(|(id, texts)| texts.iter().map(move |text| (id, text.clone())));
+    let texts: Messages = rows.into_iter().chain(learned()).collect();
     let (messages, units) = (texts.count() as u64, texts.unit_count() as u64);
     let texts = PermittedMessages::new(texts, "messages", permit.clone())?;
+    let without = PermittedMessages::new(others.into_iter().chain(learned()).collect(), "messages", permit.clone())?;
 
     let (plan, epsilon_upper) = plan(epsilon, units, scale)?;
     let passes = scale.epochs * units.div_ceil(scale.units_a_step as u64);
-    let progress = Mutex::new((Progress::new("language models", passes + scale.steps), 0));
+    let progress = Mutex::new((Progress::new("language models", passes + 2 * scale.steps), 0));
     let tick = |_: Step| {
         let (bar, done) = &mut *progress.lock().expect("no thread panics while it holds this");
         *done += 1;
         bar.at(*done);
     };
     let references: Vec<Vec<u8>> = (0..scale.references).map(|_| CanaryKind::Card.draw(&mut rng).into_bytes()).collect();
-    let ask = |model: Asked| {
-        Ok::<_, Failure>(
-            Exposed {
-                one_unit: exposed(&model, inside, &references)?,
-                many_units: exposed(&model, across, &references)?,
-                one_unit_mean_bits: 0.0,
-                bits_per_byte: model.0.bits_per_byte(&held_out),
-            }
-            .with_mean(),
-        )
+    let ask = |model: &Asked| {
+        let (one, many) = (exposed(model, inside, &references)?, exposed(model, across, &references)?);
+        let bits: Vec<f64> = one.iter().map(|(bits, _)| *bits).collect();
+        let measured = Exposed {
+            one_unit: by_repeats(inside, &one),
+            many_units: by_repeats(across, &many),
+            one_unit_mean_bits: mean(&bits),
+            bits_per_byte: model.0.bits_per_byte(&held_out),
+        };
+        Ok::<_, Failure>((measured, bits))
     };
-    let (baseline, private) = std::thread::scope(|threads| {
-        let private = threads.spawn(|| ask(under_epsilon(&plan, scale, &texts, permit.digest(), &mut |step| tick(step))?));
-        let baseline = ask(without_privacy(&plan, scale, &texts, &mut |step| tick(step))?)?;
-        Ok::<_, Failure>((baseline, private.join().expect("a training does not panic")?))
+    // The same noise on both: what differs between the two is what the secrets did. Neither is released.
+    let under = |texts| under_epsilon(&plan, scale, texts, permit.digest(), &mut |step| tick(step));
+    let (baseline, (private, seen), unseen) = std::thread::scope(|threads| {
+        let others = threads.spawn(|| {
+            let unseen: Vec<f64> = exposed(&under(&without)?, inside, &references)?.iter().map(|(bits, _)| *bits).collect();
+            Ok::<_, Failure>((ask(&under(&texts)?)?, unseen))
+        });
+        let (baseline, _) = ask(&without_privacy(&plan, scale, &texts, &mut |step| tick(step))?)?;
+        let (private, unseen) = others.join().expect("a training does not panic")?;
+        Ok::<_, Failure>((baseline, private, unseen))
     })?;
+    let more: Vec<f64> = seen.iter().zip(&unseen).map(|(seen, unseen)| seen - unseen).collect();
+    let effect_bits = mean(&more);
+    let spread = more.iter().map(|d| (d - effect_bits).powi(2)).sum::<f64>() / (more.len() - 1) as f64;
     let mut group: Vec<GroupBound> = vec![];
     for units in REPEATS {
         group.push(group_bound(&plan.event(), units, scale.references, group.last())?);
     }
+    let null_mean_bits = group::mean_exposure_unseen(scale.references)?;
     let null_level_upper_bits = group::mean_unseen_below(scale.cards_each, 1.0 - 0.05 / REPEATS.len() as f64)?;
     let null_all_upper_bits = group::mean_unseen_below(inside.len(), 0.95)?;
     Ok(RepeatsAudit {
         baseline_monotone: is_monotone(&baseline.one_unit, null_level_upper_bits),
-        private_within_null: private.one_unit_mean_bits <= null_all_upper_bits
-            && private.one_unit.iter().all(|at| at.mean_bits <= null_level_upper_bits),
+        private_within_null: null_mean_bits + effect_bits <= null_all_upper_bits,
+        control_mean_bits: mean(&unseen),
+        effect_bits,
+        effect_error_bits: (spread / more.len() as f64).sqrt(),
         private_within_group: private.many_units.iter().zip(&group).all(|(at, most)| at.mean_bits <= most.mean_bits),
         baseline,
         private,
@@ -184,19 +211,15 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, scale: &Scale
         secrets_each: scale.cards_each as u64,
         references: scale.references as u64,
         max_bits: (scale.references as f64).log2(),
-        null_mean_bits: group::mean_exposure_unseen(scale.references)?,
+        null_mean_bits,
         null_level_upper_bits,
         null_all_upper_bits,
         statement,
     })
 }
 
-impl Exposed {
-    /// As many secrets stand at each number of repeats.
-    fn with_mean(self) -> Self {
-        let sum: f64 = self.one_unit.iter().map(|at| at.mean_bits).sum();
-        Self { one_unit_mean_bits: sum / self.one_unit.len() as f64, ..self }
-    }
+fn mean(bits: &[f64]) -> f64 {
+    bits.iter().sum::<f64>() / bits.len() as f64
 }
 
 /// Whether the means never fall from one number of repeats to the next. Unseen secrets' means have no order: up to `by_chance` they are as one.
@@ -204,14 +227,22 @@ fn is_monotone(by_repeats: &[AtRepeats], by_chance: f64) -> bool {
     by_repeats.windows(2).all(|w| w[0].mean_bits.max(by_chance) <= w[1].mean_bits.max(by_chance))
 }
 
-fn exposed(model: &Asked, secrets: &[super::Canary], references: &[Vec<u8>]) -> Result<Vec<AtRepeats>, Failure> {
-    let mut found: BTreeMap<u32, Vec<(f64, bool)>> = BTreeMap::new();
-    for secret in secrets {
+/// Of each secret its exposure, and whether it is said in full.
+fn exposed(model: &Asked, secrets: &[super::Canary], references: &[Vec<u8>]) -> Result<Vec<(f64, bool)>, Failure> {
+    let one = |secret: &super::Canary| {
         let (prefix, text) = (secret.prefix.as_bytes(), secret.secret.as_bytes());
         let bits = exposure::of_secret(model, prefix, text, references)?.bits;
-        found.entry(secret.repeats).or_default().push((bits, extraction::greedy(model, prefix, text).is_complete()));
+        Ok((bits, extraction::greedy(model, prefix, text).is_complete()))
+    };
+    secrets.iter().map(one).collect()
+}
+
+fn by_repeats(secrets: &[super::Canary], found: &[(f64, bool)]) -> Vec<AtRepeats> {
+    let mut at: BTreeMap<u32, Vec<(f64, bool)>> = BTreeMap::new();
+    for (secret, found) in secrets.iter().zip(found) {
+        at.entry(secret.repeats).or_default().push(*found);
     }
-    Ok(found.into_iter().map(|(repeats, found)| AtRepeats::of(repeats, &found)).collect())
+    at.into_iter().map(|(repeats, found)| AtRepeats::of(repeats, &found)).collect()
 }
 
 /// `fewer`: what holds for fewer units. Where that is all there can be already, so is this.
@@ -262,13 +293,13 @@ mod tests {
         assert!(audit.baseline_monotone, "{plain:?}");
         assert!(plain[0] < 5.0 && plain[1] < 5.0 && plain[7] == audit.max_bits, "{plain:?}");
         // Under ε, inside one unit: as secrets that nobody planted, and none is said.
-        let all = audit.private.one_unit_mean_bits;
-        assert!(all < mean_unseen_below(8 * 3, 1.0 - 1e-6).unwrap(), "{private:?}");
+        assert!(audit.private.one_unit_mean_bits < mean_unseen_below(8 * 3, 1.0 - 1e-6).unwrap(), "{private:?}");
+        assert!(audit.private_within_null, "{} {}", audit.effect_bits, audit.effect_error_bits);
         assert!(audit.private.one_unit.iter().all(|at| at.extracted == 0));
         assert!(audit.epsilon_upper <= 2.0 && audit.null_all_upper_bits > audit.null_mean_bits);
         // Across units: at most the prediction, which rises with the units.
         assert!(audit.private_within_group, "{:?} {:?}", audit.private.many_units, audit.group);
-        assert!(audit.group.windows(2).all(|w| w[0].mean_bits <= w[1].mean_bits && w[0].epsilon_upper <= w[1].epsilon_upper));
+        assert!(audit.group.windows(2).all(|w| w[0].mean_bits <= w[1].mean_bits));
         assert!(audit.group[0].mean_bits < 0.8 * audit.max_bits, "a bound that says something: {:?}", audit.group);
     }
 

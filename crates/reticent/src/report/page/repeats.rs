@@ -62,7 +62,8 @@ fn body(audit: &RepeatsAudit) -> Markup {
             tr { th scope="row" { "Under ε" } td { (bound(audit.epsilon_upper)) " at δ = " (scientific(audit.delta)) ", " (audit.neighbours) " (" (audit.unit) "); not released. Held out: " (fixed(audit.private.bits_per_byte, 2)) " bits a byte." } }
             tr { th scope="row" { "Without privacy" } td { "No bound is proved. Held out: " (fixed(audit.baseline.bits_per_byte, 2)) " bits a byte." } }
             tr { th scope="row" { "Inside one unit, under ε" } td {
-                "Mean of all: " (fixed(audit.private.one_unit_mean_bits, 2)) " bits. Of secrets that nobody planted it is " (fixed(audit.null_mean_bits, 2)) " and, with 95%, under " (at_most(audit.null_all_upper_bits, 2)) "."
+                "Mean of all: " (fixed(audit.private.one_unit_mean_bits, 2)) " bits. Of secrets that nobody planted it is " (fixed(audit.null_mean_bits, 2)) " and, with 95%, under " (at_most(audit.null_all_upper_bits, 2)) ". "
+                "Under a model of the same recipe and noise that was trained with others in their place it is " (fixed(audit.control_mean_bits, 2)) ": planting them did " (fixed(audit.effect_bits, 2)) " bits, standard error " (fixed(audit.effect_error_bits, 2)) "."
             } }
         } }
         h3 { "What this does not show" }

@@ -70,12 +70,14 @@ fn table(audit: &RepeatsAudit) -> String {
     );
     text += &format!("  under ε: {}, {}, {}; not released\n", bound(audit.epsilon_upper, audit.delta), audit.neighbours, audit.unit);
     text += &format!(
-        "  under ε, inside one unit: mean of all {:.2}; of secrets that nobody planted {:.2}, in 95 of 100 cases under {:.2}, and the mean of each number\n    of repeats under {:.2}: {}\n",
+        "  under ε, inside one unit: mean of all {:.2}; the same secrets under a model of the same recipe and noise that never saw them {:.2}:\n    planting them did {:+.2} bits, standard error {:.2}; secrets that nobody planted {:.2}, in 95 of 100 cases under {:.2}: {}\n",
         audit.private.one_unit_mean_bits,
+        audit.control_mean_bits,
+        audit.effect_bits,
+        audit.effect_error_bits,
         audit.null_mean_bits,
         audit.null_all_upper_bits,
-        audit.null_level_upper_bits,
-        yes(audit.private_within_null, "nothing lies above chance", "above chance")
+        yes(audit.private_within_null, "what it did lies within chance", "what it did lies above chance")
     );
     text += &format!(
         "  under ε, across units: {} what group privacy allows a secret of so many units (last column)\n",
