@@ -87,12 +87,13 @@ pub(super) fn attacks(kept: &Kept) -> Result<Vec<Attacked>, Failure> {
         "mean ln P of the 20% least likely tokens (Shi et al. 2024)",
         "bytes after zlib over minus the mean ln P (Carlini et al. 2021)",
     ];
-    let names = ["loss", "Min-K%", "zlib"];
-    let both = members.into_iter().zip(others);
-    let attack = |((name, variant), (members, others)): ((&'static str, &str), (Vec<f64>, Vec<f64>))| {
-        Ok(Attacked { name, variant: variant.to_owned(), scores: MemberScores::new(members, others)?, threshold: None })
-    };
-    names.into_iter().zip(variants).zip(both).map(attack).collect()
+    let (mut members, mut others) = (members.into_iter(), others.into_iter());
+    let mut attacks = vec![];
+    for (name, variant) in ["loss", "Min-K%", "zlib"].into_iter().zip(variants) {
+        let scores = MemberScores::new(members.next().unwrap_or_default(), others.next().unwrap_or_default())?;
+        attacks.push(Attacked { name, variant: variant.to_owned(), scores, threshold: None });
+    }
+    Ok(attacks)
 }
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ enum Protocol {
     Extraction,
 }
 
+/// Gives rows of answers to some lines, the first of which has this number.
+type Asking<'a> = dyn Fn(&[csv::StringRecord], usize) -> Result<Vec<Vec<String>>, Failure> + 'a;
+
 /// A file of records: its header and its lines, told apart by number alone in messages.
 pub(super) struct Records {
     header: Vec<String>,
@@ -149,7 +152,7 @@ impl AuditEndpoint {
 
     /// Asks for what was not answered yet; each batch is on the disk before the next is sent.
     fn ask(&self, outward: &Outward, records: &Records, kept: &mut Kept, done: usize) -> Result<(), Failure> {
-        let mut asks: Box<dyn FnMut(&[csv::StringRecord], usize) -> Result<Vec<Vec<String>>, Failure>> = match self.protocol {
+        let asks: Box<Asking<'_>> = match self.protocol {
             Protocol::Inference => {
                 let model = inference::Model::meet(outward, &self.model, records)?;
                 kept.head(&model.header())?;
