@@ -3,4 +3,5 @@
 mod attribute;
 mod board;
 mod label_only;
+mod network;
 mod pipeline;
