@@ -150,24 +150,3 @@ pub(crate) fn losses(model: &Classifier, batch: &Batch) -> Tensor<1> {
     let row: Tensor<1> = log_p.gather(1, labels).squeeze_dim(1);
     (row * mask).neg()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The layers by hand say what the model says.
-    #[test]
-    fn layers_are_those_of_the_model() {
-        let architecture = Architecture::Mlp { hidden: vec![4] };
-        let mut model = Classifier::new(&architecture, 3, 2, NotPrivateSeed(5), &Device::flex());
-        model.layers[1] = Linear::uniform(4, 2, &Device::flex(), &mut NotPrivateSeed(6).rng());
-        let (widths, weights) = model.layers().unwrap();
-        assert_eq!((&widths[..], weights.len()), (&[3, 4, 2][..], 4 * 4 + 5 * 2));
-        let x = [0.3, -0.7, 0.1];
-        let first: Vec<f64> = (0..4).map(|o| (weights[12 + o] + (0..3).map(|i| x[i] * weights[3 * o + i]).sum::<f64>()).tanh()).collect();
-        let logits: Vec<f64> = (0..2).map(|o| weights[24 + o] + (0..4).map(|i| first[i] * weights[16 + 4 * o + i]).sum::<f64>()).collect();
-        let p = 1.0 / (1.0 + (logits[0] - logits[1]).exp());
-        let found = model.probabilities(&x.map(|x| x as f32), 3);
-        assert!((found[1] - p).abs() < 1e-6, "{found:?} {p}");
-    }
-}

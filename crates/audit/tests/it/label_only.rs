@@ -7,7 +7,7 @@ use reticent_proof::Permit;
 use std::num::NonZeroUsize;
 
 /// One row a person: an input from −1 to 1 and a class.
-fn rows(units: usize) -> PermittedTable {
+pub(crate) fn rows(units: usize) -> PermittedTable {
     let schema = Schema {
         dataset: "visits".into(),
         subject: SubjectRule::Column("patient".into()),

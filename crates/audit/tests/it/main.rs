@@ -4,4 +4,5 @@ mod attribute;
 mod board;
 mod duplicates;
 mod label_only;
+mod network;
 mod pipeline;
