@@ -17,6 +17,7 @@ use reticent_data::{Feature, PermittedTable, Table};
 use reticent_govern::{Circumstances, Entry, Event, OPT_IN_AGE, Question, age_of_consent, until};
 use reticent_proof::{Count, Decision, Ground, Permit, Policy, Reason, Request, Use, decide};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 
 /// What a purpose and a data set declare, as the gate needs it for a use at a moment.
 pub(crate) fn policy(
@@ -46,7 +47,8 @@ pub(crate) fn policy(
         art9: declared.art9,
         notices,
         special_columns: data.schema(dataset).special_columns(),
-        exclude: declared.exclude.union(chosen).copied().collect(),
+        // What a model has learned from already cannot be left out of it.
+        exclude: if use_ == Use::Registration { BTreeSet::new() } else { declared.exclude.union(chosen).copied().collect() },
         private_messages: data.private_messages,
         train_on_messages: declared.train_on_messages,
         criminal_columns: data.columns.rights.iter().filter(|(_, r)| r.criminal).map(|(name, _)| name.clone()).collect(),
@@ -153,12 +155,21 @@ pub(crate) fn admit(
     use_: Use,
     chosen: &BTreeSet<Reason>,
 ) -> Result<Admitted, Failure> {
+    admit_for(workspace, data, (&model.purpose, Some(privacy::cap(model))), use_, chosen)
+}
+
+/// The same for a purpose, with a cap on the rows of a unit or without one.
+pub(crate) fn admit_for(
+    workspace: &mut Workspace,
+    data: &DataVersion,
+    (purpose, cap): (&str, Option<NonZeroUsize>),
+    use_: Use,
+    chosen: &BTreeSet<Reason>,
+) -> Result<Admitted, Failure> {
     let dataset = data.manifest.schema.dataset.clone();
     let version = data.manifest.version.clone();
-    let purpose = model.purpose.as_str();
-    let cap = privacy::cap(model);
-    let table = data.table.capped(cap);
-    let over = units(&data.table).into_values().filter(|&n| n > cap.get() as u64);
+    let table = cap.map_or_else(|| data.table.clone(), |cap| data.table.capped(cap));
+    let over = units(&data.table).into_values().filter(|&n| cap.is_some_and(|cap| n > cap.get() as u64));
     let beyond_cap = Count { units: over.count() as u64, records: (data.table.rows() - table.rows()) as u64 };
     let now = workspace.ledger.now()?;
     let policy = policy(workspace, &dataset, purpose, chosen, use_, now)?;
@@ -168,7 +179,7 @@ pub(crate) fn admit(
     let known = workspace.ledger.last_seq()?;
     let facts = workspace.ledger.facts(&Question { known: Some(known), ..told.question(&dataset, &request) })?;
     let (decision, permit) = decide(&policy, &facts, &request);
-    let then = Circumstances { known, cap: Some(cap.get() as u64), keep_until: told.keep_until, age: told.age.clone() };
+    let then = Circumstances { known, cap: cap.map(|cap| cap.get() as u64), keep_until: told.keep_until, age: told.age.clone() };
     let actor = workspace.actor.clone();
     let event = workspace.ledger.record_decision(&actor, &policy, &decision, chosen, &then)?;
     let ages_unknown = policy.art6 == Some('a') && facts.units.iter().all(|u| u.age.is_none());

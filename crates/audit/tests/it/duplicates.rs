@@ -10,6 +10,7 @@ use std::path::PathBuf;
 const BYTES: usize = 300_000;
 const LEAST: usize = 50;
 
+#[expect(clippy::print_stderr, reason = "a test says what it skipped")]
 fn shakespeare() -> Option<String> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = std::env::var_os("RETICENT_TEST_DATA").map_or(beside, PathBuf::from);

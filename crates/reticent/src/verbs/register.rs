@@ -2,8 +2,10 @@
 
 use crate::cli::Common;
 use crate::config::Config;
+use crate::data_version::load_latest;
 use crate::disk;
 use crate::failure::Failure;
+use crate::gate::admit_for;
 use crate::output::{Answer, thousands};
 use crate::verbs::audit_endpoint::{kept_answers, remove_answers};
 use crate::verbs::consent::chosen_data_set;
@@ -13,8 +15,10 @@ use clap::{Args, Subcommand};
 use reticent_govern::{
     AssertedModel, DueThing, Entry, Event, ForeignRun, InterestAssessment, PurposeEntry, RegisterEvent, decode, read_register, strict,
 };
+use reticent_proof::Use;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -104,7 +108,7 @@ enum Verb {
         /// The purpose that it serves
         #[arg(long)]
         purpose: String,
-        /// The data set that it is said to be trained on
+        /// The data set that it is said to be trained on: the gate is asked about everybody in it
         #[arg(long)]
         data: Option<String>,
         /// The model that it was made from; it serves the purpose of that one, or a part of it
@@ -383,6 +387,7 @@ fn model(
         .iter()
         .filter(|s| matches!(&s.event, Event::ModelRegistered(m) if m.model.split('/').next() == Some(name)))
         .count();
+    let decision = data.map(|data| decided(&mut workspace, data, purpose)).transpose()?;
     let registered = AssertedModel {
         model: format!("{name}/{number}"),
         purpose: purpose.into(),
@@ -407,7 +412,19 @@ fn model(
     if let Some(theirs) = run.epsilon.filter(|theirs| *theirs < epsilon * 0.999) {
         text += &format!("  warning: {} reported {theirs}, which is less than follows from its own run\n", run.library);
     }
-    Ok(Answer::new(text, json!({ "event": event, "asserted": registered })))
+    match decision {
+        Some(decision) => text += &format!("  the gate permits it, for everybody in the data set (event {decision})\n"),
+        None => text += "  the gate was not asked: name the data set it was trained on with --data, where it is declared here\n",
+    }
+    Ok(Answer::new(text, json!({ "event": event, "asserted": registered, "decision": decision })))
+}
+
+/// Asks the gate whether everybody in a data set may be in a model for a purpose: what it has learned from already cannot be left out of it.
+/// Nothing is registered where it says no; in experiment mode that is a warning.
+fn decided(workspace: &mut Workspace, data: &str, purpose: &str) -> Result<i64, Failure> {
+    let dataset = chosen_data_set(&workspace.config, Some(data))?;
+    let version = load_latest(workspace, &dataset)?;
+    Ok(admit_for(workspace, &version, (purpose, None), Use::Registration, &BTreeSet::new())?.event)
 }
 
 /// The purpose of a model that was brought in.

@@ -1,6 +1,8 @@
 //! What a data-protection officer would try against purposes, hostile input and the registers, at the command line.
 
-use crate::workspace::{Stage, TRAIN, Workspace, person};
+use crate::workspace::{CONFIG, Stage, TRAIN, Workspace, consents, person, rows};
+use reticent_govern::Event;
+use reticent_proof::Use;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -284,6 +286,40 @@ fn a_model_from_elsewhere_is_carried_as_asserted() {
         let refused = register(bad);
         assert!(refused.code == Some(2) && refused.stderr.contains(words), "{bad}: {}", refused.stderr);
     }
+}
+
+#[test]
+fn a_model_from_elsewhere_needs_a_basis_for_everybody_it_learned_from() {
+    let run = json!({ "library": "opacus", "noise_multiplier": 1.1, "sample_rate": 0.01, "steps": 1000, "sampler": "poisson", "delta": 1e-5, "unit": "row" });
+    let register = |workspace: &Workspace, data: &str| {
+        workspace.put("model.pt", "weights");
+        workspace.put("run.json", &run.to_string());
+        let (model, run) = (workspace.file("model.pt"), workspace.file("run.json"));
+        let files = ["register", "model", model.to_str().unwrap(), "--run", run.to_str().unwrap()];
+        workspace.run(&[&files[..], &["--name", "theirs", "--purpose", "care", "--data", data]].concat())
+    };
+    // Some have withdrawn: the policy would leave them out of a training, but they are in this model already.
+    let some = Workspace::at(Stage::Consented);
+    let refused = register(&some, "visits");
+    assert!(refused.code == Some(3) && refused.stderr.contains("withdrawn"), "{}", refused.stderr);
+    assert_eq!(some.ledger().events("model-registered").unwrap().len(), 0);
+    assert_eq!(register(&some, "elsewhere").code, Some(2), "a data set that nobody declared");
+
+    let given = consents().lines().filter(|l| !l.contains("withdrawn")).map(|l| format!("{l}\n")).collect::<String>();
+    let all = Workspace::with(CONFIG, &rows(), &given.replace("2023-1", "2024-1").replace(",a,\n", ",a,a\n"));
+    all.done(&["import"]);
+    all.done(&["consent", "import"]);
+    all.done(&["assess", "--plan"]);
+    let registered = register(&all, "visits");
+    assert!(registered.code == Some(0) && registered.stdout.contains("the gate permits it"), "{}{}", registered.stdout, registered.stderr);
+    let mut ledger = all.ledger();
+    let decided = ledger.events("gate-decided").unwrap().pop().unwrap();
+    assert!(decided.seq < ledger.events("model-registered").unwrap()[0].seq);
+    assert!(
+        matches!(decided.event, Event::GateDecided { decision, .. } if decision.request.use_ == Use::Registration && decision.admitted.units == 100)
+    );
+    let replayed = all.json(&["gate", "replay"]);
+    assert_eq!(replayed["differing"].as_array().map(Vec::len), Some(0), "{replayed}");
 }
 
 #[test]
