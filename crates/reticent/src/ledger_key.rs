@@ -37,7 +37,7 @@ pub(crate) fn unlock(ledger: &mut Ledger, dir: &Path, writes: bool) -> Result<()
         let path = path(dir);
         let why = if path.exists() { "is another" } else { "is gone" };
         return Err(Failure::failed(format!("the ledger is sealed with the key {by}, and {} {why}", path.display()))
-            .hint("bring the key file back from your backup: without it nobody reads who did what; nothing was changed"));
+            .hint("bring the key file back from your backup: without it nobody reads who did what; where the ledger is another workspace's, name a schema of your own; nothing was changed"));
     };
     ledger.unlock(&key)?;
     if writes { settle(dir, &by) } else { Ok(()) }

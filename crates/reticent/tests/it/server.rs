@@ -30,6 +30,15 @@ fn a_workspace_keeps_its_ledger_on_a_server() {
     assert!(!workspace.file(".reticent/ledger.db").exists());
     let events: u64 = psql(&server, &format!("SELECT count(*) FROM {schema}.events")).unwrap().trim().parse().unwrap();
     assert!(events > 100, "{events}");
+    // Another workspace that names the same schema comes to nothing, and changes nothing.
+    let other = Workspace::with(&config, &rows(), &consents());
+    for verb in ["import", "status"] {
+        let run = other.run(&[verb]);
+        assert!(run.code != Some(0) || run.stdout.contains("nothing has happened yet"), "{verb}: {}{}", run.stdout, run.stderr);
+    }
+    let run = other.run(&["import"]);
+    assert!(run.code == Some(1) && run.stderr.contains("name a schema of your own"), "{}", run.stderr);
+    assert_eq!(psql(&server, &format!("SELECT count(*) FROM {schema}.events")).unwrap().trim(), events.to_string());
     // Yesterday's copy of the tables is refused as yesterday's file is.
     psql(&server, &format!("BEGIN; DELETE FROM {schema}.events WHERE kind = 'model-released'; COMMIT"));
     let run = workspace.run(&["status"]);
