@@ -43,6 +43,9 @@ pub(crate) struct File {
     /// Columns of joint rows that say something about somebody else.
     #[serde(default)]
     pub(crate) withhold: Vec<String>,
+    /// Whether the person is handed what opens the log's entries about them.
+    #[serde(default)]
+    pub(crate) openings: bool,
     /// Erasures that carried it out, by number: a retry knows what it did before.
     #[serde(default)]
     pub(crate) erasures: Vec<u64>,
@@ -65,6 +68,7 @@ pub(crate) struct Asked {
     pub(crate) about: Option<String>,
     pub(crate) corrections: Vec<Correction>,
     pub(crate) withhold: Vec<String>,
+    pub(crate) openings: bool,
 }
 
 /// Files the request and records it. The same request again, while the first is not closed, is the first. Whether anything is held about the
@@ -102,6 +106,7 @@ pub(crate) fn open(workspace: &mut Workspace, asked: Asked) -> Result<(u64, bool
                 about: asked.about,
                 corrections: asked.corrections,
                 withhold: asked.withhold,
+                openings: asked.openings,
                 erasures: vec![],
             };
             file.write(workspace)?;

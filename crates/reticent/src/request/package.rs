@@ -37,6 +37,7 @@ pub(crate) struct Package {
     pub(super) recipients: Vec<Receives>,
     pub(super) requests: Vec<Earlier>,
     /// What opens the log's entries about the person, for them to show to whom they like: in the data, not on the page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) own_events: Vec<OwnEvent>,
     /// What no single answer shows.
     pub(super) notes: Vec<String>,
@@ -168,7 +169,9 @@ pub(super) fn gather(workspace: &mut Workspace, case: &Case, file: &File, held: 
     for subject in held {
         package.of_data(workspace, file, subject)?;
         package.of_ledger(workspace, subject)?;
-        package.of_log(workspace, subject)?;
+        if file.openings {
+            package.of_log(workspace, subject)?;
+        }
         package.of_models(workspace, file, subject)?;
     }
     package.of_purposes(workspace, &case.datasets);
@@ -433,7 +436,7 @@ fn notes() -> Vec<String> {
         "Texts in which other people are named are shown without them; columns that say something about somebody else are named and left out (Art 15(4)).",
         "Ask for an explanation of a score (Art 15(1)(h), AI Act Art 86): it is made on request and not kept.",
         "You may have it put right, erased or restricted, object, take it with you, have a decision looked at again by a person, and complain to a supervisory authority (Art 15(1)(e), (f)).",
-        "answer.json also holds, under own_events, what opens the entries of our public log about you: show it to whom you like, and they can check it with our public key (`reticent-verify own answer.json --key KEY`). Nobody else can open them.",
+        "Our public log holds a sealed entry for each event about you. Ask for what opens them, to show it to whom you like: they can then check it with our public key (`reticent-verify own answer.json --key KEY`).",
         "Backups may hold copies; they are not read to answer a request.",
     ]
     .map(str::to_owned)

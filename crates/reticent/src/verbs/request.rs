@@ -153,6 +153,9 @@ struct Open {
     /// Column of a joint row that says something about somebody else: left out of the answer (Art 15(4))
     #[arg(long, value_name = "COLUMN")]
     withhold: Vec<String>,
+    /// Also hand over what opens the log's entries about the person, for them to show to whom they like: it names who recorded them
+    #[arg(long)]
+    openings: bool,
 }
 
 #[derive(Args)]
@@ -269,6 +272,7 @@ impl Open {
             about: self.about.clone(),
             corrections: self.correct.iter().map(|fix| fix.0.clone()).collect(),
             withhold: self.withhold.clone(),
+            openings: self.openings,
         };
         let (number, _) = request::open(workspace, asked)?;
         workspace.publish()?;
