@@ -147,7 +147,7 @@ fn left(workspace: &mut Workspace, intent: &Intent) -> Result<Vec<Left>, Failure
         "they differ by this unit: shared together, they tell that one was taken out",
     ));
     all.push((
-        "dpia.html, dpia.json and pages of explanations, where they were written".into(),
+        "dpia.html, dpia.json, other documents and pages of explanations, where they were written".into(),
         "an assessment accounts for what was decided, in numbers over all units; a page of explanations lies where whoever asked put it",
     ));
     all.push((

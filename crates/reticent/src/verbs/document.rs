@@ -33,7 +33,7 @@ pub(crate) struct DocumentVerb {
     /// The breach [default: the newest]
     #[arg(long, value_name = "NUMBER")]
     breach: Option<u64>,
-    /// Where the page goes; JSON and Markdown lie beside it [default: KIND.html in the workspace]
+    /// Where the page goes; JSON and Markdown lie beside it [default: KIND.html in the workspace; of dpia, impact-assessment.html]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// A file of the PIA software to read
@@ -60,6 +60,8 @@ impl DocumentVerb {
         let made = document(&mut workspace, self.kind, &about)?;
         let page = match &self.out {
             Some(path) => absolute(path)?,
+            // `assess render` writes dpia.html, with more links: it stays.
+            None if self.kind == Kind::Dpia => workspace.dir.join("impact-assessment.html"),
             None => workspace.dir.join(format!("{}.html", self.kind.name())),
         };
         let (data, text) = (page.with_extension("json"), page.with_extension("md"));

@@ -31,7 +31,8 @@ fn every_document_has_three_forms_and_one_content() {
     for kind in KINDS {
         let answer = workspace.json(&["document", kind]);
         let sha256 = answer["sha256"].as_str().unwrap();
-        let forms = ["html", "json", "md"].map(|ending| workspace.read(&format!("{kind}.{ending}")));
+        let stem = if kind == "dpia" { "impact-assessment" } else { kind };
+        let forms = ["html", "json", "md"].map(|ending| workspace.read(&format!("{stem}.{ending}")));
         for form in &forms {
             assert!(form.contains(sha256), "{kind}");
         }
