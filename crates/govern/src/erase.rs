@@ -95,7 +95,9 @@ impl Ledger {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Database`].
     pub fn own_openings(&mut self, subject: &str) -> Result<Option<OwnOpenings>, Error> {
-        let Some(key) = self.subject_keys(&[subject.to_owned()])?.remove(subject) else { return Ok(None) };
+        let held = self.rows(Statement::new("SELECT key FROM subject_keys WHERE subject = ?").bind(subject.to_owned()))?;
+        let Some(row) = held.first() else { return Ok(None) };
+        let key = key_from(row.try_get(0)?)?;
         let rows = self.rows(
             Statement::new("SELECT seq, at, actor, body, nonce FROM events WHERE subject = ? ORDER BY seq").bind(subject.to_owned()),
         )?;

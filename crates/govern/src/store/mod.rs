@@ -50,7 +50,8 @@ impl Store {
             .busy_timeout(PATIENCE)
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
-            .pragma("cache_size", "-65536")
+            // Pseudonyms come in no order: the indices of a million events are held, or every import waits for the disk.
+            .pragma("cache_size", "-262144")
             .disable_statement_logging();
         Self::connect_to_file(options, Some(turn::Turns::of(path)))
     }

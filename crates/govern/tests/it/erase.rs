@@ -2,6 +2,7 @@
 
 use super::*;
 use reticent_govern::Erased;
+use reticent_proof::record::{Opening, commitment, log_entry};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -29,6 +30,22 @@ fn holders(place: &Place) -> Vec<String> {
         .filter(|(_, bytes)| needles.iter().any(|n| bytes.windows(n.len()).any(|w| w == *n)))
         .map(|f| f.0)
         .collect()
+}
+
+#[test]
+fn what_opens_a_units_entries_is_theirs_and_asking_for_it_makes_nothing() {
+    let (_folder, _path, mut ledger) = peopled();
+    let own = ledger.own_openings(MARKER).unwrap().unwrap();
+    assert_eq!(own.openings.iter().map(|(kind, opening)| (*kind, opening.seq)).collect::<Vec<_>>(), [("basis", 40), ("basis", 41)]);
+    for (kind, Opening { seq, at, actor, body, nonce }) in &own.openings {
+        let committed = commitment(&own.key, &hex::decode(nonce).unwrap(), *seq, at, actor, body);
+        assert_eq!(log_entry(*seq, kind, &committed), ledger.log_entries(*seq as u64 - 1).unwrap()[0]);
+    }
+    let before = ledger.subjects().unwrap();
+    assert!(ledger.own_openings("a stranger").unwrap().is_none());
+    assert_eq!(ledger.subjects().unwrap(), before, "no key is made for somebody who is not known");
+    ledger.erase_subject(&actor(), "visits", MARKER, 1, 3).unwrap();
+    assert!(ledger.own_openings(MARKER).unwrap().is_none());
 }
 
 #[test]
