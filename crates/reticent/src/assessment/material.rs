@@ -46,7 +46,7 @@ fn facts(config: &Config, dataset: &str, purpose: &str) -> BTreeMap<String, Stri
         ("bounds and levels".to_owned(), format!("SHA-256 {}", hex::encode(Sha256::digest(schema)))),
     ]);
     if let Some(ai_act) = &declared.ai_act {
-        all.insert("role and class under the AI Act".to_owned(), json!(ai_act).to_string().replace('"', ""));
+        all.insert("role and class under the AI Act".to_owned(), ai_act.in_words());
     }
     for (name, model) in config.models.iter().filter(|(_, m)| m.data == dataset && m.purpose == purpose) {
         all.insert(format!("kind of model {name}"), json!(model.kind).as_str().unwrap_or_default().to_owned());

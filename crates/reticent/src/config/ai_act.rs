@@ -45,6 +45,25 @@ pub(crate) enum Deployer {
 }
 
 impl AiAct {
+    /// `deployer (public body), Annex III point 5b`.
+    pub(crate) fn in_words(&self) -> String {
+        let deployer = match self.deployer {
+            Deployer::PublicBody => "deployer (public body)",
+            Deployer::PublicService => "deployer (public services)",
+            Deployer::Other => "deployer",
+        };
+        let role = match self.role {
+            AiRole::Provider => "provider".to_owned(),
+            AiRole::Deployer => deployer.to_owned(),
+            AiRole::Both => format!("provider and {deployer}"),
+        };
+        if self.annex_iii == "none" {
+            format!("{role}, no point of Annex III")
+        } else {
+            format!("{role}, Annex III point {}", self.annex_iii)
+        }
+    }
+
     pub(super) fn read(mut fields: Fields<'_, '_, '_>) -> Self {
         fields.need("role", "write role = \"deployer\", \"provider\" or \"both\"");
         fields.need("annex_iii", "write the point of Annex III, for instance annex_iii = \"5b\", or \"none\"");
@@ -71,6 +90,13 @@ fn is_point(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn said_in_words() {
+        let said = |role, point: &str, deployer| AiAct { role, annex_iii: point.into(), deployer }.in_words();
+        assert_eq!(said(AiRole::Deployer, "5b", Deployer::PublicBody), "deployer (public body), Annex III point 5b");
+        assert_eq!(said(AiRole::Both, "none", Deployer::Other), "provider and deployer, no point of Annex III");
+    }
 
     #[test]
     fn points_of_the_annex() {
