@@ -152,7 +152,7 @@ fn in_words(error: &Error) -> String {
         Error::HostNotFound => "is known to no name server".into(),
         Error::Io(error) => format!("cannot be reached: {}", error.kind()),
         Error::BodyExceedsLimit(_) => "answers with more than 64 MiB".into(),
-        Error::Tls(_) | Error::Rustls(_) => "shows no certificate that can be trusted".into(),
+        Error::Tls(_) | Error::Rustls(_) => "does not show who it is in a way that can be trusted (TLS)".into(),
         _ => "speaks no HTTP that can be understood".into(),
     }
 }
