@@ -9,6 +9,7 @@ mod certified;
 mod cli;
 mod config;
 mod data_version;
+mod decided;
 mod disk;
 mod document;
 mod erasure;

@@ -5,7 +5,7 @@ use crate::{Error, Ledger};
 use std::collections::BTreeMap;
 
 /// Kinds of things that a retention may be declared for.
-pub(super) const THINGS: [&str; 7] = ["data", "models", "runs", "reports", "evidence", "requests", "answers"];
+pub(super) const THINGS: [&str; 8] = ["data", "models", "runs", "reports", "evidence", "requests", "answers", "decisions"];
 
 /// Something that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -47,7 +47,7 @@ fn wrong_entries() {
     check_wrong(&json!({ "register": "retention", "id": "data", "keep": "PT1H" }), "retention data: `keep` is no period such as P3Y");
     check_wrong(
         &json!({ "register": "retention", "id": "socks", "keep": "P3Y" }),
-        "retention socks: is none of data, models, runs, reports, evidence, requests, answers",
+        "retention socks: is none of data, models, runs, reports, evidence, requests, answers, decisions",
     );
     check_wrong(
         &json!({ "register": "party", "id": "p", "role": "processor", "name": "x", "contact": "y", "country": "Ireland" }),

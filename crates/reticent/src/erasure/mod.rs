@@ -87,7 +87,9 @@ pub(crate) fn begin(workspace: &mut Workspace, request: &Request) -> Result<Opti
             tables.insert(version, rows);
         }
     }
-    if tables.is_empty() && !workspace.ledger.subjects()?.contains(&pseudonym.to_string()) {
+    let asking = request::Subject { dataset: dataset.clone(), pseudonym };
+    let decided = !crate::decided::about(workspace, &asking)?.is_empty();
+    if tables.is_empty() && !decided && !workspace.ledger.subjects()?.contains(&pseudonym.to_string()) {
         return Ok(None);
     }
     hold::restrict_instead(workspace, dataset, &pseudonym.to_string())?;

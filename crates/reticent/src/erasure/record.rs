@@ -105,7 +105,11 @@ fn stores(
     }
     let asking = request::Subject { dataset: intent.dataset.clone(), pseudonym: unit };
     let gone = !request::holds(workspace, &asking, intent.request)?;
-    stores.push(Store { store: "earlier requests of the unit, and the answers to them: deleted".into(), rows: 0, verified_absent: gone });
+    stores.push(Store {
+        store: "earlier requests of the unit, the answers to them, and decisions about it in which a model took part: deleted".into(),
+        rows: 0,
+        verified_absent: gone,
+    });
     let gone = !workspace.dir.join("report.html").exists() && !workspace.hidden("reports/report.json").exists();
     stores.push(Store { store: "report.html and what it was made from: deleted".into(), rows: 0, verified_absent: gone });
     let gone = super::answers(workspace).is_empty() && audit_endpoint::kept_answers(workspace).is_empty();

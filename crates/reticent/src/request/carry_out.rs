@@ -3,6 +3,7 @@
 
 use super::correct::{counted, put_right};
 use super::{File, Subject, package, remove};
+use crate::decided;
 use crate::erasure;
 use crate::failure::Failure;
 use crate::suppression::Suppression;
@@ -71,7 +72,13 @@ pub(crate) fn carry_out(workspace: &mut Workspace, case: &Case, on: Date) -> Res
 /// Where anything is held about the person.
 fn held(workspace: &mut Workspace, file: &File) -> Result<Vec<Subject>, Failure> {
     let named = workspace.ledger.subjects()?;
-    Ok(file.subjects.iter().filter(|s| named.contains(&s.pseudonym.to_string())).cloned().collect())
+    let mut held = vec![];
+    for subject in &file.subjects {
+        if named.contains(&subject.pseudonym.to_string()) || !decided::about(workspace, subject)?.is_empty() {
+            held.push(subject.clone());
+        }
+    }
+    Ok(held)
 }
 
 fn answer(workspace: &mut Workspace, case: &Case, file: &File, held: &[Subject], on: Date) -> Result<Outcome, Failure> {

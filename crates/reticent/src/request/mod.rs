@@ -11,6 +11,7 @@ pub(crate) use carry_out::{carry_out, recipients};
 pub(crate) use correct::{forget as forget_corrections, reapply as reapply_corrections};
 pub(crate) use letter::letter;
 
+use crate::decided;
 use crate::disk;
 use crate::failure::Failure;
 use crate::suppression::Suppression;
@@ -180,12 +181,14 @@ pub(crate) fn forget(workspace: &Workspace, subject: &Subject, but_for: Option<u
             remove(workspace, file.number)?;
         }
     }
+    decided::forget(workspace, subject)?;
     forget_corrections(workspace, subject)
 }
 
 /// Whether anything is kept of a person's requests, the one under way left out.
 pub(crate) fn holds(workspace: &Workspace, subject: &Subject, but_for: Option<u64>) -> Result<bool, Failure> {
-    Ok(all(workspace)?.iter().any(|f| f.subjects.contains(subject) && Some(f.number) != but_for))
+    Ok(all(workspace)?.iter().any(|f| f.subjects.contains(subject) && Some(f.number) != but_for)
+        || !decided::about(workspace, subject)?.is_empty())
 }
 
 /// Requests whose file is there again, from a restored backup perhaps, although everybody it names was taken out and it is closed.

@@ -2,6 +2,7 @@
 
 use super::{File, Subject, answer_folder};
 use crate::data_version::{latest_manifest, load_latest};
+use crate::decided::{self, Decided};
 use crate::disk;
 use crate::failure::Failure;
 use crate::privacy::{bound, statement};
@@ -33,6 +34,8 @@ pub(crate) struct Package {
     pub(super) bases: Vec<Basis>,
     pub(super) contained_in: Vec<Contained>,
     pub(super) models: Vec<OfModel>,
+    /// Decisions in which a model took part, as far as they are kept.
+    pub(super) decisions: Vec<OfDecision>,
     pub(super) purposes: Vec<OfPurpose>,
     pub(super) recipients: Vec<Receives>,
     pub(super) requests: Vec<Earlier>,
@@ -122,6 +125,17 @@ pub(super) struct AnswerOnRecord {
 }
 
 #[derive(Serialize)]
+pub(super) struct OfDecision {
+    pub(super) at: String,
+    pub(super) model: String,
+    pub(super) purpose: String,
+    pub(super) class: String,
+    pub(super) probability: f64,
+    /// Whether nobody looked at it (Art 22). Who decided is not told: who works here is nobody's business.
+    pub(super) by_the_model_alone: bool,
+}
+
+#[derive(Serialize)]
 pub(super) struct OfPurpose {
     pub(super) purpose: String,
     pub(super) description: String,
@@ -160,6 +174,7 @@ pub(super) fn gather(workspace: &mut Workspace, case: &Case, file: &File, held: 
         bases: vec![],
         contained_in: vec![],
         models: vec![],
+        decisions: vec![],
         purposes: vec![],
         recipients: vec![],
         requests: vec![],
@@ -173,6 +188,7 @@ pub(super) fn gather(workspace: &mut Workspace, case: &Case, file: &File, held: 
             package.of_log(workspace, subject)?;
         }
         package.of_models(workspace, file, subject)?;
+        package.decisions.extend(decided::about(workspace, subject)?.into_iter().map(OfDecision::from));
     }
     package.of_purposes(workspace, &case.datasets);
     let now = workspace.ledger.now()?;
@@ -353,6 +369,13 @@ impl Package {
     }
 }
 
+impl From<Decided> for OfDecision {
+    fn from(d: Decided) -> Self {
+        let Decided { model, purpose, at, class, probability, by, .. } = d;
+        Self { at, model, purpose, class, probability, by_the_model_alone: by.is_none() }
+    }
+}
+
 impl Held {
     /// As a table that a spreadsheet opens and executes nothing of.
     fn csv(&self) -> String {
@@ -431,7 +454,7 @@ fn without_others(text: &str) -> String {
 
 fn notes() -> Vec<String> {
     [
-        "Answers that models gave to others about you before are not kept here: who asked for them keeps them.",
+        "Decisions are listed where they were made here. Answers that models gave to others about you are not kept: who asked for them keeps them.",
         "The stated bound is the same for everybody. Your own bound, where there is one, follows from your rows and from noised models: it says what the training that took place could reveal about you, and is told to nobody else.",
         "Texts in which other people are named are shown without them; columns that say something about somebody else are named and left out (Art 15(4)).",
         "Ask for an explanation of a score (Art 15(1)(h), AI Act Art 86): it is made on request and not kept.",

@@ -7,6 +7,9 @@ pub(super) fn page(p: &Package) -> Document {
     let mut sections = vec![Section::new("data", "What is held about you", data(p))];
     sections.push(Section::new("purposes", "What it is used for, and on which ground", purposes(p)));
     sections.push(Section::new("models", "Models", models(p)));
+    if !p.decisions.is_empty() {
+        sections.push(Section::new("decisions", "Decisions about you", decisions(p)));
+    }
     let rows = p.recipients.iter().map(|r| vec![r.name.clone(), r.country.clone(), r.transfer.clone().unwrap_or_else(|| "none".into())]);
     let recipients = match p.recipients.len() {
         0 => Block::Text("Nobody is registered as a recipient.".into()),
@@ -129,6 +132,24 @@ fn models(p: &Package) -> Vec<Block> {
         }
     }
     blocks
+}
+
+fn decisions(p: &Package) -> Vec<Block> {
+    let how = |alone: bool| if alone { "by the model alone" } else { "by a person, with the model" };
+    let rows = p.decisions.iter().map(|d| {
+        let day = d.at.split('T').next().unwrap_or_default();
+        vec![
+            day.to_owned(),
+            d.purpose.clone(),
+            d.model.clone(),
+            d.class.clone(),
+            format!("{:.3}", d.probability),
+            how(d.by_the_model_alone).into(),
+        ]
+    });
+    let said = "What the model said when it was decided about you. You may have a decision looked at again by a person (Art 22(3)).";
+    let head = ["day", "purpose", "model", "what it said", "how sure it was", "how it was decided"];
+    vec![Block::Text(said.into()), table(head, rows.collect())]
 }
 
 fn table<const N: usize>(head: [&str; N], rows: Vec<Vec<String>>) -> Block {

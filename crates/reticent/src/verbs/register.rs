@@ -3,6 +3,7 @@
 use crate::cli::Common;
 use crate::config::Config;
 use crate::data_version::load_latest;
+use crate::decided;
 use crate::disk;
 use crate::failure::Failure;
 use crate::gate::admit_for;
@@ -305,6 +306,9 @@ fn kept(workspace: &mut Workspace) -> Result<Vec<DueThing>, Failure> {
     for (name, since) in kept_answers(workspace) {
         things.push(DueThing { kind: "answers".into(), name, dataset: None, since });
     }
+    for (name, since) in decided::days(workspace)? {
+        things.push(DueThing { kind: "decisions".into(), name, dataset: None, since });
+    }
     // What is kept of a request that was answered; its number, dates and commitment stay in the ledger.
     let cases = workspace.ledger.requests()?;
     for file in crate::request::all(workspace)? {
@@ -334,6 +338,7 @@ fn enforce(common: &Common, yes: bool) -> Result<Answer, Failure> {
                 }
                 "evidence" => disk::shred(&workspace.hidden("evidence").join(&thing.name))?,
                 "answers" => remove_answers(&workspace, &thing.name)?,
+                "decisions" => decided::remove(&workspace, &thing.name)?,
                 "requests" => crate::request::remove(&workspace, thing.name.parse().unwrap_or_default())?,
                 _ => disk::shred(&workspace.dir.join(&thing.name))?,
             }

@@ -344,6 +344,54 @@ fn officer_access_opens_the_entries_of_the_log_where_that_is_asked_for() {
 }
 
 #[test]
+fn officer_access_lists_decisions_a_model_took_part_in_and_erasure_ends_them() {
+    let workspace = Workspace::at(Stage::Trained);
+    workspace
+        .put("today.csv", &format!("who,age,sex,pressure\n{},40,f,120\n{},70,m,200\nsomebody new,50,f,150\n", person(WHO), person(51)));
+    let file = workspace.file("today.csv");
+    let predict = |more: &[&str]| workspace.run(&[&["predict", file.to_str().unwrap(), "--decide", "who"], more].concat());
+    let by = ["--by", "nurse on duty"];
+    // No ground of Art 22(2): somebody decides; and what is kept has its time.
+    for (more, words) in [(&[][..], "no ground on which a model decides alone"), (&by, "no retention is declared for `decisions`")] {
+        let run = predict(more);
+        assert!(run.code == Some(3) && run.stderr.contains(words), "{}", run.stderr);
+    }
+    register(&workspace, &json!([{ "register": "retention", "id": "decisions", "keep": "P3Y" }]));
+    let decided = predict(&by);
+    assert_eq!(decided.code, Some(0), "{}", decided.stderr);
+    // Cut short by an interruption: what is whole stays, and more comes behind it.
+    let kept = workspace.files().into_keys().find(|f| f.starts_with(".reticent/decisions/")).unwrap();
+    assert_eq!(workspace.read(&kept).lines().count(), 3);
+    workspace.put(&kept, &(workspace.read(&kept) + "{\"dataset\":"));
+    assert_eq!(predict(&by).code, Some(0));
+    assert_eq!(workspace.read(&kept).lines().count(), 6);
+
+    let told = |who: &str| {
+        let number = carried_out(&workspace, &["access", "--subject", who])["number"].to_string();
+        let folder = format!(".reticent/requests/{number}");
+        (
+            serde_json::from_str::<Value>(&workspace.read(&format!("{folder}/answer.json"))).unwrap(),
+            workspace.read(&format!("{folder}/answer.html")),
+        )
+    };
+    let (answer, page) = told(&person(WHO));
+    let decisions = answer["decisions"].as_array().unwrap();
+    assert_eq!((decisions.len(), &decisions[0]["model"], &decisions[0]["by_the_model_alone"]), (2, &json!("risk/1"), &json!(false)));
+    assert!(page.contains("Decisions about you") && page.contains("by a person, with the model"));
+    assert!(!page.contains("nurse") && !answer.to_string().contains("nurse"), "who works here is nobody's business");
+    // Somebody of whom nothing else is held is told as well.
+    assert_eq!(told("somebody new").0["decisions"].as_array().unwrap().len(), 2);
+
+    for who in [person(WHO), "somebody new".to_owned()] {
+        assert!(!holding(&workspace, &who).is_empty());
+        carried_out(&workspace, &["erasure", "--subject", &who]);
+        assert_eq!(holding(&workspace, &who), [""; 0], "nothing holds them");
+    }
+    assert_eq!(workspace.read(&kept).lines().count(), 2, "the other's stay");
+    workspace.done(&["log", "verify"]);
+}
+
+#[test]
 fn officer_access_tells_a_bound_of_ones_own_to_its_owner_alone() {
     let workspace = Workspace::at(Stage::Assessed);
     workspace.edit("reticent.toml", "steps = 40", "steps = 40, individual_every = 1");
