@@ -14,16 +14,16 @@ const LEAST_OF_A_CLASS: usize = 20;
 /// `class[unit]` from 0; give the same class to all for one threshold.
 ///
 /// ```
-/// // Ten non-members of a hard class at 0 to 9, ten of an easy one at 100 to 109; a member of each, twenty times.
-/// let mut signal: Vec<f64> = (0..40).map(|u| f64::from(u % 20) + if u < 20 { 0.0 } else { 100.0 }).collect();
-/// let (mut class, mut member) = ((0..40).map(|u| usize::from(u >= 20)).collect::<Vec<_>>(), vec![false; 40]);
+/// // A hundred non-members of a hard class at 0 to 99, a hundred of an easy one at 500 to 599; a member of each, twenty times.
+/// let mut signal: Vec<f64> = (0..200).map(|u| f64::from(u % 100) + if u < 100 { 0.0 } else { 500.0 }).collect();
+/// let (mut class, mut member) = ((0..200).map(|u| usize::from(u >= 100)).collect::<Vec<_>>(), vec![false; 200]);
 /// for _ in 0..20 {
-///     signal.extend([18.5, 118.5]);
+///     signal.extend([90.5, 590.5]);
 ///     class.extend([0, 1]);
 ///     member.extend([true, true]);
 /// }
 /// let by_class = reticent_audit::population::quantile(&signal, &class, &member, 1)?;
-/// assert!(by_class[40..].iter().all(|q| *q > 0.7), "{by_class:?}");
+/// assert!(by_class[200..].iter().all(|q| *q > 0.8), "{by_class:?}");
 /// # Ok::<(), reticent_audit::Error>(())
 /// ```
 ///

@@ -24,13 +24,13 @@ const LEAST_BEYOND: f64 = 10.0;
 ///
 /// ```
 /// // A non-member's signal is its input, give or take one; members score three higher, and do not stand out of all.
-/// let signal = |u: usize| (u / 2 % 20) as f64 * 10.0 + (u * 7 % 5) as f64 / 2.5 - 1.0 + if u % 2 == 0 { 3.0 } else { 0.0 };
-/// let units = 0..2000;
-/// let inputs: Vec<Vec<f64>> = units.clone().map(|u| vec![(u / 2 % 20) as f64]).collect();
+/// let signal = |u: usize| (u / 2 % 4) as f64 * 10.0 + (u * 7 % 5) as f64 / 2.5 - 1.0 + if u % 2 == 0 { 3.0 } else { 0.0 };
+/// let units = 0..4000;
+/// let inputs: Vec<Vec<f64>> = units.clone().map(|u| vec![(u / 2 % 4) as f64]).collect();
 /// let member: Vec<bool> = units.clone().map(|u| u % 2 == 0).collect();
 /// let scores = reticent_audit::quantile::regression(&units.map(signal).collect::<Vec<_>>(), &inputs, &member, 1)?;
 /// let called = |side| scores.iter().zip(&member).filter(|(s, m)| **s >= 1.0 && **m == side).count();
-/// assert!(called(true) > 900 && called(false) < 200, "{} {}", called(true), called(false));
+/// assert!(called(true) > 1600 && called(false) < 300, "{} {}", called(true), called(false));
 /// # Ok::<(), reticent_audit::Error>(())
 /// ```
 ///
