@@ -29,7 +29,7 @@ pub(crate) struct Predict {
     /// What the scores are wanted for; refused where the model was trained for another purpose
     #[arg(long)]
     purpose: Option<String>,
-    /// The answers decide about the people in this column
+    /// The answers decide about the people in this column, the one that names them in the data set too
     #[arg(long, value_name = "SUBJECT-COLUMN")]
     decide: Option<String>,
     /// Who decides, having looked at the answers

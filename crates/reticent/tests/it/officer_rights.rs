@@ -347,9 +347,9 @@ fn officer_access_opens_the_entries_of_the_log_where_that_is_asked_for() {
 fn officer_access_lists_decisions_a_model_took_part_in_and_erasure_ends_them() {
     let workspace = Workspace::at(Stage::Trained);
     workspace
-        .put("today.csv", &format!("who,age,sex,pressure\n{},40,f,120\n{},70,m,200\nsomebody new,50,f,150\n", person(WHO), person(51)));
+        .put("today.csv", &format!("patient,age,sex,pressure\n{},40,f,120\n{},70,m,200\nsomebody new,50,f,150\n", person(WHO), person(51)));
     let file = workspace.file("today.csv");
-    let predict = |more: &[&str]| workspace.run(&[&["predict", file.to_str().unwrap(), "--decide", "who"], more].concat());
+    let predict = |more: &[&str]| workspace.run(&[&["predict", file.to_str().unwrap(), "--decide", "patient"], more].concat());
     let by = ["--by", "nurse on duty"];
     // No ground of Art 22(2): somebody decides; and what is kept has its time.
     for (more, words) in [(&[][..], "no ground on which a model decides alone"), (&by, "no retention is declared for `decisions`")] {
