@@ -81,13 +81,8 @@ fn log_odds(fitted: &Softmax, x: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::shadow::balanced_matrix;
-    use crate::{MemberScores, testing};
+    use crate::testing::{self, auc};
     use rand::RngExt;
-
-    fn auc(scores: &[f64], member: &[bool]) -> f64 {
-        let side = |which| scores.iter().zip(member).filter(|(_, m)| **m == which).map(|(s, _)| *s).collect();
-        MemberScores::new(side(true), side(false)).unwrap().auc()
-    }
 
     /// Two Gaussians of spreads 1 and 2 around the same mean: the log odds are quadratic in φ, −½φ² + ⅛φ² + ln 2 = ln 2 − ⅜φ², and the classifier
     /// finds them. Slopes have a standard error of about .01 from 8 × 1,000 answers.

@@ -57,13 +57,8 @@ pub fn quantile(signal: &[f64], class: &[usize], member: &[bool], seed: u64) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MemberScores, testing};
+    use crate::testing::{self, auc};
     use rand::RngExt;
-
-    fn auc(scores: &[f64], member: &[bool]) -> f64 {
-        let side = |which| scores.iter().zip(member).filter(|(_, m)| **m == which).map(|(s, _)| *s).collect();
-        MemberScores::new(side(true), side(false)).unwrap().auc()
-    }
 
     /// Slow: count for each unit.
     #[test]

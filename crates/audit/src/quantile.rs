@@ -178,13 +178,8 @@ impl Grower<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{MemberScores, testing};
+    use crate::testing::{self, auc};
     use rand::RngExt;
-
-    fn auc(scores: &[f64], member: &[bool]) -> f64 {
-        let side = |which| scores.iter().zip(member).filter(|(_, m)| **m == which).map(|(s, _)| *s).collect();
-        MemberScores::new(side(true), side(false)).unwrap().auc()
-    }
 
     /// Every split of every column tried by adding up.
     #[test]

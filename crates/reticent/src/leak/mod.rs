@@ -8,6 +8,7 @@ pub(crate) mod repeats;
 use crate::failure::Failure;
 use crate::output::Progress;
 use messages::{Canary, CanaryKind, canaries, simulate};
+use rand_chacha::ChaCha20Rng;
 use reticent_accounting::{Delta, Epsilon, SamplingRate, calibrate};
 use reticent_audit::TextModel;
 use reticent_audit::text::{exposure, extraction, group};
@@ -185,6 +186,24 @@ pub(crate) fn simulated_csv() -> String {
     csv
 }
 
+/// Somebody's messages on their word, or messages made up here; with the right to use them, and what to say of them.
+fn ordinary_messages(
+    own: Option<(Messages, &str)>,
+    (customers, each): (usize, usize),
+    rng: &mut ChaCha20Rng,
+) -> (Messages, Permit, String) {
+    match own {
+        Some((messages, reason)) => {
+            (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us"))
+        }
+        None => (
+            simulate(customers, each, rng),
+            Permit::public("made up by this program"),
+            "simulated messages: templates, names and numbers made up by this program".into(),
+        ),
+    }
+}
+
 /// Trains the three models and asks each for the secrets.
 ///
 /// `own`: somebody's messages and the reason why they may be used; without, messages made up here. `show`: print secrets in full.
@@ -192,16 +211,7 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool, s
     let mut rng = scale.seed.rng();
     let planted = canaries(&REPEATS, scale.cards_each, scale.emails_each, &mut rng);
     let simulated = own.is_none();
-    let (ordinary, permit, statement) = match own {
-        Some((messages, reason)) => {
-            (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us"))
-        }
-        None => (
-            simulate(scale.customers, scale.messages_each, &mut rng),
-            Permit::public("made up by this program"),
-            "simulated messages: templates, names and numbers made up by this program".into(),
-        ),
-    };
+    let (ordinary, permit, statement) = ordinary_messages(own, (scale.customers, scale.messages_each), &mut rng);
     let skip = ordinary.unit_count() / 20 + 1;
     let held_out: Vec<String> = ordinary.units().take(skip).flat_map(|(_, texts)| texts.to_vec()).collect();
     let learned = ordinary.units().skip(skip).flat_map(|(id, texts)| texts.iter().map(move |text| (id, text.clone())));

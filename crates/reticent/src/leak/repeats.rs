@@ -3,15 +3,14 @@
 //! The unit is what the bound is about. Repeats inside one unit are clipped together; k units that share a secret are k times as much to the
 //! bound, so that a model under ε may well expose what 128 units say: by how much at most is what group privacy predicts.
 
-use super::messages::{CanaryKind, canaries, simulate};
-use super::{Asked, AtRepeats, DELTA, Scale, plan, under_epsilon, without_privacy};
+use super::messages::{CanaryKind, canaries};
+use super::{Asked, AtRepeats, DELTA, Scale, ordinary_messages, plan, under_epsilon, without_privacy};
 use crate::failure::Failure;
 use crate::output::Progress;
 use rand::seq::SliceRandom;
 use reticent_accounting::{Delta, Event, neighbours, pld};
 use reticent_audit::text::{exposure, extraction, group};
 use reticent_data::{Messages, PermittedMessages, SubjectId};
-use reticent_proof::Permit;
 use reticent_train::Progress as Step;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -104,16 +103,7 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, scale: &Scale
     // The first half is repeated inside one unit, the second across units; no two share a prefix.
     let planted = canaries(&[REPEATS, REPEATS].concat(), scale.cards_each, 0, &mut rng);
     let (inside, across) = planted.split_at(planted.len() / 2);
-    let (ordinary, permit, statement) = match own {
-        Some((messages, reason)) => {
-            (messages, Permit::asserted(reason), format!("your messages, used on your word ({reason}); secrets planted by us"))
-        }
-        None => (
-            simulate(scale.customers, scale.messages_each, &mut rng),
-            Permit::public("made up by this program"),
-            "simulated messages: templates, names and numbers made up by this program".into(),
-        ),
-    };
+    let (ordinary, permit, statement) = ordinary_messages(own, (scale.customers, scale.messages_each), &mut rng);
     let skip = ordinary.unit_count().min(MOST_UNITS) / 20 + 1;
     let held_out: Vec<&str> = ordinary.units().take(skip).flat_map(|(_, texts)| texts.iter().map(String::as_str)).collect();
     let mut carriers: Vec<SubjectId> = ordinary.units().skip(skip).take(MOST_UNITS).map(|(id, _)| id).collect();
