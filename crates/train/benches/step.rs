@@ -171,11 +171,15 @@ fn time(how: &How, device: &Device, mut step: impl FnMut()) -> (Vec<f64>, Vec<f6
         step();
     }
     wait();
-    let (started, used) = (Instant::now(), cpu_seconds());
-    step();
-    wait();
-    let one = if used > 0.0 { cpu_seconds() - used } else { started.elapsed().as_secs_f64() };
-    let count = (how.seconds / one.max(1e-5)).max(1.0) as u64;
+    // Long enough for Linux to have counted: it does so a few hundred times a second.
+    let (started, used, mut tried) = (Instant::now(), cpu_seconds(), 0.0);
+    while started.elapsed().as_secs_f64() < 0.05 {
+        step();
+        wait();
+        tried += 1.0;
+    }
+    let all = if used > 0.0 { cpu_seconds() - used } else { started.elapsed().as_secs_f64() };
+    let count = (how.seconds * tried / all.max(1e-3)).max(1.0) as u64;
     let (mut times, mut cpu): (Vec<f64>, Vec<f64>) = (0..REPEATS)
         .map(|_| {
             let (started, used) = (Instant::now(), cpu_seconds());

@@ -2,7 +2,7 @@
 
 use crate::instructions::{Instructions, for_each_instructions};
 use crate::kernel::elementary::exp;
-use crate::kernel::{Input, Kernel, differentiable, slice, tensor};
+use crate::kernel::{Input, Kernel, differentiable, least, slice, tensor};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Int, Tensor, activation};
 use rayon::prelude::*;
@@ -32,13 +32,17 @@ fn with_kernel(logits: &Tensor<2>, labels: &Tensor<1, Int>, instructions: Instru
     let mut probabilities = slice(&input.values()).to_vec();
     let mut losses = vec![0.0; rows];
     let parts = probabilities.par_chunks_mut(PART * classes).zip(labels.par_chunks(PART)).zip(losses.par_chunks_mut(PART));
-    parts.for_each(|((rows, labels), losses)| forward(instructions, classes, labels, rows, losses));
+    parts
+        .with_min_len(least(PART * classes * EACH))
+        .for_each(|((rows, labels), losses)| forward(instructions, classes, labels, rows, losses));
     let output = tensor(losses, [rows]);
     Some(differentiable([input], output, Saved { probabilities, labels, classes, instructions }))
 }
 
 /// Rows that a thread takes at a time.
 const PART: usize = 512;
+/// Operations that an exponential takes.
+const EACH: usize = 16;
 
 for_each_instructions! {
     /// Each row of logits becomes its probabilities; and the loss of each: log Σ e^(x − max) − (x of the label − max).
@@ -81,7 +85,9 @@ impl Kernel<1> for Saved {
     fn backward(mut self, gradient: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         let parts =
             self.probabilities.par_chunks_mut(PART * self.classes).zip(self.labels.par_chunks(PART)).zip(slice(&gradient).par_chunks(PART));
-        parts.for_each(|((rows, labels), gradient)| backward(self.instructions, self.classes, labels, gradient, rows));
+        parts
+            .with_min_len(least(PART * self.classes))
+            .for_each(|((rows, labels), gradient)| backward(self.instructions, self.classes, labels, gradient, rows));
         let shape = [self.labels.len(), self.classes];
         [Some(tensor(self.probabilities, shape))]
     }

@@ -437,13 +437,18 @@ where
         let clip = self.plan.clip_at(step, self.bound);
         let mut chosen = self.plan.sample(step, self.data.examples().units(), &self.key, &self.binding);
         self.data.examples().arrange(&mut chosen);
-        let mut sum = self.of_batch(None, 0, &clip)?;
+        let mut sum: Option<ClippedSum> = None;
         let mut norms = vec![];
         for part in self.parts(&chosen) {
             let of_part = self.of_units(step, part, &clip)?;
             note(&mut norms, part, &of_part);
-            sum = sum.plus(of_part);
+            sum = Some(match sum {
+                Some(sum) => sum.plus(of_part),
+                None => of_part,
+            });
         }
+        // Nobody was drawn.
+        let sum = sum.map_or_else(|| self.of_batch(None, 0, &clip), Ok)?;
         let everyone = self.individual.as_ref().is_some_and(|own| own.looks_at_everyone(step));
         if everyone {
             let mut drawn = vec![false; self.data.examples().units()];

@@ -54,13 +54,19 @@ impl Form {
 impl Contribution {
     /// `Σ_t left_tᵀ right_t` for `left` `[batch, positions, rows]` and `right` `[batch, positions, cols]`.
     pub(crate) fn outer(parameter: ParamId, left: Tensor<3>, right: Tensor<3>) -> Self {
-        Self { parameter, form: Form::Outer { rows: Rows::Dense(left.unsqueeze_dim(1)), cols: right.unsqueeze_dim(1) } }
+        Self { parameter, form: Form::Outer { rows: Rows::Dense(one_group(left)), cols: one_group(right) } }
     }
 
     /// `Σ_t g_t` for `g` `[batch, positions, width]`.
     pub(crate) fn sum(parameter: ParamId, g: Tensor<3>) -> Self {
         Self { parameter, form: Form::Sum(g) }
     }
+}
+
+/// `[batch, positions, width]` as `[batch, 1, positions, width]`: a view, also of a view, which Burn's `unsqueeze` copies.
+pub(crate) fn one_group(t: Tensor<3>) -> Tensor<4> {
+    let [batch, positions, width] = t.dims();
+    t.expand([1, batch, positions, width]).swap_dims(0, 1)
 }
 
 /// All uses of one parameter in a step, by unit.

@@ -10,6 +10,7 @@ mod contribution;
 mod one_use;
 mod outer;
 mod parameters;
+mod rows;
 
 pub(crate) use contribution::{Contribution, Form, Rows, read};
 pub(crate) use parameters::{Parameter, ordinary, trainable, with_own_gradient};
@@ -47,7 +48,11 @@ pub struct ClippedSum {
 
 impl ClippedSum {
     fn zero(parameters: Vec<Parameter>, clip: &Clip) -> Self {
-        let values = parameters.into_iter().map(|p| (p.clone(), vec![0.0; p.len])).collect();
+        Self::of(parameters.into_iter().map(|p| (p.clone(), vec![0.0; p.len])).collect(), clip)
+    }
+
+    /// Of units that are noted later.
+    fn of(values: Vec<(Parameter, Vec<f64>)>, clip: &Clip) -> Self {
         Self { values, max_grad_norm: clip.max_grad_norm, norms: vec![], within: 0, not_finite: 0 }
     }
 
@@ -112,8 +117,7 @@ pub(crate) fn clipped_sum_of_first<M: Module, B: UnitBatch>(
     clip: &Clip,
 ) -> Result<ClippedSum, Error> {
     let parameters = trainable(model);
-    let mut sum = ClippedSum::zero(parameters.clone(), clip);
-    let Some(batch) = batch else { return Ok(sum) };
+    let Some(batch) = batch else { return Ok(ClippedSum::zero(parameters, clip)) };
     let units = batch.units();
     let (losses, uses) = tape::record(|| losses(model, batch));
     check_losses(&losses, units)?;
@@ -151,13 +155,13 @@ pub(crate) fn clipped_sum_of_first<M: Module, B: UnitBatch>(
     let squared = sabotage::norms(squared);
     let factors = clip.factors(&parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), &squared);
     let mut factors = sabotage::factors(factors);
+    let mut sum = ClippedSum::of(vec![], clip);
     sum.note(&squared, &factors);
     // A factor of zero takes a unit out by a mask.
     factors.iter_mut().for_each(|of_units| of_units.resize(units, 0.0));
-    for ((gathered, factors), (parameter, sum)) in gathered.into_iter().zip(&factors).zip(&mut sum.values) {
-        if let Some(gathered) = gathered {
-            *sum = gathered.sum(factors, parameter.len);
-        }
+    for ((gathered, factors), parameter) in gathered.into_iter().zip(&factors).zip(parameters) {
+        let of_parameter = gathered.map_or_else(|| vec![0.0; parameter.len], |gathered| gathered.sum(factors, parameter.len));
+        sum.values.push((parameter, of_parameter));
     }
     sabotage::clip_whole(&mut sum.values, clip.max_grad_norm);
     Ok(sum)

@@ -1,8 +1,10 @@
 //! A parameter that a step used once, on the processor, in `f32`: norms and sums on slices, without a tensor of the size of the batch in `f64`.
 
-use super::contribution::{Form, Rows};
-use super::outer::{Matrix, Outer};
+use super::contribution::{Form, Rows, one_group};
+use super::outer::Outer;
+use super::rows::{AT_ONCE, Matrix, add_rows};
 use crate::instructions::{Instructions, for_each_instructions};
+use crate::kernel::least;
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{DType, Int, Tensor};
@@ -40,7 +42,7 @@ impl OneUse {
                 }
             }
             Form::Whole(t) => Used::Whole(Held::new(&t.clone().unsqueeze_dims(&[1, 1]))?),
-            Form::Sum(t) => Used::Whole(Held::new(&t.clone().unsqueeze_dim(1))?),
+            Form::Sum(t) => Used::Whole(Held::new(&one_group(t.clone()))?),
         };
         Some(Self { units, form })
     }
@@ -54,15 +56,25 @@ impl OneUse {
                 let of_unit = |unit: usize| {
                     let mut places: Vec<(usize, usize)> = (unit * each..(unit + 1) * each).map(|t| (ids[t], t)).collect();
                     places.sort_unstable();
-                    let of_one = |same: &[(usize, usize)]| square(same.iter().map(|&(_, t)| g.row(t)), g.width());
+                    let mut sum = vec![0.0; g.width()];
+                    let of_one = |same: &[(usize, usize)]| {
+                        sum.fill(0.0);
+                        same.iter().for_each(|&(_, t)| add(&mut sum, 1.0, g.row(t)));
+                        square(&sum)
+                    };
                     places.chunk_by(|a, b| a.0 == b.0).map(of_one).sum()
                 };
-                (0..self.units).into_par_iter().map(of_unit).collect()
+                (0..self.units).into_par_iter().with_min_len(least(each * g.width())).map(of_unit).collect()
             }
             Used::Whole(own) => {
                 let (own, each) = (own.matrix(), own.rows / self.units);
-                let of_unit = |unit: usize| square((unit * each..(unit + 1) * each).map(|row| own.row(row)), own.width());
-                (0..self.units).into_par_iter().map(of_unit).collect()
+                let of_unit = |sum: &mut Vec<f64>, unit: usize| {
+                    sum.clear();
+                    sum.resize(own.width(), 0.0);
+                    add_rows(Instructions::detect(), own.below(unit * each), each, &[1.0], sum);
+                    square(sum)
+                };
+                (0..self.units).into_par_iter().with_min_len(least(each * own.width())).map_init(Vec::new, of_unit).collect()
             }
         }
     }
@@ -83,7 +95,12 @@ impl OneUse {
             Used::Whole(own) => {
                 let (own, each) = (own.matrix(), own.rows / self.units);
                 let mut sum = vec![0.0; parameter];
-                (0..self.units * each).for_each(|row| add(&mut sum, factors[row / each], own.row(row)));
+                // Each thread has columns of its own.
+                let own_rows = self.units * each;
+                let columns = own.width().div_ceil(rayon::current_num_threads()).next_multiple_of(AT_ONCE);
+                sum.par_chunks_mut(columns).enumerate().with_min_len(least(columns * own_rows)).for_each(|(at, sum)| {
+                    add_rows(Instructions::detect(), own.columns(at * columns, sum.len()), each, factors, sum);
+                });
                 sum
             }
         }
@@ -94,10 +111,7 @@ impl OneUse {
     }
 }
 
-/// The square of the sum of these rows, in `f64`.
-fn square<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> f64 {
-    let mut sum = vec![0.0; width];
-    rows.for_each(|row| add(&mut sum, 1.0, row));
+fn square(sum: &[f64]) -> f64 {
     sum.iter().map(|x| x * x).sum()
 }
 

@@ -18,6 +18,12 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
 use std::marker::PhantomData;
 
+/// How many parts, of so many operations each, a thread takes at least: handing them over takes it some microseconds.
+pub(crate) fn least(operations: usize) -> usize {
+    const WORTH: usize = 1 << 17;
+    if rayon::current_num_threads() == 1 { usize::MAX } else { (WORTH / operations.max(1)).max(1) }
+}
+
 /// What a kernel needs for its gradients, of one use.
 pub(crate) trait Kernel<const N: usize>: Send + 'static {
     /// The gradients of the inputs, from the output's; those that nobody asked for can be left out.

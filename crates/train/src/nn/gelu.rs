@@ -2,7 +2,7 @@
 
 use crate::instructions::{Instructions, for_each_instructions};
 use crate::kernel::elementary::{erf, exp};
-use crate::kernel::{Input, Kernel, differentiable, slice, slice_mut, tensor};
+use crate::kernel::{Input, Kernel, differentiable, least, slice, slice_mut, tensor};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -19,7 +19,7 @@ fn gelu_with<const D: usize>(x: &Tensor<D>, instructions: Instructions) -> Optio
     let input = Input::new(x)?;
     let values = input.values();
     let mut output = slice(&values).to_vec();
-    output.par_chunks_mut(PART).for_each(|part| forward(instructions, part));
+    output.par_chunks_mut(PART).with_min_len(least(PART)).for_each(|part| forward(instructions, part));
     let output = tensor(output, x.dims());
     Some(differentiable([input], output, Saved { x: values, instructions }))
 }
@@ -51,7 +51,7 @@ struct Saved {
 impl Kernel<1> for Saved {
     fn backward(self, mut gradient: FlexTensor, _: [bool; 1]) -> [Option<FlexTensor>; 1] {
         let parts = slice_mut(&mut gradient).par_chunks_mut(PART).zip(slice(&self.x).par_chunks(PART));
-        parts.for_each(|(g, x)| backward(self.instructions, g, x));
+        parts.with_min_len(least(PART)).for_each(|(g, x)| backward(self.instructions, g, x));
         [Some(gradient)]
     }
 }

@@ -10,46 +10,10 @@
 mod avx512;
 mod plain;
 
-use crate::instructions::{Instructions, for_each_instructions};
+use super::rows::{Matrix, add_rows, times_squares};
+use crate::instructions::Instructions;
+use crate::kernel::least;
 use rayon::prelude::*;
-
-/// Rows of `f32` at a fixed distance.
-#[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    values: &'a [f32],
-    stride: usize,
-    width: usize,
-}
-
-impl<'a> Matrix<'a> {
-    /// Row t is `values[t · stride ..][.. width]`.
-    pub(super) fn new(values: &'a [f32], stride: usize, width: usize) -> Self {
-        assert!(width > 0 && stride >= width, "rows do not overlap");
-        Self { values, stride, width }
-    }
-
-    pub(super) fn row(&self, t: usize) -> &'a [f32] {
-        &self.values[t * self.stride..][..self.width]
-    }
-
-    pub(super) fn width(&self) -> usize {
-        self.width
-    }
-
-    fn below(&self, t: usize) -> Self {
-        Self { values: &self.values[t * self.stride..], ..*self }
-    }
-
-    /// Of these columns.
-    fn columns(&self, from: usize, width: usize) -> Self {
-        Self { values: &self.values[from..], width, ..*self }
-    }
-
-    /// Whether there are so many rows.
-    fn has(&self, rows: usize) -> bool {
-        rows == 0 || (rows - 1) * self.stride + self.width <= self.values.len()
-    }
-}
 
 /// Rows and columns of a tile: what fits the registers of AVX-512.
 const TILE: (usize, usize) = (12, 32);
@@ -79,7 +43,7 @@ impl<'a> Outer<'a> {
             let mut norms = vec![1.0; self.units];
             for of in [self.a, self.g] {
                 let parts = norms.par_chunks_mut(1024).enumerate();
-                parts.for_each(|(at, norms)| times_squares(instructions, of.below(at * 1024), norms));
+                parts.with_min_len(least(1024 * of.width)).for_each(|(at, norms)| times_squares(instructions, of.below(at * 1024), norms));
             }
             return norms;
         }
@@ -91,7 +55,8 @@ impl<'a> Outer<'a> {
                 Instructions::Avx512(found) => avx512::squared_norm(found, a, g, self.positions, scratch),
             }
         };
-        (0..self.units).into_par_iter().map_init(Scratch::default, norm).collect()
+        let each = self.positions * self.a.width * self.g.width;
+        (0..self.units).into_par_iter().with_min_len(least(each)).map_init(Scratch::default, norm).collect()
     }
 
     /// Σ factor · G, `[width of a, width of g]`. A unit of factor 0 has no part in it, whatever its gradient is.
@@ -110,7 +75,8 @@ impl<'a> Outer<'a> {
         let mut sum = vec![0.0; self.a.width * self.g.width];
         // Each thread has rows of its own, whole tiles of them.
         let rows = self.a.width.div_ceil(rayon::current_num_threads()).next_multiple_of(TILE.0);
-        sum.par_chunks_mut(rows * self.g.width).enumerate().for_each(|(at, part)| {
+        let each = self.units * self.positions * rows * self.g.width;
+        sum.par_chunks_mut(rows * self.g.width).enumerate().with_min_len(least(each)).for_each(|(at, part)| {
             let a = self.a.columns(at * rows, part.len() / self.g.width);
             Self { a, ..*self }.add(factors, part, instructions);
         });
@@ -118,6 +84,14 @@ impl<'a> Outer<'a> {
     }
 
     fn add(&self, factors: &[f64], sum: &mut [f64], instructions: Instructions) {
+        if self.positions == 1 && self.a.width <= NARROW {
+            for (i, sum) in sum.chunks_exact_mut(self.g.width).enumerate() {
+                let weight = |(t, &factor): (usize, &f64)| if factor > 0.0 { factor * f64::from(self.a.row(t)[i]) } else { 0.0 };
+                let weights: Vec<f64> = factors.iter().enumerate().map(weight).collect();
+                add_rows(instructions, self.g, 1, &weights, sum);
+            }
+            return;
+        }
         if self.positions == 1 {
             return match instructions {
                 Instructions::Plain => plain::add_all(self, factors, sum),
@@ -152,27 +126,6 @@ impl<'a> Outer<'a> {
 struct Sum<'a> {
     values: &'a mut [f64],
     stride: usize,
-}
-
-for_each_instructions! {
-    /// Multiplies each norm with the square of the row at its place, in `f64`.
-    fn times_squares(of: Matrix<'_>, norms: &mut [f64]) {
-        for (t, norm) in norms.iter_mut().enumerate() {
-            *norm *= square_of(of.row(t));
-        }
-    }
-}
-
-/// Σ x² in `f64`, sixteen partial sums.
-#[inline(always)]
-fn square_of(row: &[f32]) -> f64 {
-    let mut sums = [0.0; 16];
-    let parts = row.chunks_exact(16);
-    let rest: f64 = parts.remainder().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-    for part in parts {
-        sums.iter_mut().zip(part).for_each(|(sum, &x)| *sum += f64::from(x) * f64::from(x));
-    }
-    sums.iter().sum::<f64>() + rest
 }
 
 /// Copies of the factors of a unit, tile by tile, so that a tile's rows lie together.
@@ -219,6 +172,8 @@ fn tiles(rows: usize, columns: usize, mut visit: impl FnMut((usize, usize), (usi
 /// How many rows of `f64` copies are made at once, and the sizes of what is computed from them at once.
 const DEPTH: usize = 256;
 const PANEL: (usize, usize) = (12, 16);
+/// So few rows of a sum are sums of their own.
+const NARROW: usize = 4;
 
 /// Copies of the factors in `f64`, by panels of a few columns, so that a panel lies together; `g` is scaled. Zero beyond the edges and for units of
 /// factor 0.

@@ -1,7 +1,7 @@
 //! Layer normalisation as one operation, with its gradients.
 
 use crate::instructions::{Instructions, for_each_instructions};
-use crate::kernel::{Input, Kernel, differentiable, slice, slice_mut, tensor};
+use crate::kernel::{Input, Kernel, differentiable, least, slice, slice_mut, tensor};
 use crate::tape;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
@@ -40,7 +40,9 @@ fn run_with<const D: usize>(
     let mut scales = vec![0.0; output.len() / width];
     let rows = rows_at_once(width);
     let parts = output.par_chunks_mut(rows * width).zip(scales.par_chunks_mut(rows));
-    parts.for_each(|(part, scales)| forward(instructions, width, epsilon as f32, slice(&gamma), slice(&beta), part, scales));
+    parts
+        .with_min_len(least(rows * width))
+        .for_each(|(part, scales)| forward(instructions, width, epsilon as f32, slice(&gamma), slice(&beta), part, scales));
     let output = tensor(output, shape);
     Some(differentiable(inputs, output, Saved { x, gamma, shape, scales, instructions }))
 }
@@ -145,7 +147,7 @@ impl<const D: usize> Kernel<4> for Saved<D> {
             [of_gamma, of_beta]
         };
         // Put together in order: the sum must not depend on which thread is first.
-        let all: Vec<[Vec<f32>; 2]> = parts.map(of_part).collect();
+        let all: Vec<[Vec<f32>; 2]> = parts.with_min_len(least(rows * width)).map(of_part).collect();
         let add = |mut sums: [Vec<f32>; 2], more: [Vec<f32>; 2]| {
             sums.iter_mut().zip(more).for_each(|(sum, more)| sum.iter_mut().zip(more).for_each(|(sum, x)| *sum += x));
             sums
