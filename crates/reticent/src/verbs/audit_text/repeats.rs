@@ -70,14 +70,15 @@ fn table(audit: &RepeatsAudit) -> String {
     );
     text += &format!("  under ε: {}, {}, {}; not released\n", bound(audit.epsilon_upper, audit.delta), audit.neighbours, audit.unit);
     text += &format!(
-        "  under ε, inside one unit: mean of all {:.2}; the same secrets under a model of the same recipe and noise that never saw them {:.2}:\n    planting them did {:+.2} bits, standard error {:.2}; secrets that nobody planted {:.2}, in 95 of 100 cases under {:.2}: {}\n",
+        "  under ε, inside one unit: mean of all {:.2}; the same secrets under a model of the same recipe and noise that never saw them {:.2}:\n    planting them did {:+.2} bits, standard error {:.2}: {};\n    secrets that nobody planted have {:.2}, in 95 of 100 cases under {:.2}, {} that with what planting did\n",
         audit.private.one_unit_mean_bits,
         audit.control_mean_bits,
         audit.effect_bits,
         audit.effect_error_bits,
+        yes(audit.effect_bits.abs() > 2.0 * audit.effect_error_bits, "little or much, not nothing", "it may be nothing"),
         audit.null_mean_bits,
         audit.null_all_upper_bits,
-        yes(audit.private_within_null, "what it did lies within chance", "what it did lies above chance")
+        yes(audit.private_within_null, "and under", "and above")
     );
     text += &format!(
         "  under ε, across units: {} what group privacy allows a secret of so many units (last column)\n",
