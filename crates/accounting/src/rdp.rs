@@ -187,6 +187,8 @@ impl<'a> Divergence<'a> {
 /// what the conversion adds, (order - 1) ln(1 - 1/order) - ln order, whose second derivative is 1/((order - 1) order).
 fn minimise_convex(objective: impl Fn(f64) -> f64) -> (f64, f64) {
     const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    /// The minimum is mostly flat; where it is not, its value moves by about as much as its place.
+    const TOLERANCE: f64 = 1e-4;
     let best = std::cell::Cell::new((2.0, f64::INFINITY));
     let at = |position: f64| {
         let order = 1.0 + position.exp();
@@ -206,6 +208,9 @@ fn minimise_convex(objective: impl Fn(f64) -> f64) -> (f64, f64) {
     let (mut low, mut high) = loop {
         let next = (here + direction).clamp(lowest, highest);
         if next == here {
+            if at(here - direction * TOLERANCE) >= value {
+                return best.get();
+            }
             break (before.min(here), before.max(here));
         }
         if next_value.is_nan() {
@@ -216,9 +221,7 @@ fn minimise_convex(objective: impl Fn(f64) -> f64) -> (f64, f64) {
         }
         (before, here, value, next_value) = (here, next, next_value, f64::NAN);
     };
-    // Brent 1973, chapter 5: a parabola through the three best points, or a golden section where it does not help. The
-    // minimum is mostly flat; where it is not, its value moves by about as much as its place.
-    const TOLERANCE: f64 = 1e-4;
+    // Brent 1973, chapter 5: a parabola through the three best points, or a golden section where it does not help.
     let mut middle = 0.5 * (low + high);
     let mut value = at(middle);
     let (mut second, mut third) = ((middle, value), (middle, value));

@@ -37,8 +37,14 @@ const MOST_AMPLIFIED: f64 = 12.0;
 /// ln of the quadrature error in x, relative to M(lambda).
 const LOG_QUADRATURE: f64 = -37.0;
 
-/// Phases are computed afresh after this many rotations.
+/// Phases are computed afresh after this many rotations,
 const ANCHOR: usize = 32;
+
+/// and those of a transform for so many values to each side of one.
+const AROUND: usize = 16;
+
+/// Terms are summed in so many lanes.
+const LANES: usize = 4;
 
 /// The integrand on its contour, ready for any epsilon near the saddle point.
 #[derive(Debug)]
@@ -111,12 +117,15 @@ impl Contour {
         let mut errors = vec![0.0; nodes];
         let mut mean = 0.0;
         let mut relative = 0.0;
+        // More precisely than was needed to find the way.
+        let mut log_moment = 0.0;
         for ((part, profile), &log) in landscape.parts.iter().zip(&profiles).zip(&saddle.log_moments) {
             let n = count(part);
-            relative += n * UNIT * (40.0 + 4.0 * log.abs());
+            relative += n * (UNIT * (40.0 + 4.0 * log.abs()) + 2.0 * LOG_QUADRATURE.exp());
             if part.q == 1.0 {
                 let squared = n / (part.sigma * part.sigma);
                 mean += (lambda + 0.5) * squared;
+                log_moment += n * log;
                 for (k, value) in values.iter_mut().enumerate() {
                     let omega = k as f64 * spacing;
                     value.0 -= 0.5 * omega * omega * squared;
@@ -130,6 +139,7 @@ impl Contour {
             }
             let step = Nodes::new(part, landscape.direction, lambda, step);
             mean += n * step.mean;
+            log_moment += n * step.log_moment;
             step.add_log_transform(n, spacing, &mut values, &mut errors);
         }
         let mut error = left_out;
@@ -280,6 +290,8 @@ fn elsewhere(landscape: &Landscape<'_>, lambda: f64) -> Vec<(f64, f64)> {
 
 /// One step's tilted loss for the transform: offsets from its mean, with weights that add up to 1.
 struct Nodes {
+    /// ln E e^(lambda loss), with the error of the transform: the saddle point's is coarser, and worthless where adding is tilted a lot.
+    log_moment: f64,
     mean: f64,
     offsets: Vec<f64>,
     weights: Vec<f64>,
@@ -308,34 +320,54 @@ impl Nodes {
         for loss in &mut losses {
             *loss -= mean;
         }
-        Self { mean, offsets: losses, weights }
+        // Whole lanes.
+        let whole = losses.len().next_multiple_of(LANES);
+        losses.resize(whole, 0.0);
+        weights.resize(whole, 0.0);
+        let log_moment = peak + (total * step / (sigma * (2.0 * PI).sqrt())).ln();
+        Self { log_moment, mean, offsets: losses, weights }
     }
 
     /// Adds count times ln phi(k spacing) to `logs` (modulus, angle), and a bound on count times its relative error.
+    ///
+    /// Phases are computed at anchors. Those of k spacing to both sides are the anchor's, turned either way by the same angles, so that
+    /// four sums of products give two values.
     fn add_log_transform(&self, count: f64, spacing: f64, logs: &mut [(f64, f64)], errors: &mut [f64]) {
+        const GROUP: usize = 2 * AROUND + 1;
         let n = self.offsets.len();
         let spread = self.offsets.iter().zip(&self.weights).map(|(o, w)| o.abs() * w).sum::<f64>();
-        let (mut turn_re, mut turn_im) = (vec![0.0; n], vec![0.0; n]);
-        for (i, offset) in self.offsets.iter().enumerate() {
-            let (sin, cos) = (offset * spacing).sin_cos();
-            (turn_re[i], turn_im[i]) = (cos, sin);
+        let first: (Vec<f64>, Vec<f64>) = self.offsets.iter().map(|offset| (offset * spacing).sin_cos()).unzip();
+        let mut turns = vec![first];
+        while turns.len() < AROUND {
+            let ((sin, cos), (by_sin, by_cos)) = (&turns[turns.len() - 1], &turns[0]);
+            let turn = |i: usize| (sin[i] * by_cos[i] + cos[i] * by_sin[i], cos[i] * by_cos[i] - sin[i] * by_sin[i]);
+            let next = (0..n).map(turn).unzip();
+            turns.push(next);
         }
         let (mut re, mut im) = (vec![0.0; n], vec![0.0; n]);
-        for (k, (log, error)) in logs.iter_mut().zip(errors).enumerate() {
-            if k % ANCHOR == 0 {
-                let omega = k as f64 * spacing;
-                for i in 0..n {
-                    let (sin, cos) = (self.offsets[i] * omega).sin_cos();
-                    (re[i], im[i]) = (self.weights[i] * cos, self.weights[i] * sin);
-                }
+        for (group, (logs, errors)) in logs.chunks_mut(GROUP).zip(errors.chunks_mut(GROUP)).enumerate() {
+            let anchor = (group * GROUP + AROUND) as f64 * spacing;
+            for i in 0..n {
+                let (sin, cos) = (self.offsets[i] * anchor).sin_cos();
+                (re[i], im[i]) = (self.weights[i] * cos, self.weights[i] * sin);
             }
-            let (sum_re, sum_im) = rotate(&mut re, &mut im, &turn_re, &turn_im);
-            let squared = sum_re * sum_re + sum_im * sum_im;
-            log.0 += count * 0.5 * squared.ln();
-            log.1 += count * sum_im.atan2(sum_re);
-            // Of each term: its phase, the rotations since the anchor, its weight, its place in the sum.
-            let term = UNIT * (2.0 * k as f64 * spacing * spread + 6.0 * ANCHOR as f64 + 40.0) + 2.0 * LOG_QUADRATURE.exp();
-            *error += count * term / squared.sqrt();
+            let mut put = |at: usize, re: f64, im: f64| {
+                let Some((log, error)) = logs.get_mut(at).zip(errors.get_mut(at)) else { return };
+                let squared = re * re + im * im;
+                log.0 += count * 0.5 * squared.ln();
+                log.1 += count * im.atan2(re);
+                // Of each term: both of its phases, at most 2 AROUND farther than k, the rotations to the second, its weight, its place
+                // in the sum.
+                let farthest = (group * GROUP + at + 2 * AROUND) as f64 * spacing;
+                let units = 2.0 * farthest * spread + 6.0 * AROUND as f64 + (n / LANES) as f64 + 40.0;
+                *error += count * (UNIT * units + 2.0 * LOG_QUADRATURE.exp()) / squared.sqrt();
+            };
+            put(AROUND, re.iter().sum(), im.iter().sum());
+            for (by, (sin, cos)) in (1..).zip(&turns) {
+                let [re_cos, im_sin, im_cos, re_sin] = products(&re, &im, sin, cos);
+                put(AROUND - by, re_cos + im_sin, im_cos - re_sin);
+                put(AROUND + by, re_cos - im_sin, im_cos + re_sin);
+            }
         }
     }
 }
@@ -354,30 +386,21 @@ fn node_spacing(part: &SubsampledGaussian, direction: Direction, lambda: f64, hi
     2.0 * PI / (highest / variance + excess)
 }
 
-/// The sums of the terms, each then turned by its own angle.
-fn rotate(re: &mut [f64], im: &mut [f64], turn_re: &[f64], turn_im: &[f64]) -> (f64, f64) {
-    const LANES: usize = 8;
-    let (mut sums_re, mut sums_im) = ([0.0; LANES], [0.0; LANES]);
-    let length = re.len();
-    let whole = length / LANES * LANES;
-    let mut turn = |range: std::ops::Range<usize>| {
-        let (re, im) = (&mut re[range.clone()], &mut im[range.clone()]);
-        let (turn_re, turn_im) = (&turn_re[range.clone()], &turn_im[range]);
-        for i in 0..re.len().min(im.len()).min(turn_re.len()).min(turn_im.len()) {
-            sums_re[i] += re[i];
-            sums_im[i] += im[i];
-            let next = re[i] * turn_re[i] - im[i] * turn_im[i];
-            im[i] = re[i] * turn_im[i] + im[i] * turn_re[i];
-            re[i] = next;
-        }
-    };
-    let mut start = 0;
-    while start < whole {
-        turn(start..start + LANES);
-        start += LANES;
+/// The sums of re cos, im sin, im cos and re sin, of whole lanes.
+fn products(re: &[f64], im: &[f64], sin: &[f64], cos: &[f64]) -> [f64; 4] {
+    let mut sums = [[0.0; LANES]; 4];
+    fn lanes(of: &[f64]) -> &[[f64; LANES]] {
+        of.as_chunks().0
     }
-    turn(whole..length);
-    (sums_re.iter().sum(), sums_im.iter().sum())
+    for (((re, im), sin), cos) in lanes(re).iter().zip(lanes(im)).zip(lanes(sin)).zip(lanes(cos)) {
+        for i in 0..LANES {
+            sums[0][i] += re[i] * cos[i];
+            sums[1][i] += im[i] * sin[i];
+            sums[2][i] += im[i] * cos[i];
+            sums[3][i] += re[i] * sin[i];
+        }
+    }
+    sums.map(|lanes| lanes.iter().sum())
 }
 
 #[cfg(test)]
@@ -400,6 +423,47 @@ mod tests {
                     let (low, high) = contour.delta(at);
                     assert!(low <= exact * (1.0 + 1e-11) && exact * (1.0 - 1e-11) <= high, "mu {mu} at {at}: {low} {exact} {high}");
                     assert!(high - low <= 1e-4 * exact, "mu {mu} at {at}: {low} {exact} {high}");
+                }
+            }
+        }
+    }
+
+    /// Where adding is tilted so far that the tilted law is narrower than a spacing of the saddle point's quadrature, against one of a
+    /// hundred times as many nodes. The saddle point's errs by more than the contour says it does.
+    #[test]
+    fn moments_far_out_are_as_exact_as_they_are_said_to_be() {
+        let mut coarse = 0;
+        for (q, sigma, lambda) in [(0.9, 1.0, 10.0), (0.9, 1.0, 40.0), (0.5, 1.0, 40.0), (0.3, 0.7, 100.0), (0.9, 2.0, 100.0)] {
+            let parts = [SubsampledGaussian { q, sigma, count: 100 }];
+            let landscape = Landscape { parts: &parts, laws: &[], direction: Direction::Add, highest_x: vec![f64::INFINITY] };
+            let saddle = landscape.at(lambda);
+            let contour = Contour::through(&landscape, &saddle, saddle.mean, saddle.log_delta, MOST_WORK).unwrap();
+            let fine = 100.0 * Nodes::new(&parts[0], Direction::Add, lambda, 0.01 * quadrature::spacing(sigma)).log_moment;
+            let off = (contour.log_moment - fine).abs();
+            assert!(off <= contour.relative, "{q} {sigma} {lambda}: {off:e} {:e}", contour.relative);
+            coarse += u32::from((100.0 * saddle.log_moments[0] - fine).abs() > 10.0 * contour.relative);
+        }
+        assert!(coarse > 3, "{coarse}");
+    }
+
+    /// Every value to within its bound of the sum of its terms, in any group and to either side of its anchor.
+    #[test]
+    fn the_transform_is_the_sum_of_its_terms() {
+        for (part, spacing) in
+            [(SubsampledGaussian { q: 0.01, sigma: 1.0, count: 1 }, 0.3), (SubsampledGaussian { q: 0.4, sigma: 0.6, count: 1 }, 0.02)]
+        {
+            for direction in [Direction::Remove, Direction::Add] {
+                let step = Nodes::new(&part, direction, 3.0, node_spacing(&part, direction, 3.0, 100.0 * spacing));
+                let (mut logs, mut errors) = (vec![(0.0, 0.0); 100], vec![0.0; 100]);
+                step.add_log_transform(1.0, spacing, &mut logs, &mut errors);
+                for (k, (log, error)) in logs.iter().zip(&errors).enumerate() {
+                    let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
+                        step.offsets.iter().zip(&step.weights).map(|(offset, weight)| weight * of(offset * k as f64 * spacing)).sum()
+                    };
+                    let (re, im) = (sum(&f64::cos), sum(&f64::sin));
+                    let size = log.0.exp();
+                    let off = (size * log.1.cos() - re).hypot(size * log.1.sin() - im) / size;
+                    assert!(off <= *error && *error < 1e-11 / size, "{part:?} {direction:?} {k}: {off:e} {error:e}");
                 }
             }
         }

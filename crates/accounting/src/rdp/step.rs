@@ -4,7 +4,7 @@
 //! for some twenty, and neither nu0 nor the loss L depends on the order: both are kept at the points of the trapezoid rule, so that each
 //! further order costs one exponential a point.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::f64::consts::PI;
 use std::rc::Rc;
@@ -14,6 +14,9 @@ use crate::quadrature::{self, NEGLIGIBLE, binomial_tail, spacing};
 
 /// Below this noise the moment is bounded by its largest part instead of integrated.
 pub(super) const SMALL_SIGMA: f64 = 0.01;
+
+/// A log moment below this is that of what exceeds 1.
+const SMALL: f64 = 0.5;
 
 /// Points of a block.
 const BLOCK: i64 = 32;
@@ -25,6 +28,25 @@ pub(super) struct Step {
     spacing: f64,
     /// Of points `k spacing`, those with k / `BLOCK` rounded down.
     blocks: RefCell<HashMap<i64, Rc<[Node]>>>,
+    /// The highest order whose log moment is known to be small, and so that of every order below: it is convex in the order, and 0 at 1.
+    small_up_to: Cell<f64>,
+}
+
+/// Where a walk over the points is: the block of its last point.
+struct Walk<'a> {
+    step: &'a Step,
+    number: i64,
+    block: Rc<[Node]>,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, k: i64) -> &Node {
+        let number = k.div_euclid(BLOCK);
+        if self.number != number {
+            (self.number, self.block) = (number, self.step.block(number));
+        }
+        &self.block[k.rem_euclid(BLOCK) as usize]
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -42,7 +64,7 @@ struct Node {
 impl Step {
     pub(super) fn new(part: &SubsampledGaussian) -> Self {
         let SubsampledGaussian { q, sigma, .. } = *part;
-        Self { q, sigma, spacing: spacing(sigma), blocks: RefCell::default() }
+        Self { q, sigma, spacing: spacing(sigma), blocks: RefCell::default(), small_up_to: Cell::new(1.0) }
     }
 
     /// The divergence at `order`. The moment of nu/nu0 is taken under nu0, which Mironov, Talwar & Zhang (Theorem 5) show to be the
@@ -65,6 +87,9 @@ impl Step {
     }
 
     fn log_moment(&self, order: f64) -> f64 {
+        if order <= self.small_up_to.get() {
+            return self.excess_moment(order).ln_1p();
+        }
         let (mut sum, mut peak) = (0.0, 0.0);
         let weigh = |node: &Node| node.log_density + order * node.loss;
         self.each(order, NEGLIGIBLE, weigh, |_, log_term, highest| {
@@ -73,7 +98,12 @@ impl Step {
         });
         let log_moment = peak + sum.ln() + self.norm().ln();
         // A moment near 1 has lost its digits in the logarithm: then what exceeds 1 is integrated.
-        if log_moment < 0.5 { self.excess_moment(order).ln_1p() } else { log_moment }
+        if log_moment < SMALL {
+            self.small_up_to.set(order);
+            self.excess_moment(order).ln_1p()
+        } else {
+            log_moment
+        }
     }
 
     /// E over nu0 of (1 + qY)^order - 1 with Y = e^((2x-1)/2sigma^2) - 1, for results of moderate size.
@@ -105,11 +135,12 @@ impl Step {
     /// Visits the points at which the integrand of this order is more than e^-`negligible` of its largest value, with ln of what they
     /// weigh and the most that any does: outwards from both of its modes, which lie where an ascent from 0 and one from `order` end.
     fn each(&self, order: f64, negligible: f64, weigh: impl Fn(&Node) -> f64, mut visit: impl FnMut(&Node, f64, f64)) {
-        let log_term = |k: i64| {
-            let node = self.node(k);
-            node.log_density + order * node.loss
-        };
-        let ascend = |mut k: i64, by: i64| {
+        let mut walk = self.walk(0);
+        let mut ascend = |mut k: i64, by: i64| {
+            let mut log_term = |k: i64| {
+                let node = walk.node(k);
+                node.log_density + order * node.loss
+            };
             let mut here = log_term(k);
             loop {
                 let next = log_term(k + by);
@@ -119,7 +150,7 @@ impl Step {
         };
         let low = ascend(0, 1);
         let high = ascend((order / self.spacing).ceil() as i64, -1);
-        let heights = [low, high].map(|k| weigh(&self.node(k)));
+        let heights = [low, high].map(|k| weigh(walk.node(k)));
         let highest = heights[0].max(heights[1]);
         let mut seen = i64::MIN;
         for (mode, height) in [low, high].into_iter().zip(heights) {
@@ -127,12 +158,9 @@ impl Step {
             if mode < seen || height <= highest - negligible {
                 continue;
             }
-            let mut step = |k: i64, block: &mut (i64, Rc<[Node]>)| {
-                let number = k.div_euclid(BLOCK);
-                if block.0 != number {
-                    *block = (number, self.block(number));
-                }
-                let node = &block.1[k.rem_euclid(BLOCK) as usize];
+            let mut walk = self.walk(mode);
+            let mut counts = |k: i64| {
+                let node = walk.node(k);
                 let weight = weigh(node);
                 let counts = weight > highest - negligible;
                 if counts {
@@ -140,22 +168,21 @@ impl Step {
                 }
                 counts
             };
-            let number = mode.div_euclid(BLOCK);
-            let mut block = (number, self.block(number));
             let mut k = mode - 1;
-            while k >= seen && step(k, &mut block) {
+            while k >= seen && counts(k) {
                 k -= 1;
             }
             k = mode;
-            while step(k, &mut block) {
+            while counts(k) {
                 k += 1;
             }
             seen = k;
         }
     }
 
-    fn node(&self, k: i64) -> Node {
-        self.block(k.div_euclid(BLOCK))[k.rem_euclid(BLOCK) as usize]
+    fn walk(&self, k: i64) -> Walk<'_> {
+        let number = k.div_euclid(BLOCK);
+        Walk { step: self, number, block: self.block(number) }
     }
 
     fn block(&self, number: i64) -> Rc<[Node]> {

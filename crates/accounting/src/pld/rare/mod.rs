@@ -305,16 +305,41 @@ impl Run {
     }
 
     /// Where delta falls to `delta`, between 0 and `at_most`: from above, and from below.
+    ///
+    /// By the secant of ln delta between the ends, the end that stays counting less and less (Dowell & Jarratt 1971); where that is slow
+    /// the middle is asked.
     fn search(at: impl Fn(f64) -> f64, delta: f64, at_most: f64) -> (f64, f64) {
-        let (mut low, mut high) = (0.0, at_most);
-        if at(low) <= delta {
+        let miss = |value: f64| (value / delta).max(1e-300).ln();
+        let at_zero = at(0.0);
+        if at_zero <= delta {
             return (0.0, 0.0);
         }
-        while high - low > 4e-6 * high + 1e-8 {
-            let middle = 0.5 * (low + high);
-            if at(middle) <= delta { high = middle } else { low = middle }
+        let (mut low, mut high) = ((0.0, miss(at_zero)), (at_most, miss(at(at_most))));
+        let (mut apart, mut rose) = (at_most, None);
+        for i in 1.. {
+            let width = high.0 - low.0;
+            let goal = 4e-6 * high.0 + 1e-8;
+            if width <= goal {
+                break;
+            }
+            let mut next = low.0 + 0.5 * width;
+            // Every third time the ends must have come closer.
+            let slow = i % 3 == 0 && std::mem::replace(&mut apart, width) < 2.0 * width;
+            if !slow && high.1 < 0.0 {
+                next = (low.0 + width * low.1 / (low.1 - high.1)).clamp(low.0 + 0.4 * goal, high.0 - 0.4 * goal);
+            }
+            let value = at(next);
+            let rises = value > delta;
+            if rises {
+                low = (next, miss(value));
+            } else {
+                high = (next, miss(value));
+            }
+            if rose.replace(rises) == Some(rises) {
+                (if rises { &mut high } else { &mut low }).1 *= 0.5;
+            }
         }
-        (low, high)
+        (low.0, high.0)
     }
 
     fn delta_above(&self, epsilon: f64) -> f64 {
