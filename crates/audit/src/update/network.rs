@@ -49,11 +49,16 @@ impl Network {
     /// # Errors
     /// [`Error::Length`] for other than [`Self::inputs`] inputs; [`Error::OutOfRange`] for a label that is no class.
     pub fn update(&self, input: &[f64], label: usize) -> Result<Vec<f64>, Error> {
+        self.fits(input, label)?;
+        Ok(self.slopes(&self.weights, input, label).weights)
+    }
+
+    fn fits(&self, input: &[f64], label: usize) -> Result<(), Error> {
         same_length("inputs", input.len(), self.inputs())?;
         if label >= self.classes() {
             return Err(Error::OutOfRange { quantity: "label", value: label as f64, range: "below the number of classes" });
         }
-        Ok(self.slopes(&self.weights, input, label).weights)
+        Ok(())
     }
 
     pub(super) fn weights(&self) -> &[f64] {
@@ -115,10 +120,14 @@ impl Network {
     }
 
     /// p of a class and its slope by the inputs.
-    pub(crate) fn confidence(&self, input: &[f64], class: usize) -> (f64, Vec<f64>) {
+    ///
+    /// # Errors
+    /// As [`Self::update`].
+    pub fn confidence(&self, input: &[f64], class: usize) -> Result<(f64, Vec<f64>), Error> {
+        self.fits(input, class)?;
         let p = self.forward(&self.weights, input).0[class].exp();
         // The slope of p is −p times that of −ln p.
-        (p, self.slopes(&self.weights, input, class).inputs.into_iter().map(|s| -p * s).collect())
+        Ok((p, self.slopes(&self.weights, input, class).inputs.into_iter().map(|s| -p * s).collect()))
     }
 }
 
@@ -154,7 +163,7 @@ pub(crate) mod tests {
                 let by = |h: f64| loss(network.weights(), &moved(&input, i, h));
                 assert!(((by(1e-5) - by(-1e-5)) / 2e-5 - found.inputs[i]).abs() < 1e-8, "{widths:?} input {i}");
             }
-            let (p, slope) = network.confidence(&input, 1);
+            let (p, slope) = network.confidence(&input, 1).unwrap();
             assert!((p - (-loss(network.weights(), &input)).exp()).abs() < 1e-12);
             assert!(slope.iter().zip(&found.inputs).all(|(s, f)| (s + p * f).abs() < 1e-12));
         }
