@@ -178,6 +178,7 @@ fn centred(all: &[Vec<f64>]) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::update::Differentiable;
     use crate::{Verdict, testing};
 
     fn attack() -> Attack {
