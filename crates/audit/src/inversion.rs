@@ -15,7 +15,8 @@ pub trait Slope {
 
 impl Slope for Network {
     fn confidence(&self, input: &[f64], class: usize) -> (f64, Vec<f64>) {
-        Self::confidence(self, input, class)
+        // What does not fit is no number, which `invert` refuses.
+        Self::confidence(self, input, class).unwrap_or_else(|_| (f64::NAN, vec![]))
     }
 }
 
@@ -121,20 +122,51 @@ pub fn resemble(attack: Attack, inverted: &[Vec<f64>], means: &[Vec<f64>], of_co
     for list in inverted.iter().chain(means).chain(of_control) {
         folds::same_length("inputs", list.len(), width)?;
     }
-    let (means, scores) = (centred(means), |found: &[Vec<f64>], means: &[Vec<f64>]| {
-        let found = centred(found);
-        let (mut own, mut other) = (vec![], vec![]);
-        for (class, input) in found.iter().enumerate() {
-            for (of, mean) in means.iter().enumerate() {
-                if of == class { &mut own } else { &mut other }.push(correlation(input, mean));
-            }
-        }
+    let scores = |found: &[Vec<f64>]| {
+        let (own, other) = correlations(found, means);
         MemberScores::new(own, other)
-    });
-    let found = scores(inverted, &means)?;
-    let checks = vec![controls::no_advantage("the same attack on a model of labels dealt at random", &scores(of_control, &means)?)];
+    };
+    let found = scores(inverted)?;
+    let checks = vec![controls::no_advantage("the same attack on a model of labels dealt at random", &scores(of_control)?)];
     let gaps = ["single people: what comes out is about a class, as the class mean is", "attackers with a model of what inputs look like"];
     Finding::new(attack, &found, checks, None, None, None, gaps.map(str::to_owned).to_vec())
+}
+
+/// How much more inversions are like the mean of their own class than like those of others: the mean correlation with the own less the mean of the others,
+/// centred as in [`resemble`]; from −2 to 2, and about 0 where they have nothing to do with the classes.
+///
+/// # Errors
+/// [`Error::Length`]; [`Error::OneSided`] for fewer than two classes.
+pub fn resemblance(inverted: &[Vec<f64>], means: &[Vec<f64>]) -> Result<f64, Error> {
+    folds::same_length("inversions", inverted.len(), means.len())?;
+    for list in inverted.iter().chain(means) {
+        folds::same_length("inputs", list.len(), means[0].len())?;
+    }
+    let (own, other) = correlations(inverted, means);
+    if other.is_empty() {
+        return Err(Error::OneSided { members: own.len(), non_members: 0 });
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    Ok(mean(&own) - mean(&other))
+}
+
+/// The probability that a model of labels dealt at random has a [`resemblance`] as high, by its rank among such models: (1 + as high)/(1 + all). It holds
+/// for any number of classes, where the area of [`resemble`] needs many; the least that n controls can show is 1/(n + 1).
+#[must_use]
+pub fn p_value(found: f64, of_controls: &[f64]) -> f64 {
+    (1 + of_controls.iter().filter(|c| **c >= found).count()) as f64 / (1 + of_controls.len()) as f64
+}
+
+/// Correlations of each inversion with the mean of its own class, and of every other class; all less the mean over classes.
+fn correlations(found: &[Vec<f64>], means: &[Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+    let (found, means) = (centred(found), centred(means));
+    let (mut own, mut other) = (vec![], vec![]);
+    for (class, input) in found.iter().enumerate() {
+        for (of, mean) in means.iter().enumerate() {
+            if of == class { &mut own } else { &mut other }.push(correlation(input, mean));
+        }
+    }
+    (own, other)
 }
 
 fn centred(all: &[Vec<f64>]) -> Vec<Vec<f64>> {
@@ -146,6 +178,7 @@ fn centred(all: &[Vec<f64>]) -> Vec<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::update::Differentiable;
     use crate::{Verdict, testing};
 
     fn attack() -> Attack {
@@ -180,6 +213,26 @@ mod tests {
         // The control resembles the classes: the finding is about something else.
         let invalid = resemble(attack(), &inversions(&model), &means, &inversions(&model)).unwrap();
         assert!(matches!(invalid.verdict, Verdict::Invalid { .. }));
+    }
+
+    /// With two classes an area is of two numbers on each side: 0, ½ or 1. The rank among models of dealt labels tells prototypes from them, and these, held
+    /// against one another, come first about as often as they should: of 200 more than 24 first of 20 with probability 4e-5, fewer than 1 with 4e-5.
+    #[test]
+    fn two_classes_are_told_by_rank() {
+        let of = |seed| inversions(&prototypes(2, 40, seed).0);
+        let (model, means) = prototypes(2, 40, 1);
+        let controls: Vec<f64> = (0..19).map(|s| resemblance(&of(100 + s), &means).unwrap()).collect();
+        let found = resemblance(&inversions(&model), &means).unwrap();
+        assert!(found > 1.5 && p_value(found, &controls) == 0.05, "{found} {controls:?}");
+        let mut first = 0;
+        for round in 0..200 {
+            let all: Vec<f64> = (0..20).map(|s| resemblance(&of(1000 + 20 * round + s), &means).unwrap()).collect();
+            first += usize::from(p_value(all[0], &all[1..]) <= 0.05);
+        }
+        assert!((1..=24).contains(&first), "{first}");
+        assert_eq!((p_value(1.0, &[]), p_value(1.0, &[1.0, 0.0, 2.0])), (1.0, 0.75));
+        assert!(matches!(resemblance(&means[..1], &means[..1]), Err(Error::OneSided { .. })));
+        assert!(matches!(resemblance(&means[..1], &means), Err(Error::Length { .. })));
     }
 
     /// 100 pairs of unrelated models: the control fails in about .1% of pairs, more than 3 of 100 with probability 4e-6.

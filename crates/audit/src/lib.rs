@@ -37,6 +37,7 @@ pub mod interval;
 pub mod inversion;
 pub mod kept;
 pub mod label_only;
+mod likelihood;
 pub mod lira;
 mod lower_bound;
 pub mod membership;

@@ -1,10 +1,11 @@
 //! The likelihood-ratio attack (LiRA, Carlini et al. 2022): how much likelier is what the model says, had it seen this unit?
 //!
-//! One kernel for the family: what differs between its members is where the variance comes from, and whether the attacker could train
-//! models with the unit in (online) or only without it (offline). Brännvall (2026, arXiv 2603.11799) shows that RMIA and BASE belong to it too;
-//! those are in [`reference`](crate::reference), in their own authors' terms.
+//! The two distributions of a unit are known by moments, and what differs between the members of this family is where the variance comes from, and
+//! whether the attacker could train models with the unit in (online) or only without it (offline). RMIA and BASE, whose two distributions are one and
+//! its tilt, are in [`reference`](crate::reference); the ratio is taken by the same kernel (`likelihood.rs`).
 
 use crate::Error;
+use crate::likelihood::{Known, Pair, SMALLEST, log_ratios};
 use crate::shadow::Membership;
 use serde::{Deserialize, Serialize};
 
@@ -84,57 +85,37 @@ pub fn log_likelihood_ratios(
     knowledge: Knowledge,
 ) -> Result<Vec<f64>, Error> {
     members.fits(target, shadow, knowledge, 2)?;
-    let outs = Side::of(shadow, members, false, variance);
-    let units = target.iter().enumerate();
+    let outs = side(shadow, members, false, variance);
     Ok(match knowledge {
         Knowledge::Online => {
-            let ins = Side::of(shadow, members, true, variance);
-            units.map(|(unit, &phi)| ins.log_density(unit, phi) - outs.log_density(unit, phi)).collect()
+            let ins = side(shadow, members, true, variance);
+            let pairs = ins.into_iter().zip(outs).map(|(ins, outs)| Pair::Densities { ins, outs });
+            log_ratios(target, pairs)
         }
-        Knowledge::Offline => units.map(|(unit, &phi)| outs.deviations(unit, phi)).collect(),
+        Knowledge::Offline => target.iter().zip(&outs).map(|(&phi, outs)| outs.deviations(phi)).collect(),
     })
 }
 
-/// What is known of φ of every unit when it is in, or when it is out.
-struct Side(Vec<Known>);
-
-/// One unit's distribution: a location, a squared scale, and for Student's t its degrees of freedom.
-struct Known {
-    location: f64,
-    squared: f64,
-    freedom: Option<f64>,
-}
-
-impl Side {
-    /// Each unit has at least two values.
-    fn of(shadow: &[Vec<f64>], members: &Membership, side: bool, variance: Variance) -> Self {
-        let moments: Vec<Moments> = (0..members.units()).map(|unit| Moments::of(members.values(shadow, unit, side))).collect();
-        let total = |of: &dyn Fn(&Moments) -> f64| moments.iter().map(of).sum::<f64>();
-        // Of all values: the variance around each unit's mean, and the mean of means.
-        let pooled = total(&|m| m.squares) / total(&|m| m.n - 1.0);
-        let centre = total(&|m| m.mean) / moments.len() as f64;
-        let known: Box<dyn Fn(&Moments) -> Known> = match variance {
-            Variance::PerExample => Box::new(|m| Known::gaussian(m.mean, m.squares / (m.n - 1.0))),
-            Variance::Global => Box::new(move |m| Known::gaussian(m.mean, pooled)),
-            Variance::GlobalUncentred => {
-                let all = total(&|m| m.squares + m.n * (m.mean - centre).powi(2)) / total(&|m| m.n);
-                Box::new(move |m| Known::gaussian(m.mean, all))
-            }
-            Variance::StudentT => {
-                let prior = Prior::fitted(&moments, pooled, centre);
-                Box::new(move |m| prior.predictive(m))
-            }
-        };
-        Self(moments.iter().map(known).collect())
-    }
-
-    fn log_density(&self, unit: usize, phi: f64) -> f64 {
-        self.0[unit].log_density(phi)
-    }
-
-    fn deviations(&self, unit: usize, phi: f64) -> f64 {
-        self.0[unit].deviations(phi)
-    }
+/// What is known of φ of every unit when it is in, or when it is out. Each unit has at least two values.
+fn side(shadow: &[Vec<f64>], members: &Membership, side: bool, variance: Variance) -> Vec<Known> {
+    let moments: Vec<Moments> = (0..members.units()).map(|unit| Moments::of(members.values(shadow, unit, side))).collect();
+    let total = |of: &dyn Fn(&Moments) -> f64| moments.iter().map(of).sum::<f64>();
+    // Of all values: the variance around each unit's mean, and the mean of means.
+    let pooled = total(&|m| m.squares) / total(&|m| m.n - 1.0);
+    let centre = total(&|m| m.mean) / moments.len() as f64;
+    let known: Box<dyn Fn(&Moments) -> Known> = match variance {
+        Variance::PerExample => Box::new(|m| Known::gaussian(m.mean, m.squares / (m.n - 1.0))),
+        Variance::Global => Box::new(move |m| Known::gaussian(m.mean, pooled)),
+        Variance::GlobalUncentred => {
+            let all = total(&|m| m.squares + m.n * (m.mean - centre).powi(2)) / total(&|m| m.n);
+            Box::new(move |m| Known::gaussian(m.mean, all))
+        }
+        Variance::StudentT => {
+            let prior = Prior::fitted(&moments, pooled, centre);
+            Box::new(move |m| prior.predictive(m))
+        }
+    };
+    moments.iter().map(known).collect()
 }
 
 struct Moments {
@@ -182,34 +163,6 @@ impl Prior {
         let b = self.b + 0.5 * m.squares + 0.5 * self.kappa * m.n / kappa * (m.mean - self.centre).powi(2);
         let location = (self.kappa * self.centre + m.n * m.mean) / kappa;
         Known { location, squared: (b * (kappa + 1.0) / (a * kappa)).max(SMALLEST), freedom: Some(2.0 * a) }
-    }
-}
-
-/// Shadows that agree to the last bit would give a density without bound.
-const SMALLEST: f64 = 1e-12;
-
-impl Known {
-    fn gaussian(location: f64, variance: f64) -> Self {
-        Self { location, squared: variance.max(SMALLEST), freedom: None }
-    }
-
-    /// Up to the constant ½ ln 2π.
-    fn log_density(&self, phi: f64) -> f64 {
-        let z2 = (phi - self.location).powi(2) / self.squared;
-        let tail = match self.freedom {
-            None => -0.5 * z2,
-            Some(f) => libm::lgamma((f + 1.0) / 2.0) - libm::lgamma(f / 2.0) - 0.5 * (f / 2.0).ln() - (f + 1.0) / 2.0 * (z2 / f).ln_1p(),
-        };
-        tail - 0.5 * self.squared.ln()
-    }
-
-    fn deviations(&self, phi: f64) -> f64 {
-        let z = (phi - self.location) / self.squared.sqrt();
-        match self.freedom {
-            None => z,
-            // Wallace (1959): near the normal quantile of the distribution function, and monotone in z.
-            Some(f) => z.signum() * ((8.0 * f + 1.0) / (8.0 * f + 3.0)) * (f * (z * z / f).ln_1p()).sqrt(),
-        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! Attacks that hold a model's answer against that of reference models: difficulty taken off, RMIA, BASE.
 //!
+//! All are likelihood ratios of one kernel (`likelihood.rs`): of what the model says with the unit in, taken for what it says without, tilted by p.
+//! RMIA is that ratio's rank in a population, and no ratio itself.
+//!
 //! Inputs are ln p of the true class: `target[unit]` under the model attacked, `shadow[model][unit]` under each shadow model. All scores:
 //! higher means "more likely a member".
 
 use crate::Error;
+use crate::likelihood::{Pair, log_ratios};
 use crate::lira::Knowledge;
 use crate::shadow::Membership;
 
@@ -32,7 +36,7 @@ pub fn calibrated(target: &[f64], shadow: &[Vec<f64>], members: &Membership, by:
         Calibration::Out => mean(unit, false),
         Calibration::Middle => 0.5 * (mean(unit, true) + mean(unit, false)),
     };
-    Ok(target.iter().enumerate().map(|(unit, l)| l - middle(unit)).collect())
+    Ok(tilted(target, middle))
 }
 
 /// What is taken off.
@@ -83,7 +87,7 @@ pub fn rmia(
             (0.5 * ((1.0 + a) * out.exp() + 1.0 - a)).max(f64::MIN_POSITIVE).ln()
         }
     };
-    let ratios: Vec<f64> = target.iter().enumerate().map(|(unit, l)| l - marginal(unit)).collect();
+    let ratios = tilted(target, marginal);
     let mut sorted = ratios.clone();
     sorted.sort_by(f64::total_cmp);
     let others = (target.len() - 1).max(1) as f64;
@@ -115,7 +119,12 @@ pub fn base(target: &[f64], shadow: &[Vec<f64>], members: &Membership, knowledge
         Knowledge::Online => log_mean_of_both(shadow, members, unit),
         Knowledge::Offline => log_mean(members.values(shadow, unit, false)),
     };
-    Ok(target.iter().enumerate().map(|(unit, l)| l - mean(unit)).collect())
+    Ok(tilted(target, mean))
+}
+
+/// The log-likelihood ratio of each unit, with the log-partition of its tilt.
+fn tilted(target: &[f64], log_partition: impl Fn(usize) -> f64) -> Vec<f64> {
+    log_ratios(target, (0..target.len()).map(|unit| Pair::Tilted { log_partition: log_partition(unit) }))
 }
 
 /// ln ½(p̄_in + p̄_out), whichever of the two has more models.
@@ -175,17 +184,59 @@ mod tests {
         }
     }
 
-    /// At γ = 1 RMIA ranks as BASE does, which is its authors' theorem.
+    /// RMIA ranks as BASE does, which is its authors' theorem, and not at γ = 1 alone: it is one rising function of the ratio for all units. Other
+    /// than BASE it may say the same of two units that the ratio tells apart.
     #[test]
     fn base_ranks_as_rmia_does() {
         let (target, shadow, members) = made(300, 8);
-        let (r, b) = (
-            rmia(&target, &shadow, &members, 1.0, 1.0, Knowledge::Online).unwrap(),
-            base(&target, &shadow, &members, Knowledge::Online).unwrap(),
-        );
-        for x in 0..300 {
-            for z in 0..300 {
-                assert!(b[x] <= b[z] || r[x] >= r[z], "{x} {z}");
+        let b = base(&target, &shadow, &members, Knowledge::Online).unwrap();
+        for gamma in [0.5, 1.0, 2.0, 8.0] {
+            let r = rmia(&target, &shadow, &members, gamma, 1.0, Knowledge::Online).unwrap();
+            for x in 0..300 {
+                for z in 0..300 {
+                    assert!(b[x] <= b[z] || r[x] >= r[z], "{x} {z} at {gamma}");
+                }
+            }
+        }
+    }
+
+    /// Where models are drawn alike without the unit, and with it in proportion to the p they give it, as a posterior does, BASE is the likelihood ratio
+    /// of the model attacked: Q_in(θ)/Q_out(θ), both written out here for each of the models.
+    #[test]
+    fn base_is_the_likelihood_ratio_of_a_posterior() {
+        let mut rng = testing::rng(11);
+        let count = 12;
+        let log_p: Vec<f64> = (0..count).map(|_| -(1.0 + (-2.0 * testing::normal(&mut rng)).exp()).ln()).collect();
+        let evidence: f64 = log_p.iter().map(|l| l.exp() / count as f64).sum();
+        let shadow: Vec<Vec<f64>> = log_p.iter().map(|l| vec![*l]).collect();
+        let members = Membership::recorded(&vec![vec![false]; count]).unwrap();
+        for l in &log_p {
+            let (q_out, q_in) = (1.0 / count as f64, l.exp() / count as f64 / evidence);
+            let found = base(&[*l], &shadow, &members, Knowledge::Offline).unwrap()[0];
+            assert!((found - (q_in / q_out).ln()).abs() < 1e-12, "{found} {}", (q_in / q_out).ln());
+        }
+    }
+
+    /// As they are written, without the kernel: nothing of them changed when they came on it.
+    #[test]
+    fn all_equal_their_formulas() {
+        let (target, shadow, members) = made(200, 8);
+        let mean = |u: usize, side: bool, f: &dyn Fn(f64) -> f64| {
+            let values: Vec<f64> = (0..8).filter(|&s| members.is_in(s, u) == side).map(|s| f(shadow[s][u])).collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        let [online, offline] = [Knowledge::Online, Knowledge::Offline].map(|k| base(&target, &shadow, &members, k).unwrap());
+        let [out, middle] = [Calibration::Out, Calibration::Middle].map(|c| calibrated(&target, &shadow, &members, c).unwrap());
+        for u in 0..200 {
+            let (p_in, p_out) = (mean(u, true, &f64::exp), mean(u, false, &f64::exp));
+            let (l_in, l_out) = (mean(u, true, &|l| l), mean(u, false, &|l| l));
+            for (name, found, expected) in [
+                ("BASE", online[u], target[u] - (0.5 * (p_in + p_out)).ln()),
+                ("BASE offline", offline[u], target[u] - p_out.ln()),
+                ("out", out[u], target[u] - l_out),
+                ("middle", middle[u], target[u] - 0.5 * (l_in + l_out)),
+            ] {
+                assert!((found - expected).abs() < 1e-12 * (1.0 + expected.abs()), "{name} of {u}: {found} {expected}");
             }
         }
     }

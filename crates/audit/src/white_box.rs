@@ -165,6 +165,25 @@ pub fn audit(plan: &StepPlan, coins: &Coins, released: &[Vec<f64>], delta: Delta
     Ok(LoopAudit { finding, one_run: seen.guesses(alpha)?, tests, p_value })
 }
 
+/// What [`audit`] looks at: what was let out of each pair of a step and a canary, by whether the canary was in.
+///
+/// # Errors
+/// As [`audit`].
+pub fn scores(plan: &StepPlan, coins: &Coins, released: &[Vec<f64>]) -> Result<MemberScores, Error> {
+    by_coins(coins, &in_clips(plan, coins, released)?)
+}
+
+fn in_clips(plan: &StepPlan, coins: &Coins, released: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, Error> {
+    let scale = plan.check()?;
+    check_released(coins, released)?;
+    Ok(released.iter().map(|step| step.iter().map(|v| v * scale).collect()).collect())
+}
+
+fn by_coins(coins: &Coins, values: &[Vec<f64>]) -> Result<MemberScores, Error> {
+    let side = |which| pairs(coins).filter(|&(s, c)| coins.is_in(s, c) == which).map(|(s, c)| values[s][c]).collect();
+    MemberScores::new(side(true), side(false))
+}
+
 /// What was let out, in units of the clip norm: 0 or 1, and noise.
 struct Seen<'a> {
     coins: &'a Coins,
@@ -178,11 +197,8 @@ struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     fn new(plan: &StepPlan, coins: &'a Coins, released: &[Vec<f64>], delta: Delta, seed: u64) -> Result<Self, Error> {
-        let scale = plan.check()?;
-        check_released(coins, released)?;
-        let values: Vec<Vec<f64>> = released.iter().map(|step| step.iter().map(|v| v * scale).collect()).collect();
-        let side = |which| pairs(coins).filter(|&(s, c)| coins.is_in(s, c) == which).map(|(s, c)| values[s][c]).collect();
-        let scores = MemberScores::new(side(true), side(false))?;
+        let values = in_clips(plan, coins, released)?;
+        let scores = by_coins(coins, &values)?;
         Ok(Self { coins, sigma: plan.noise_multiplier.get(), delta, seed, values, scores })
     }
 

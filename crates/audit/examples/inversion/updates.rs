@@ -3,7 +3,7 @@
 use crate::{CLASSES, SEED, SIDE};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use reticent_audit::update::{Match, Network, analytic, clipped_and_noised, error, label, matching};
+use reticent_audit::update::{Differentiable, Match, Network, analytic, clipped_and_noised, error, label, matching};
 use std::error::Error;
 
 const HIDDEN: usize = 32;

@@ -1,11 +1,13 @@
 //! Gradient inversion: what a shared update says of the one unit it was made of.
 //!
 //! Exactly, where the first layer has biases ([`analytic`]), its label by the last layer's ([`label`]); by search for an input whose own update is like
-//! it, where nothing is exact ([`matching`]). [`compare`] holds all of it against what another unit's reconstruction would have been.
+//! it, where nothing is exact, in convolutional networks above all ([`matching`]). [`compare`] holds all of it against what another unit's reconstruction would have been.
 
+mod convolution;
 mod network;
 mod search;
 
+pub use convolution::{Convolutions, Filters};
 pub use network::Network;
 pub use search::{Match, matching};
 
@@ -15,13 +17,58 @@ use crate::{Attack, Error, Finding, MemberScores};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
+/// A model that an attacker has and differentiates: [`Network`], [`Convolutions`].
+pub trait Differentiable {
+    /// Inputs.
+    fn inputs(&self) -> usize;
+
+    /// All weights.
+    fn weights(&self) -> &[f64];
+
+    /// Which of the weights are the biases of the classes.
+    fn last_biases(&self) -> std::ops::Range<usize>;
+
+    /// Slopes of the cross-entropy of one unit under other weights of the same shape; input and label fit.
+    fn slopes(&self, weights: &[f64], input: &[f64], label: usize) -> Slopes;
+
+    /// Classes.
+    fn classes(&self) -> usize {
+        self.last_biases().len()
+    }
+
+    /// The gradient of one unit's cross-entropy by all weights: what a client of federated learning shares after one step on one row.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for other than [`Self::inputs`] inputs; [`Error::OutOfRange`] for a label that is no class.
+    fn update(&self, input: &[f64], label: usize) -> Result<Vec<f64>, Error> {
+        crate::folds::same_length("inputs", input.len(), self.inputs())?;
+        is_class(label, self.classes())?;
+        Ok(self.slopes(self.weights(), input, label).weights)
+    }
+}
+
+/// What one unit's loss does: its slope by every weight, and by every input.
+pub struct Slopes {
+    /// By every weight.
+    pub weights: Vec<f64>,
+    /// By every input.
+    pub inputs: Vec<f64>,
+}
+
+fn is_class(label: usize, classes: usize) -> Result<(), Error> {
+    if label < classes {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { quantity: "label", value: label as f64, range: "below the number of classes" })
+}
+
 /// The input of the unit, from the update of the first layer: its row by any output, over the update of that output's bias, is the input
 /// (Phong et al. 2018, section III; Geiping et al. 2020, proposition 3.1). Taken where the bias moves most. `None` where no bias moves.
 ///
 /// Exact up to rounding for one unit and an update that nothing was done to; of several units it is a mean weighted by their slopes.
 ///
 /// ```
-/// use reticent_audit::update::{Network, analytic, label};
+/// use reticent_audit::update::{Differentiable, Network, analytic, label};
 /// let network = Network::new(vec![3, 2, 2], (0..14).map(|i| f64::from(i).sin()).collect())?;
 /// let update = network.update(&[0.5, -1.0, 0.25], 1)?;
 /// let found = analytic(&network, &update)?.expect("a bias moves");
@@ -49,11 +96,11 @@ pub fn analytic(network: &Network, update: &[f64]) -> Result<Option<Vec<f64>>, E
 ///
 /// # Errors
 /// [`Error::Length`], [`Error::NotANumber`].
-pub fn label(network: &Network, update: &[f64]) -> Result<usize, Error> {
+pub fn label(network: &dyn Differentiable, update: &[f64]) -> Result<usize, Error> {
     fits(network, update)?;
-    let (_, biases, end) = network.layer(network.layers() - 1);
-    let of = |c: &usize| update[biases + c];
-    Ok((0..end - biases).min_by(|a, b| of(a).total_cmp(&of(b))).expect("a layer has outputs"))
+    let of_classes = &update[network.last_biases()];
+    let least = of_classes.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+    Ok(least.map(|(class, _)| class).expect("a model has classes"))
 }
 
 /// What a step with differential privacy lets out of one unit alone: the update cut to the norm `clip`, with Gaussian noise of `multiplier` times that
@@ -66,7 +113,7 @@ pub fn clipped_and_noised(update: &[f64], clip: f64, multiplier: f64, seed: u64)
     update.iter().map(|u| u * scale + multiplier * clip * normal(&mut rng)).collect()
 }
 
-fn fits(network: &Network, update: &[f64]) -> Result<(), Error> {
+fn fits(network: &dyn Differentiable, update: &[f64]) -> Result<(), Error> {
     crate::folds::same_length("the update", update.len(), network.weights().len())?;
     crate::folds::finite(update)
 }

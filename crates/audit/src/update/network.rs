@@ -1,5 +1,6 @@
 //! Fully connected layers with tanh between them and a softmax at the end, in 64 bits: what an attacker differentiates.
 
+use super::{Differentiable, Slopes};
 use crate::Error;
 use crate::folds::same_length;
 
@@ -10,12 +11,6 @@ use crate::folds::same_length;
 pub struct Network {
     widths: Vec<usize>,
     weights: Vec<f64>,
-}
-
-/// What one unit's loss does: its slope by every weight, and by every input.
-pub(super) struct Slopes {
-    pub(super) weights: Vec<f64>,
-    pub(super) inputs: Vec<f64>,
 }
 
 impl Network {
@@ -30,34 +25,6 @@ impl Network {
         same_length("weights", weights.len(), widths.windows(2).map(|w| (w[0] + 1) * w[1]).sum())?;
         crate::folds::finite(&weights)?;
         Ok(Self { widths, weights })
-    }
-
-    /// Inputs.
-    #[must_use]
-    pub fn inputs(&self) -> usize {
-        self.widths[0]
-    }
-
-    /// Classes.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.widths[self.widths.len() - 1]
-    }
-
-    /// The gradient of one unit's cross-entropy by all weights: what a client of federated learning shares after one step on one row.
-    ///
-    /// # Errors
-    /// [`Error::Length`] for other than [`Self::inputs`] inputs; [`Error::OutOfRange`] for a label that is no class.
-    pub fn update(&self, input: &[f64], label: usize) -> Result<Vec<f64>, Error> {
-        same_length("inputs", input.len(), self.inputs())?;
-        if label >= self.classes() {
-            return Err(Error::OutOfRange { quantity: "label", value: label as f64, range: "below the number of classes" });
-        }
-        Ok(self.slopes(&self.weights, input, label).weights)
-    }
-
-    pub(super) fn weights(&self) -> &[f64] {
-        &self.weights
     }
 
     /// Where the matrix and the biases of a layer lie among the weights: first of the matrix, first of the biases, end.
@@ -87,8 +54,34 @@ impl Network {
         (logits.iter().map(|l| l - all).collect(), given)
     }
 
-    /// Slopes of −ln p(label) under other weights of the same shape.
-    pub(super) fn slopes(&self, weights: &[f64], input: &[f64], label: usize) -> Slopes {
+    /// p of a class and its slope by the inputs.
+    ///
+    /// # Errors
+    /// [`Error::Length`] for other than [`Differentiable::inputs`] inputs; [`Error::OutOfRange`] for a class that is none.
+    pub fn confidence(&self, input: &[f64], class: usize) -> Result<(f64, Vec<f64>), Error> {
+        same_length("inputs", input.len(), self.inputs())?;
+        super::is_class(class, self.classes())?;
+        let p = self.forward(&self.weights, input).0[class].exp();
+        // The slope of p is −p times that of −ln p.
+        Ok((p, self.slopes(&self.weights, input, class).inputs.into_iter().map(|s| -p * s).collect()))
+    }
+}
+
+impl Differentiable for Network {
+    fn inputs(&self) -> usize {
+        self.widths[0]
+    }
+
+    fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    fn last_biases(&self) -> std::ops::Range<usize> {
+        let (_, biases, end) = self.layer(self.layers() - 1);
+        biases..end
+    }
+
+    fn slopes(&self, weights: &[f64], input: &[f64], label: usize) -> Slopes {
         let (log_p, given) = self.forward(weights, input);
         let mut back: Vec<f64> = log_p.iter().enumerate().map(|(c, l)| l.exp() - f64::from(u8::from(c == label))).collect();
         let mut slopes = Slopes { weights: vec![0.0; weights.len()], inputs: vec![] };
@@ -112,13 +105,6 @@ impl Network {
         }
         slopes.inputs = back;
         slopes
-    }
-
-    /// p of a class and its slope by the inputs.
-    pub(crate) fn confidence(&self, input: &[f64], class: usize) -> (f64, Vec<f64>) {
-        let p = self.forward(&self.weights, input).0[class].exp();
-        // The slope of p is −p times that of −ln p.
-        (p, self.slopes(&self.weights, input, class).inputs.into_iter().map(|s| -p * s).collect())
     }
 }
 
@@ -154,7 +140,7 @@ pub(crate) mod tests {
                 let by = |h: f64| loss(network.weights(), &moved(&input, i, h));
                 assert!(((by(1e-5) - by(-1e-5)) / 2e-5 - found.inputs[i]).abs() < 1e-8, "{widths:?} input {i}");
             }
-            let (p, slope) = network.confidence(&input, 1);
+            let (p, slope) = network.confidence(&input, 1).unwrap();
             assert!((p - (-loss(network.weights(), &input)).exp()).abs() < 1e-12);
             assert!(slope.iter().zip(&found.inputs).all(|(s, f)| (s + p * f).abs() < 1e-12));
         }

@@ -1,7 +1,6 @@
 //! The search for an input whose own update is like the observed one.
 
-use super::Network;
-use super::network::Slopes;
+use super::{Differentiable, Slopes};
 use crate::{Error, folds};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha20Rng;
@@ -32,7 +31,7 @@ const DIFFERENCE: f64 = 1e-5;
 /// by the update, it is how the input's slope changes along v in the weights.
 ///
 /// ```
-/// use reticent_audit::update::{Match, Network, error, matching};
+/// use reticent_audit::update::{Differentiable, Match, Network, error, matching};
 /// let network = Network::new(vec![3, 4, 2], (0..26).map(|i| (1.7 * f64::from(i)).sin()).collect())?;
 /// let input = [0.5, -0.7, 0.25];
 /// let found = matching(&network, &network.update(&input, 1)?, 1, Match::Distance, 400, 1)?;
@@ -42,11 +41,9 @@ const DIFFERENCE: f64 = 1e-5;
 ///
 /// # Errors
 /// [`Error::Length`], [`Error::NotANumber`]; [`Error::OutOfRange`] for a label that is no class.
-pub fn matching(network: &Network, update: &[f64], label: usize, by: Match, steps: usize, seed: u64) -> Result<Vec<f64>, Error> {
+pub fn matching(network: &dyn Differentiable, update: &[f64], label: usize, by: Match, steps: usize, seed: u64) -> Result<Vec<f64>, Error> {
     super::fits(network, update)?;
-    if label >= network.classes() {
-        return Err(Error::OutOfRange { quantity: "label", value: label as f64, range: "below the number of classes" });
-    }
+    super::is_class(label, network.classes())?;
     if let Match::Cosine { image, .. } = by {
         folds::same_length("pixels", image[0] * image[1], network.inputs())?;
     }
@@ -72,7 +69,7 @@ pub fn matching(network: &Network, update: &[f64], label: usize, by: Match, step
 }
 
 /// How far an input's update is from the observed one, and the slope of that by the input.
-fn difference(network: &Network, observed: &[f64], label: usize, by: Match, x: &[f64]) -> (f64, Vec<f64>) {
+fn difference(network: &dyn Differentiable, observed: &[f64], label: usize, by: Match, x: &[f64]) -> (f64, Vec<f64>) {
     let own = network.slopes(network.weights(), x, label).weights;
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let (mut value, along): (f64, Vec<f64>) = match by {

@@ -2,7 +2,8 @@
 
 use super::wording::Part;
 use super::{Advice, Assessment, Cited, Decided, Fact, State, Topic, Written};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::report::Sheet;
+use maud::{Markup, html};
 use std::collections::BTreeSet;
 
 /// The page.
@@ -24,35 +25,21 @@ pub(crate) fn render(a: &Assessment) -> String {
         ("not-said", "What this assessment does not say", html! { ul.prose { @for item in &a.not_said { li { (item) } } } }),
         ("events", "Events cited", events(a)),
     ];
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content="reticent assess";
-                title { (title) }
-                style { (PreEscaped(include_str!("../report/page.css"))) (running_head(a)) }
-            }
-            body {
-                div.sheet {
-                    nav aria-label="Contents" {
-                        p { "Contents" }
-                        ol { @for (id, heading, _) in &sections { li { a href=(format!("#{id}")) { (heading) } } } }
-                    }
-                    main {
-                        (head(a, &title, &cite))
-                        @for (id, heading, body) in &sections { section aria-labelledby=(id) { h2 id=(id) { (heading) } (body) } }
-                        footer { p {
-                            "Made by " code { "reticent assess render" } " from the events above. Content, SHA-256: " span.hash { (a.sha256) } ". Nothing here is legal advice."
-                        } }
-                    }
-                }
-            }
-        }
+    let main = html! {
+        (head(a, &title, &cite))
+        @for (id, heading, body) in &sections { section aria-labelledby=(id) { h2 id=(id) { (heading) } (body) } }
+        footer { p {
+            "Made by " code { "reticent assess render" } " from the events above. Content, SHA-256: " span.hash { (a.sha256) } ". Nothing here is legal advice."
+        } }
     };
-    page.into_string()
+    Sheet {
+        made_by: "reticent assess",
+        stamp: None,
+        title: &title,
+        head: Some(&running_head(a)),
+        contents: sections.iter().map(|(id, heading, _)| (*id, *heading)).collect(),
+    }
+    .page(&main)
 }
 
 fn head(a: &Assessment, title: &str, cite: &impl Fn(i64) -> Markup) -> Markup {
@@ -191,10 +178,8 @@ fn prose(text: &str) -> Markup {
 }
 
 /// The state at the head of every printed page.
-fn running_head(a: &Assessment) -> Markup {
-    let head = a.stamp.as_ref().map_or_else(|| a.state.words().to_owned(), |stamp| format!("{stamp} {}", a.state.words()));
-    let plain: String = head.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
-    html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
+fn running_head(a: &Assessment) -> String {
+    a.stamp.as_ref().map_or_else(|| a.state.words().to_owned(), |stamp| format!("{stamp} {}", a.state.words()))
 }
 
 fn capitalised(text: &str) -> String {

@@ -1,23 +1,29 @@
-//! What is attacked beside membership, where it is asked for: a column of rows, a property of the training data, the unit behind one update.
+//! What is attacked beside membership, where it is asked for: a column of rows, a property of the training data, what a model takes for a class, the unit
+//! behind one update.
 
+use super::inversion::{self, Inversion};
 use super::recipe::Recipe;
 use crate::failure::Failure;
 use crate::verbs::train::{ModelManifest, SPLIT_SEED};
 use reticent_audit::attribute::{Attribute, Question, Rule, infer};
 use reticent_audit::membership::KnownRows;
-use reticent_audit::update::{Network, Reconstruction, analytic, clipped_and_noised, compare, error, label};
+use reticent_audit::update::{Differentiable, Network, Reconstruction, analytic, clipped_and_noised, compare, error, label};
 use reticent_audit::{Attack, Error, Finding, GainFinding, property};
 use reticent_data::{PermittedTable, Schema, SubjectId, encode, split_by_unit};
 use reticent_train::{Classifier, load_weights};
 use std::collections::BTreeSet;
 
 /// Names of these attacks, with what each does in a line.
-pub(crate) const FURTHER: [(&str, &str); 3] = [
+pub(crate) const FURTHER: [(&str, &str); 4] = [
     (
         "attribute",
         "guess --column of a row from the rest of it and the model (Fredrikson et al. 2014, Yeom et al. 2018; CSMIA, Mehnaz et al. 2022)",
     ),
     ("property", "tell models by the share of their units with the --column=VALUE (Ganju et al. 2018, Zhang et al. 2021); trains models"),
+    (
+        "inversion",
+        "climb to what the model takes for each class, beside the mean of its rows and models of labels dealt at random (Fredrikson et al. 2015); trains models",
+    ),
     ("updates", "reconstruct the row behind one update of the model's layers, as it is and clipped and noised (Phong et al. 2018, iDLG)"),
 ];
 /// Rows that models are asked about for a property, and whose updates are attacked.
@@ -32,6 +38,7 @@ pub(crate) struct Further {
     value: Option<String>,
     attribute: bool,
     property: bool,
+    inversion: bool,
     updates: bool,
 }
 
@@ -41,6 +48,7 @@ pub(crate) struct FurtherFindings {
     /// By target.
     pub(crate) attribute: Vec<(&'static str, GainFinding)>,
     pub(crate) property: Vec<(&'static str, Finding)>,
+    pub(crate) inversion: Vec<Inversion>,
     pub(crate) updates: Vec<Update>,
     /// Models trained for it.
     pub(crate) models: u64,
@@ -65,7 +73,8 @@ impl Further {
             named.retain(|n| n != name);
             named.len() < before
         };
-        let (attribute, property, updates) = (asked("attribute"), asked("property"), asked("updates"));
+        let (attribute, property) = (asked("attribute"), asked("property"));
+        let (inversion, updates) = (asked("inversion"), asked("updates"));
         let (column, value) = match column.map(|c| c.split_once('=').map_or((c, None), |(c, v)| (c, Some(v)))) {
             Some((column, value)) => (Some(column.to_owned()), value.map(str::to_owned)),
             None => (None, None),
@@ -73,7 +82,7 @@ impl Further {
         if (attribute || property) && column.is_none() {
             return Err(Failure::usage("`--attack attribute` and `--attack property` need `--column`, the column that is guessed"));
         }
-        Ok(Self { column, value, attribute, property, updates })
+        Ok(Self { column, value, attribute, property, inversion, updates })
     }
 
     /// Refuses a column or a value that is not there, before anything is recorded.
@@ -185,6 +194,24 @@ impl Further {
             _ => String::new(),
         };
         Ok((property::tell_apart(&answers, &draws.high, &what, seed)?, models as u64))
+    }
+
+    /// Inverts the released model and its twin.
+    pub(super) fn inversion(
+        &self,
+        manifest: &ModelManifest,
+        weights: &[u8],
+        pool: &PermittedTable,
+        seed: u64,
+        gaps: &mut Vec<String>,
+        to: &mut FurtherFindings,
+    ) -> Result<(), Failure> {
+        if self.inversion {
+            let (found, models) = inversion::measure(manifest, weights, pool, seed, gaps)?;
+            to.inversion = found;
+            to.models += models;
+        }
+        Ok(())
     }
 
     /// Attacks updates of the released layers: each of one held-out row alone, as it is, and clipped and noised as the plan says.

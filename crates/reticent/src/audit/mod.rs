@@ -2,6 +2,7 @@
 
 mod canary;
 mod further;
+mod inversion;
 mod page;
 mod recipe;
 mod show;
@@ -103,6 +104,7 @@ pub(crate) fn audit_model(
     }
     // Answers for other rows and recipes serve no audit any more.
     shadows.kept.drop_unused()?;
+    further.inversion(manifest, weights, pool, seed, &mut gaps, &mut beside)?;
     beside.updates = further.updates(manifest, weights, pool, seed, &mut gaps)?;
     models += beside.models;
     let measured = canary::measure(manifest, pool, seed)?;

@@ -9,7 +9,15 @@ use reticent_audit::interval::clopper_pearson;
 use reticent_audit::{Finding, MemberScores, Verdict as Found};
 
 /// The finding that is drawn, with its scores, and the areas of all attacks of the file beside it.
-pub(crate) fn section(model: &str, finding: &Finding, scores: &MemberScores, all: &[&Finding]) -> Result<AuditSection, Failure> {
+///
+/// `covers`: what the stated bound is said to cover.
+pub(crate) fn section(
+    model: &str,
+    covers: &str,
+    finding: &Finding,
+    scores: &MemberScores,
+    all: &[&Finding],
+) -> Result<AuditSection, Failure> {
     let points = finding.roc.iter().map(|p| {
         let hit = (p.tpr * finding.members as f64).round() as usize;
         let rate = clopper_pearson(hit, finding.members, 0.05)?;
@@ -32,11 +40,7 @@ pub(crate) fn section(model: &str, finding: &Finding, scores: &MemberScores, all
         ceiling: finding.epsilon_ceiling,
         evidence: None,
     });
-    let proved = finding.epsilon_upper.zip(finding.delta).map(|(epsilon, delta)| ProvedUpper {
-        epsilon,
-        delta,
-        covers: "this model, as whoever ran the audit states it; nothing of that was checked here".into(),
-    });
+    let proved = finding.epsilon_upper.zip(finding.delta).map(|(epsilon, delta)| ProvedUpper { epsilon, delta, covers: covers.into() });
     let area = |f: &&Finding| Estimate {
         name: format!("AUC of {}: {}", f.attack.name, f.attack.variant),
         value: f.area.auc,
@@ -66,6 +70,7 @@ pub(crate) fn section(model: &str, finding: &Finding, scores: &MemberScores, all
         lower: lower.into_iter().collect(),
         estimates: all.iter().map(area).collect(),
         vulnerability,
+        inverted: vec![],
         controls: finding.controls.iter().map(control).collect(),
         verdict: match finding.verdict {
             Found::Contradicted { .. } => Verdict::Contradicted,

@@ -81,11 +81,16 @@ pub(crate) fn baseline<'a>(manifest: &'a ModelManifest, pool: &PermittedTable) -
         about: "its twin without privacy, on the same rows".into(),
         pool: pool.clone(),
         cap: plan.max_rows_per_unit,
-        targets: vec![(ids(&split.train), target(fit_plain(plan, &split.train, TWIN_STEPS, TWIN_LEARNING_RATE)?))],
-        fit: Box::new(|data, _| fit_plain(plan, data, TWIN_STEPS, TWIN_LEARNING_RATE).map(target).map_err(|e| e.to_string())),
+        targets: vec![(ids(&split.train), target(twin(plan, &split.train)?))],
+        fit: Box::new(|data, _| twin(plan, data).map(target).map_err(|e| e.to_string())),
         decides: decides("baseline", plan, pool, &format!("{TWIN_STEPS} steps at {TWIN_LEARNING_RATE}"))?,
         trained: 1,
     })
+}
+
+/// The twin without clipping and noise.
+pub(crate) fn twin(plan: &Plan, data: &PermittedTable) -> Result<Classifier, reticent_train::Error> {
+    fit_plain(plan, data, TWIN_STEPS, TWIN_LEARNING_RATE)
 }
 
 /// Models that are meant to leak: they show that the attack finds what is there. A random part of the units, members or not, carries a

@@ -1,10 +1,11 @@
 //! An audit as text and as JSON. Controls first; the area under the curve beside the rates at few false alarms, never alone.
 
 use super::further::FurtherFindings;
+use super::inversion::Inversion;
 use crate::audit::{ALPHA, Audit};
 use crate::output::thousands;
 use crate::privacy::up;
-use crate::report::{Count, withhold};
+use crate::report::{Count, picture, withhold};
 use crate::verbs::train::ModelManifest;
 use reticent_audit::controls::Control;
 use reticent_audit::gain;
@@ -78,6 +79,7 @@ fn further_text(further: &FurtherFindings) -> String {
         text += &format!("  told apart AUC {} over {} models\n", area(found), found.members + found.non_members);
         text += &invalid(found);
     }
+    text += &further.inversion.iter().map(inversion_text).collect::<String>();
     for found in &further.updates {
         text += &format!(
             "\nupdates {}: median error {:.3} a row, of the mean of all rows {:.3}; labels found {}\n  the own row told from another AUC {}\n",
@@ -92,6 +94,23 @@ fn further_text(further: &FurtherFindings) -> String {
     text
 }
 
+fn inversion_text(found: &Inversion) -> String {
+    let mut text = format!("\ninversion, {}: {}\n", found.name, found.finding.attack.variant);
+    text += &format!("  {:<28} {:<12} {:<22} {}\n", "class", "confidence", "like its own mean", "most like another's");
+    for class in &found.classes {
+        text += &format!("  {:<28} {:<12.3} {:<22.3} {:.3}\n", class.class, class.confidence, class.own, class.highest_other);
+    }
+    let (lowest, highest) = found.of_controls.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+    text += &format!(
+        "  own less others {:.3}; of {} models of labels dealt at random {lowest:.3} to {highest:.3}: p = {:.3}\n",
+        found.resemblance,
+        found.of_controls.len(),
+        found.p_value
+    );
+    text += &format!("  the own class told from another AUC {}\n", area(&found.finding));
+    text + &invalid(&found.finding)
+}
+
 fn invalid(finding: &Finding) -> String {
     match &finding.verdict {
         Verdict::Invalid { why } => format!("  INVALID: a control failed: {why}\n"),
@@ -102,12 +121,18 @@ fn invalid(finding: &Finding) -> String {
 fn further_json(further: &FurtherFindings) -> Value {
     let by_target =
         |found: Vec<(&str, Value)>| found.into_iter().map(|(t, value)| json!({ "target": t, "finding": value })).collect::<Vec<_>>();
+    let inversion = further.inversion.iter().map(|i| {
+        json!({ "target": i.name, "finding": finding_json(&i.finding), "resemblance": i.resemblance, "of_controls": i.of_controls, "p_value": i.p_value,
+            "classes": i.classes, "features": i.features,
+            "picture": i.pictures.as_ref().and_then(|p| picture::grid(&p.rows, p.side).ok()) })
+    });
     let updates = further.updates.iter().map(|u| {
         json!({ "update": u.name, "error": u.error, "error_of_mean": u.guessing, "labels": u.labels, "finding": finding_json(&u.finding) })
     });
     json!({
         "attribute": by_target(further.attribute.iter().map(|(t, f)| (*t, json!(f))).collect()),
         "property": by_target(further.property.iter().map(|(t, f)| (*t, finding_json(f))).collect()),
+        "inversion": inversion.collect::<Vec<_>>(),
         "updates": updates.collect::<Vec<_>>(),
     })
 }
@@ -349,6 +374,10 @@ pub(crate) fn numbers(audit: &Audit, manifest: &ModelManifest) -> BTreeMap<Strin
     }
     for (target, found) in &audit.further.property {
         numbers.insert(format!("{target}.property.auc"), found.area.auc);
+    }
+    for found in &audit.further.inversion {
+        numbers.insert(format!("{}.inversion.resemblance", found.name), found.resemblance);
+        numbers.insert(format!("{}.inversion.p_value", found.name), found.p_value);
     }
     for found in &audit.further.updates {
         numbers.insert(format!("updates.{}.error", found.name.replace(' ', "-")), found.error);

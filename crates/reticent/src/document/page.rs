@@ -2,53 +2,32 @@
 
 use super::{Block, Document, Section};
 use crate::assessment::{Fact, event_table, moment};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::report::Sheet;
+use maud::{Markup, html};
 use std::collections::BTreeSet;
 
 pub(super) fn render(d: &Document) -> String {
     let known: BTreeSet<i64> = d.events.iter().map(|e| e.event).collect();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content="reticent document";
-                title { @if let Some(stamp) = &d.stamp { (stamp) ": " } (d.title) }
-                style { (PreEscaped(include_str!("../report/page.css"))) (running_head(d)) }
-            }
-            body {
-                div.sheet {
-                    nav aria-label="Contents" {
-                        p { "Contents" }
-                        ol {
-                            @for section in &d.sections { li { a href=(format!("#{}", section.id)) { (section.heading) } } }
-                            @if !d.events.is_empty() { li { a href="#events" { "Events cited" } } }
-                        }
-                    }
-                    main {
-                        header {
-                            @if let Some(stamp) = &d.stamp { p.stamp { (stamp) } }
-                            h1 { (d.title) }
-                            p.byline {
-                                (d.controller)
-                                @if let Some(newest) = d.events.last() { " · as of event " (newest.event) ", " (moment(&newest.at)) }
-                                @if let Some(statement) = &d.statement { br; (statement) }
-                            }
-                        }
-                        p.lead { (d.lead) }
-                        @for section in &d.sections { (part(section, &known)) }
-                        @if !d.events.is_empty() { (events(d)) }
-                        footer { p {
-                            "Made by " code { "reticent" } ". Content, SHA-256: " span.hash { (d.sha256) } ". Nothing here is legal advice."
-                        } }
-                    }
-                }
+    let events_cited = (!d.events.is_empty()).then_some(("events", "Events cited"));
+    let contents = d.sections.iter().map(|s| (s.id.as_ref(), s.heading.as_ref())).chain(events_cited).collect();
+    let main = html! {
+        header {
+            @if let Some(stamp) = &d.stamp { p.stamp { (stamp) } }
+            h1 { (d.title) }
+            p.byline {
+                (d.controller)
+                @if let Some(newest) = d.events.last() { " · as of event " (newest.event) ", " (moment(&newest.at)) }
+                @if let Some(statement) = &d.statement { br; (statement) }
             }
         }
+        p.lead { (d.lead) }
+        @for section in &d.sections { (part(section, &known)) }
+        @if !d.events.is_empty() { (events(d)) }
+        footer { p {
+            "Made by " code { "reticent" } ". Content, SHA-256: " span.hash { (d.sha256) } ". Nothing here is legal advice."
+        } }
     };
-    page.into_string()
+    Sheet { made_by: "reticent document", stamp: d.stamp.as_deref(), title: &d.title, head: None, contents }.page(&main)
 }
 
 fn part(section: &Section, known: &BTreeSet<i64>) -> Markup {
@@ -104,11 +83,4 @@ fn prose(text: &str) -> Markup {
 /// A bound is not broken over two lines.
 fn together(text: &str) -> String {
     text.replace("ε ≤ ", "ε\u{a0}≤\u{a0}").replace("δ = ", "δ\u{a0}=\u{a0}")
-}
-
-/// The stamp, or else the title, at the head of every printed page. Only letters, digits and blanks reach the style sheet.
-fn running_head(d: &Document) -> Markup {
-    let plain: String =
-        d.stamp.as_ref().unwrap_or(&d.title).chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
-    html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
 }

@@ -4,6 +4,7 @@
 
 mod messages;
 pub(crate) mod repeats;
+mod rests;
 
 use crate::failure::Failure;
 use crate::output::Progress;
@@ -95,6 +96,8 @@ pub(crate) struct Leak {
     pub(crate) by_repeats: Vec<AtRepeats>,
     /// Mean exposure over all secrets of all repeats.
     pub(crate) mean_bits: f64,
+    /// Ends of messages that it says, verbatim and nearly.
+    pub(crate) extraction: rests::Extraction,
     /// Bits a byte of messages that no model was trained on.
     pub(crate) bits_per_byte: f64,
     /// What it says after the prefix of one card repeated most often; numbers cut down to their last four digits unless asked.
@@ -230,8 +233,9 @@ pub(crate) fn measure(own: Option<(Messages, &str)>, epsilon: f64, show: bool, s
         references.insert(kind == CanaryKind::Card, (0..scale.references).map(|_| kind.draw(&mut rng).into_bytes()).collect());
     }
     let asked = planted.iter().rev().find(|c| c.kind == CanaryKind::Card).expect("cards are planted");
+    let rests = rests::Rests::of(texts.messages(), &held_out);
     let held_out: Vec<&str> = held_out.iter().map(String::as_str).collect();
-    let leak = |model: &Asked| leak(model, &planted, &references, &held_out, asked, show);
+    let leak = |model: &Asked| leak(model, &planted, &references, (&held_out, &rests), asked, show);
     let count = planted.len() as u64;
     let bits = exposure::MEAN_UNSEEN;
     Ok(TextAudit {
@@ -345,7 +349,7 @@ fn leak(
     model: &Asked,
     planted: &[Canary],
     references: &BTreeMap<bool, Vec<Vec<u8>>>,
-    held_out: &[&str],
+    (held_out, rests): (&[&str], &rests::Rests),
     asked: &Canary,
     show: bool,
 ) -> Result<Leak, Failure> {
@@ -371,6 +375,7 @@ fn leak(
         extracted_of_all: found.iter().filter(|(.., e)| *e).count() as u64,
         by_repeats,
         mean_bits: mean(&found.iter().map(|(_, b, _)| *b).collect::<Vec<_>>()),
+        extraction: rests.ask(model)?,
         bits_per_byte: model.0.bits_per_byte(held_out),
         // A line's end is where the model ended the text.
         says: if show { said.in_full() } else { said.redacted() }.lines().next().unwrap_or_default().to_owned(),

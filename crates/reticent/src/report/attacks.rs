@@ -93,6 +93,9 @@ pub(crate) struct AuditSection {
     /// How the units' scores spread.
     #[serde(default)]
     pub(crate) vulnerability: Option<Vulnerability>,
+    /// What models take for each class, where it was asked for.
+    #[serde(default)]
+    pub(crate) inverted: Vec<Inverted>,
     /// What checks the audit itself.
     #[serde(default)]
     pub(crate) controls: Vec<Control>,
@@ -104,6 +107,44 @@ pub(crate) struct AuditSection {
     /// Ledger event of the evidence.
     #[serde(default)]
     pub(crate) evidence: Option<u64>,
+}
+
+/// A model inverted: for each class the input that it is most sure of, beside the mean of the real rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Inverted {
+    /// Whose: `this release`, `twin without clipping and noise`.
+    pub(crate) label: String,
+    /// How much more inversions are like the mean of their own class than like those of others, from −2 to 2.
+    pub(crate) resemblance: f64,
+    /// The same of models of labels dealt at random.
+    pub(crate) of_controls: Vec<f64>,
+    /// The share of all of them that is as high.
+    pub(crate) p_value: f64,
+    pub(crate) classes: Vec<InvertedClass>,
+    /// By column; in each list one value a class.
+    pub(crate) features: Vec<InvertedFeature>,
+    /// A picture as `data:image/png;base64,…`: rows of inversions, of a model of dealt labels, and of class means; a column for each class.
+    #[serde(default)]
+    pub(crate) picture: Option<String>,
+}
+
+/// What came out for a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct InvertedClass {
+    pub(crate) class: String,
+    /// Probability that the model gives its inversion.
+    pub(crate) confidence: f64,
+    /// Correlation with the mean of its own rows, and the highest with that of another class.
+    pub(crate) own: f64,
+    pub(crate) highest_other: f64,
+}
+
+/// A column of the inversions and of the class means, in the units of the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct InvertedFeature {
+    pub(crate) column: String,
+    pub(crate) inverted: Vec<String>,
+    pub(crate) means: Vec<String>,
 }
 
 /// The ROC of one attack on one model.
@@ -193,12 +234,30 @@ pub(crate) struct TextSection {
     /// Exposure by repeats; one series a way of training.
     #[serde(default)]
     pub(crate) series: Vec<ExposureSeries>,
+    /// Ends of messages that the models say.
+    #[serde(default)]
+    pub(crate) rests: Vec<SaidRests>,
     /// What the models go on with after the beginning of a planted secret.
     #[serde(default)]
     pub(crate) completions: Vec<Completion>,
     /// Ledger event of the evidence.
     #[serde(default)]
     pub(crate) evidence: Option<u64>,
+}
+
+/// Ends of messages that a model says, asked with what stands before them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SaidRests {
+    /// Of which model: `without clipping and noise`.
+    pub(crate) label: String,
+    /// Bytes asked with, and asked for.
+    pub(crate) prefix: u64,
+    pub(crate) suffix: u64,
+    /// Of messages it learned from: asked, said in full, said but for a tenth in edits or in full, and found before 100 wrong guesses.
+    pub(crate) seen: (u64, u64, u64),
+    pub(crate) found: u64,
+    /// Of messages it never saw: asked, said in full, nearly.
+    pub(crate) unseen: (u64, u64, u64),
 }
 
 /// How a text model was trained.

@@ -1,7 +1,8 @@
 //! The page of an explanation, for the person it is about: reasons, waterfall, what would change the class, and what none of it says.
 
 use super::plot::waterfall;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use super::sheet::Sheet;
+use maud::{Markup, html};
 use reticent_explain::{Explanation, LocalFit, Scale, Searched};
 
 /// One explained row.
@@ -84,32 +85,15 @@ pub(crate) const LIMITS: [&str; 3] = [
 
 /// The page. It holds the person's own values and is for them.
 pub(crate) fn render_explained(model: &str, stamp: Option<&str>, explained: &[Explained]) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content="reticent explain";
-                title { @if let Some(stamp) = stamp { (stamp) ": " } "Explanation of " (model) }
-                style { (PreEscaped(include_str!("page.css"))) }
-            }
-            body {
-                div.sheet {
-                    main {
-                        h1 { "What moved this score" }
-                        @if let Some(stamp) = stamp { p { strong { (stamp) } } }
-                        p { "Model " code { (model) } ". This page holds the values of the person it is about." }
-                        @for one in explained { (section(one)) }
-                        section { h2 { "What this does not say" } ul { @for limit in LIMITS { li { (limit) } } } }
-                        footer { p { "Made by " code { "reticent explain" } ". Nothing here is legal advice." } }
-                    }
-                }
-            }
-        }
+    let main = html! {
+        h1 { "What moved this score" }
+        @if let Some(stamp) = stamp { p { strong { (stamp) } } }
+        p { "Model " code { (model) } ". This page holds the values of the person it is about." }
+        @for one in explained { (section(one)) }
+        section { h2 { "What this does not say" } ul { @for limit in LIMITS { li { (limit) } } } }
+        footer { p { "Made by " code { "reticent explain" } ". Nothing here is legal advice." } }
     };
-    page.into_string()
+    Sheet { made_by: "reticent explain", stamp, title: &format!("Explanation of {model}"), head: None, contents: vec![] }.page(&main)
 }
 
 fn section(one: &Explained) -> Markup {

@@ -15,18 +15,21 @@ mod minimised;
 mod number;
 mod page;
 mod plot;
+mod sheet;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use answers::{About, ErasedModel, ErasureSection, ExplanationSection, Left, ModelDone, RemovalSection, Store, Waterfall};
 pub(crate) use attacks::{
-    Attacked, AuditSection, Bins, Completion, Control, Estimate, ExposurePoint, ExposureSeries, MeasuredLower, ProvedUpper, RocCurve,
-    RocPoint, TextSection, TextTraining, Verdict, Vulnerability,
+    Attacked, AuditSection, Bins, Completion, Control, Estimate, ExposurePoint, ExposureSeries, Inverted, InvertedClass, InvertedFeature,
+    MeasuredLower, ProvedUpper, RocCurve, RocPoint, SaidRests, TextSection, TextTraining, Verdict, Vulnerability,
 };
 pub(crate) use count::{Count, withhold};
 pub(crate) use explained::{Explained, LIMITS as EXPLAINED_LIMITS, percent, render_explained};
 pub(crate) use minimised::{ScanFinding, ScanSection, SelectedColumn, SelectionSection};
-pub(crate) use page::{render, render_audit, render_repeats};
+pub(crate) use page::{render, render_audit, render_loop, render_repeats, render_text};
+pub(crate) use plot::picture;
+pub(crate) use sheet::Sheet;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -8,7 +8,9 @@ use crate::evidence;
 use crate::failure::Failure;
 use crate::gate::{admit, admitted_when_trained, chosen_for};
 use crate::output::{Answer, say};
+use crate::report::render_audit;
 use crate::verbs::choose_model;
+use crate::verbs::report::measured;
 use crate::verbs::train::{ModelManifest, newest};
 use crate::workspace::Workspace;
 use clap::{Args, Subcommand};
@@ -18,6 +20,7 @@ use reticent_audit::roc::TprAt;
 use reticent_govern::Event;
 use reticent_proof::Use;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct AuditVerb {
@@ -40,7 +43,7 @@ enum Verb {
         /// Shadow models for each target, an even number
         #[arg(long, default_value_t = 16, value_name = "N")]
         shadows: usize,
-        /// Attacks beside confidence, loss and lira, by name: on membership (`all` of them), and `attribute`, `property`, `updates`; `list` says what each does
+        /// Attacks beside confidence, loss and lira, by name: on membership (`all` of them), and `attribute`, `property`, `inversion`, `updates`; `list` says what each does
         #[arg(long = "attack", value_name = "NAME", value_delimiter = ',')]
         attacks: Vec<String>,
         /// The column that `--attack attribute` guesses; `NAME=LEVEL` for `--attack property`, of a number its upper half
@@ -49,6 +52,9 @@ enum Verb {
         /// Seed of all draws of the audit
         #[arg(long, default_value_t = 0)]
         seed: u64,
+        /// Also write a page with the curves, the spread of the scores and measured beside proved
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
     },
     /// Plant secrets in messages, train small language models on them, and ask for the secrets
     Text(crate::verbs::audit_text::AuditText),
@@ -64,13 +70,17 @@ impl AuditVerb {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         match &self.verb {
             Verb::Model { attacks, .. } if attacks.iter().any(|a| a == "list") => Ok(audit::attack_list(true)),
-            Verb::Model { model, subject, shadows, attacks, column, seed } => {
+            Verb::Model { model, subject, shadows, attacks, column, seed, html } => {
                 // Refused before anything is recorded.
                 reticent_audit::shadow::balanced_matrix(0, *shadows, *seed)?;
                 let mut named: Vec<String> = audit::USUAL.iter().map(|a| (*a).to_owned()).chain(attacks.iter().cloned()).collect();
                 let further = Further::take(&mut named, column.as_deref())?;
                 let asked = (&attacks::named(&named)?[..], &further);
-                of_model(common, model.as_deref(), subject.as_deref(), *shadows, asked, *seed)
+                let mut answer = of_model(common, model.as_deref(), subject.as_deref(), *shadows, asked, *seed)?;
+                if let Some(path) = html {
+                    write_page(path, &mut answer)?;
+                }
+                Ok(answer)
             }
             Verb::Scores(verb) => verb.run(),
             Verb::Dp(verb) => verb.run(),
@@ -138,6 +148,16 @@ fn of_model(
         say(format!("warning: {}: {stamp}", manifest.model));
     }
     Ok(Answer::new(text, json))
+}
+
+/// The page of what was measured; what was asked about one unit is not on it.
+fn write_page(path: &Path, answer: &mut Answer) -> Result<(), Failure> {
+    let word = |key: &str| answer.json[key].as_str().unwrap_or_default();
+    let covers = format!("{} alone, {}, {}", word("model"), word("neighbours"), word("unit"));
+    let section = measured::attacked(&answer.json, None, &covers)?;
+    disk::write(path, render_audit(&section).as_bytes())?;
+    answer.text += &format!("page: {}\n", path.display());
+    Ok(())
 }
 
 /// What LiRA makes of one unit. The id is not repeated.

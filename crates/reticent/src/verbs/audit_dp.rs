@@ -1,11 +1,12 @@
 //! `audit dp`: hold a training loop of any make against the noise and the clip that it states. No workspace, no config.
 
-use crate::audit::{ALPHA, bounds, finding_json};
+use crate::audit::{ALPHA, bounds, finding_json, section};
 use crate::failure::Failure;
 use crate::output::{Answer, thousands};
+use crate::report::render_loop;
 use clap::Args;
 use reticent_accounting::{Delta, NoiseMultiplier};
-use reticent_audit::white_box::{LoopAudit, StepPlan, audit};
+use reticent_audit::white_box::{LoopAudit, StepPlan, audit, scores};
 use reticent_audit::{Error, canaries_file};
 use serde_json::json;
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ pub(crate) struct AuditDp {
     /// Seed of the controls and of ties
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Also write a page with the tests, the curve and measured beside stated
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 impl AuditDp {
@@ -63,7 +67,21 @@ impl AuditDp {
             "contradicted": found.contradicts(ALPHA), "alpha": ALPHA, "surest": found.surest().name, "one_run": found.one_run,
             "finding": finding_json(&found.finding),
         });
-        Ok(Answer::new(text(&found, read.coins.canaries(), read.coins.steps()), json))
+        let mut text = text(&found, read.coins.canaries(), read.coins.steps());
+        if let Some(path) = &self.html {
+            let name = self.file.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            let covers = "one step of the plan, as whoever ran the audit states it; canaries in or out";
+            let section = section(
+                &format!("the loop of {name}"),
+                covers,
+                &found.finding,
+                &scores(&plan, &read.coins, &read.released)?,
+                &[&found.finding],
+            )?;
+            crate::disk::write(path, render_loop(&found, ALPHA, &section).as_bytes())?;
+            text += &format!("page: {}\n", path.display());
+        }
+        Ok(Answer::new(text, json))
     }
 }
 

@@ -191,7 +191,8 @@ impl AuditScores {
     fn page(&self, finding: &Finding, scores: &MemberScores, all: &[&Finding]) -> Result<String, Failure> {
         let Some(path) = &self.html else { return Ok(String::new()) };
         let name = self.file.as_ref().and_then(|f| f.file_name()).map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let section = audit::section(&format!("the model of {name}"), finding, scores, all)?;
+        let covers = "this model, as whoever ran the audit states it; nothing of that was checked here";
+        let section = audit::section(&format!("the model of {name}"), covers, finding, scores, all)?;
         crate::disk::write(path, render_audit(&section).as_bytes())?;
         Ok(format!("page: {}\n", path.display()))
     }

@@ -9,6 +9,8 @@ use crate::failure::Failure;
 use crate::leak::{self, Leak, TextAudit};
 use crate::output::{Answer, thousands};
 use crate::privacy::bound;
+use crate::report::render_text;
+use crate::verbs::report::measured;
 use crate::workspace::Workspace;
 use clap::Args;
 use reticent_data::{Messages, PseudonymKey};
@@ -36,8 +38,8 @@ pub(crate) struct AuditText {
     /// Plant each secret 1, 2, 4 … 128 times, inside one person's messages and across as many people's; compare exposure with chance and with what group privacy predicts
     #[arg(long)]
     repeats: bool,
-    /// With --repeats: also write a page with the plot
-    #[arg(long, value_name = "FILE", requires = "repeats")]
+    /// Also write a page with the plot
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Why you may use the messages of FILE for this; printed on the result
     #[arg(long, value_name = "REASON")]
@@ -77,7 +79,13 @@ impl AuditText {
         } else {
             None
         };
-        Ok(Answer::new(table(&audit), json!({ "text": audit, "evidence": recorded })))
+        let mut text = table(&audit);
+        if let Some(path) = &self.html {
+            let section = measured::planted(&json!(audit), None)?;
+            disk::write(path, render_text(&section).as_bytes())?;
+            text += &format!("page: {}\n", path.display());
+        }
+        Ok(Answer::new(text, json!({ "text": audit, "evidence": recorded })))
     }
 
     /// Messages by person; errors name lines, never what stands there.
@@ -144,6 +152,19 @@ fn table(audit: &TextAudit) -> String {
     line("on redacted text", &audit.redacted);
     line("under ε", &audit.private);
     text += &format!("  {:<72}{:.2}\n", "by the frequencies of bytes alone", audit.frequencies_bits_per_byte);
+    let asked = &audit.baseline.extraction;
+    text += &format!(
+        "\n  asked for the last {} bytes of {} messages with the {} before them; nearly: but for one byte in ten, in edits\n",
+        asked.suffix,
+        thousands(asked.seen.asked),
+        asked.prefix
+    );
+    text += "                      in full   nearly   found before 100 wrong guesses   of those never seen: in full, nearly\n";
+    for (name, leak) in [("without privacy", &audit.baseline), ("on redacted text", &audit.redacted), ("under ε", &audit.private)] {
+        let (e, never) = (&leak.extraction, &leak.extraction.unseen);
+        let never = format!("{} and {} of {}", never.in_full, never.nearly, never.asked);
+        text += &format!("  {name:<20}{:<10}{:<9}{:<33}{never}\n", e.seen.in_full, e.seen.nearly, e.found);
+    }
     text += &format!("\n  under ε: {}, {}, {}; not released\n", bound(audit.epsilon_upper, audit.delta), audit.neighbours, audit.unit);
     text += &format!(
         "  under ε, mean exposure of all {} secrets: {:.2} bits; of secrets that nobody planted {:.2}, in 95 of 100 cases under {:.2}\n",

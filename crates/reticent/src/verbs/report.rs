@@ -1,5 +1,6 @@
 //! `report`: evaluate internally, then render report.html and report.json from what is on record.
 
+pub(crate) mod measured;
 mod sections;
 
 use crate::cli::Common;

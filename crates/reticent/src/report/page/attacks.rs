@@ -5,6 +5,7 @@ use super::super::number::{at_least, at_most, fixed, grouped, scientific, settin
 use super::super::plot::roc::{FPRS, percent};
 use super::super::plot::{bracket, exposure, roc, vulnerability};
 use super::Cite;
+use super::inverted::inverted;
 use super::words::{bound, listed, numbers};
 use maud::{Markup, html};
 
@@ -31,6 +32,7 @@ pub(super) fn audit(audit: &AuditSection, cite: &Cite) -> Markup {
         (curves(audit, cite))
         @if let Some(v) = &audit.vulnerability { (spread(v)) }
         @if !audit.estimates.is_empty() { (estimates(audit, cite)) }
+        (inverted(&audit.inverted))
         @if !audit.controls.is_empty() {
             table {
                 caption { "Checks of the audit itself. Where one fails, nothing follows from the rest." }
@@ -243,6 +245,23 @@ pub(super) fn text(text: &TextSection, cite: &Cite) -> Markup {
                         } } } }
                     }
                 }))
+            }
+        }
+        @if let Some(first) = text.rests.first() {
+            table {
+                caption {
+                    "Asked for the last " (first.suffix) " bytes of messages with the " (first.prefix) " before them. Nearly: in full, or but for one byte in ten, in edits (Levenshtein). "
+                    "Found: said in full before the 100th wrong guess, the surest first. What is said of messages that no model saw was not learned from them."
+                }
+                thead { tr {
+                    th scope="col" { "Model" } th.numeric scope="col" { "In full" } th.numeric scope="col" { "Nearly" } th.numeric scope="col" { "Found" }
+                    th.numeric scope="col" { "Never seen: in full" } th.numeric scope="col" { "Nearly" }
+                } }
+                tbody { @for r in &text.rests { tr {
+                    th scope="row" { (r.label) }
+                    td.numeric { (grouped(r.seen.1)) " of " (grouped(r.seen.0)) } td.numeric { (grouped(r.seen.2)) } td.numeric { (grouped(r.found)) }
+                    td.numeric { (grouped(r.unseen.1)) " of " (grouped(r.unseen.0)) } td.numeric { (grouped(r.unseen.2)) }
+                } } }
             }
         }
         table.facts { tbody { @for s in &text.series { tr {

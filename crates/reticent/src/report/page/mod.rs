@@ -3,6 +3,7 @@
 mod answers;
 mod attacks;
 mod audited;
+mod inverted;
 mod minimised;
 mod quality;
 mod record;
@@ -11,11 +12,12 @@ mod repeats;
 mod summary;
 mod words;
 
-pub(crate) use audited::render_audit;
+pub(crate) use audited::{render_audit, render_loop, render_text};
 pub(crate) use repeats::render_repeats;
 
 use super::Report;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use super::sheet::Sheet;
+use maud::{Markup, html};
 use std::collections::BTreeSet;
 use words::day;
 
@@ -54,35 +56,21 @@ pub(crate) fn render(report: &Report) -> String {
     let report = &report.clone().concealed();
     let cite = Cite(report.evidence.iter().map(|event| event.event).collect());
     let sections = sections(report, &cite);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content="reticent report";
-                title { @if let Some(stamp) = &report.stamp { (stamp) ": " } (report.title) }
-                style { (PreEscaped(include_str!("../page.css"))) (running_head(report)) }
-            }
-            body {
-                div.sheet {
-                    nav aria-label="Contents" {
-                        p { "Contents" }
-                        ol { @for (id, heading, _) in &sections { li { a href=(format!("#{id}")) { (heading) } } } }
-                    }
-                    main {
-                        (summary::summary(report, &cite))
-                        @for (id, heading, body) in &sections {
-                            section aria-labelledby=(id) { h2 id=(id) { (heading) } (body) }
-                        }
-                        footer { p { "Made by " code { "reticent report" } " on " (day(&report.generated_at)) ". Nothing here is legal advice." } }
-                    }
-                }
-            }
+    let main = html! {
+        (summary::summary(report, &cite))
+        @for (id, heading, body) in &sections {
+            section aria-labelledby=(id) { h2 id=(id) { (heading) } (body) }
         }
+        footer { p { "Made by " code { "reticent report" } " on " (day(&report.generated_at)) ". Nothing here is legal advice." } }
     };
-    page.into_string()
+    Sheet {
+        made_by: "reticent report",
+        stamp: report.stamp.as_deref(),
+        title: &report.title,
+        head: None,
+        contents: sections.iter().map(|(id, heading, _)| (*id, *heading)).collect(),
+    }
+    .page(&main)
 }
 
 /// Links numbers to the events of the evidence table that they come from.
@@ -101,11 +89,4 @@ impl Cite {
             }
         }
     }
-}
-
-/// The stamp, or else the title, at the head of every printed page. Only letters, digits and blanks reach the style sheet.
-fn running_head(report: &Report) -> Markup {
-    let head = report.stamp.as_ref().unwrap_or(&report.title);
-    let plain: String = head.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | ':')).collect();
-    html! { (PreEscaped(format!("@page {{ @top-right {{ content: \"{plain}\"; }} }}\n"))) }
 }

@@ -2,36 +2,20 @@
 
 use super::super::number::{at_most, fixed, grouped, scientific};
 use super::super::plot::repeats;
+use super::super::sheet::Sheet;
 use super::words::{bound, numbers};
 use crate::leak::AtRepeats;
 use crate::leak::repeats::RepeatsAudit;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 /// The measurement as a self-contained HTML page.
 pub(crate) fn render_repeats(audit: &RepeatsAudit) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                meta name="generator" content="reticent audit";
-                title { "Exposure by repeats" }
-                style { (PreEscaped(include_str!("../page.css"))) }
-            }
-            body {
-                div.sheet {
-                    main {
-                        h1 { "Exposure of planted secrets by repeats" }
-                        section aria-label="Exposure" { (body(audit)) }
-                        footer { p { "Made by " code { "reticent audit text --repeats" } ". Nothing here is legal advice." } }
-                    }
-                }
-            }
-        }
+    let main = html! {
+        h1 { "Exposure of planted secrets by repeats" }
+        section aria-label="Exposure" { (body(audit)) }
+        footer { p { "Made by " code { "reticent audit text --repeats" } ". Nothing here is legal advice." } }
     };
-    page.into_string()
+    Sheet { made_by: "reticent audit", stamp: None, title: "Exposure by repeats", head: None, contents: vec![] }.page(&main)
 }
 
 fn body(audit: &RepeatsAudit) -> Markup {

@@ -126,6 +126,7 @@ mod tests {
                     .collect(),
                 quality: None,
             }],
+            rests: vec![],
             completions: vec![],
             evidence: None,
         };

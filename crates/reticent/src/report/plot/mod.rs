@@ -7,6 +7,7 @@ pub(super) mod bracket;
 pub(super) mod erased;
 pub(super) mod exposure;
 pub(super) mod flow;
+pub(crate) mod picture;
 pub(super) mod releases;
 pub(super) mod removal;
 pub(super) mod repeats;

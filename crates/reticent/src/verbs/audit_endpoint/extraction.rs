@@ -6,10 +6,12 @@ use crate::failure::Failure;
 use crate::outward::Outward;
 use reticent_audit::MemberScores;
 use reticent_audit::answers_file::Attacked;
+use reticent_audit::text::edit_distance::{NEAR, edit_distance};
 use serde_json::{Value, json};
 
-/// Columns of the file of answers: how many characters of the rest were said without an error, and how many there are.
-pub(super) const HEADER: [&str; 4] = ["id", "member", "said", "length"];
+/// Columns of the file of answers: how many characters of the rest were said without an error, how many there are, and by how many edits what was said
+/// differs from it.
+pub(super) const HEADER: [&str; 5] = ["id", "member", "said", "length", "edits"];
 
 /// What is asked.
 pub(super) struct Asked<'a> {
@@ -44,37 +46,47 @@ impl<'a> Asked<'a> {
                 Failure::failed(format!("what {} answers to line {} holds no text", outward.host(), from + at + 2))
                     .hint("it may take one text at a time: `--batch 1`")
             })?;
-            let (said, length) = matched(text, &line[self.suffix]);
-            rows.push(vec![self.records.id(line, from + at), line[member].to_owned(), said.to_string(), length.to_string()]);
+            let counts = compared(text, &line[self.suffix]).map(|count| count.to_string());
+            rows.push([self.records.id(line, from + at), line[member].to_owned()].into_iter().chain(counts).collect());
         }
         Ok(rows)
     }
 }
 
-/// Characters of `suffix` that `text` begins with, blanks before both left out, and how many there are.
-fn matched(text: &str, suffix: &str) -> (usize, usize) {
-    let suffix = suffix.trim_start();
-    let said = text.trim_start().chars().zip(suffix.chars()).take_while(|(a, b)| a == b).count();
-    (said, suffix.chars().count())
+/// Characters of `suffix` that `text` begins with, blanks before both left out, how many there are, and the edit distance of as much of `text`.
+fn compared(text: &str, suffix: &str) -> [usize; 3] {
+    let rest: Vec<char> = suffix.trim_start().chars().collect();
+    let said: Vec<char> = text.trim_start().chars().take(rest.len()).collect();
+    let matched = said.iter().zip(&rest).take_while(|(a, b)| a == b).count();
+    [matched, rest.len(), edit_distance(&said, &rest)]
 }
 
-/// How many of each side were said in full, beside how many there are: members first.
+/// How many of each side were said in full, and in full or but for [`NEAR`] of their length in edits, beside how many there are.
+#[derive(Default)]
 pub(super) struct InFull {
-    pub(super) members: (usize, usize),
-    pub(super) others: (usize, usize),
+    members: Side,
+    others: Side,
+}
+
+#[derive(Default)]
+struct Side {
+    in_full: usize,
+    nearly: usize,
+    of: usize,
 }
 
 impl InFull {
     pub(super) fn text(&self) -> String {
+        let (m, o) = (&self.members, &self.others);
         format!(
-            "said in full: {} of {} members, {} of {} others, which the model never saw\n",
-            self.members.0, self.members.1, self.others.0, self.others.1
+            "said in full: {} of {} members, {} of {} others, which the model never saw\nin full or but for one character in ten, in edits: {} members, {} others\n",
+            m.in_full, m.of, o.in_full, o.of, m.nearly, o.nearly
         )
     }
 
     pub(super) fn json(&self) -> Value {
-        let side = |(said, of): (usize, usize)| json!({ "in_full": said, "of": of });
-        json!({ "members": side(self.members), "others": side(self.others) })
+        let side = |s: &Side| json!({ "in_full": s.in_full, "nearly": s.nearly, "of": s.of });
+        json!({ "members": side(&self.members), "others": side(&self.others), "nearly_at_most_edits": NEAR })
     }
 }
 
@@ -83,33 +95,39 @@ pub(super) fn attacks(kept: &Kept) -> Result<(Vec<Attacked>, InFull), Failure> {
     let damaged =
         || Failure::failed("the kept answers cannot be read").hint(format!("begin the audit anew: remove {}", kept.file().display()));
     let mut reader = csv::Reader::from_path(kept.file()).map_err(|_| damaged())?;
-    let (mut members, mut others) = (vec![], vec![]);
+    let (mut members, mut others, mut counts) = (vec![], vec![], InFull::default());
     for line in reader.records() {
         let line = line.map_err(|_| damaged())?;
         let number = |at: usize| line.get(at).and_then(|cell| cell.parse::<f64>().ok()).ok_or_else(damaged);
-        let share = number(2)? / number(3)?.max(1.0);
-        if matches!(line.get(1), Some("1" | "true" | "True" | "TRUE")) { members.push(share) } else { others.push(share) }
+        let (share, edits) = (number(2)? / number(3)?.max(1.0), number(4)? / number(3)?.max(1.0));
+        let (scores, side) = match line.get(1) {
+            Some("1" | "true" | "True" | "TRUE") => (&mut members, &mut counts.members),
+            _ => (&mut others, &mut counts.others),
+        };
+        scores.push(share);
+        side.of += 1;
+        side.in_full += usize::from(share >= 1.0);
+        side.nearly += usize::from(edits <= NEAR + 1e-9);
     }
-    let in_full = |scores: &[f64]| (scores.iter().filter(|s| **s >= 1.0).count(), scores.len());
-    let said = InFull { members: in_full(&members), others: in_full(&others) };
     let variant = "share of the rest that is said, greedy decoding (Carlini et al. 2021)".to_owned();
-    Ok((vec![Attacked { name: "extraction", variant, scores: MemberScores::new(members, others)?, threshold: Some(1.0) }], said))
+    Ok((vec![Attacked { name: "extraction", variant, scores: MemberScores::new(members, others)?, threshold: Some(1.0) }], counts))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::matched;
+    use super::compared;
 
     #[test]
-    fn what_is_said_is_counted_to_the_first_difference() {
+    fn what_is_said_is_counted_to_the_first_difference_and_by_edits() {
         for (text, suffix, expected) in [
-            ("4111 1111 and so on", "4111 1111", (9, 9)),
-            (" 4111", "4111", (4, 4)),
-            ("4112", "4111", (3, 4)),
-            ("", "4111", (0, 4)),
-            ("größe", "größer", (5, 6)),
+            ("4111 1111 and so on", "4111 1111", [9, 9, 0]),
+            (" 4111", "4111", [4, 4, 0]),
+            ("4112", "4111", [3, 4, 1]),
+            ("", "4111", [0, 4, 4]),
+            ("größe", "größer", [5, 6, 1]),
+            ("x4111 1111 1111", "4111 1111 1111", [0, 14, 2]),
         ] {
-            assert_eq!(matched(text, suffix), expected, "{text}");
+            assert_eq!(compared(text, suffix), expected, "{text}");
         }
     }
 }
