@@ -72,7 +72,7 @@ fn attributes_properties_and_updates_are_attacked_by_name() {
         let run = workspace.run(&[&["audit", "model"], wrong].concat());
         assert_eq!((run.code, workspace.events()), (Some(2), before), "{wrong:?}: {}", run.stderr);
     }
-    let asked = ["audit", "model", "--shadows", "4", "--attack", "attribute,property,updates", "--column", "age"];
+    let asked = ["audit", "model", "--shadows", "4", "--attack", "attribute,property,inversion,updates", "--column", "age"];
     let answer = workspace.json(&asked);
     let further = &answer["further"];
     // A step's update as it is gives the row back to rounding; clipped and noised as the plan says it gives no more than the mean of all rows does.
@@ -93,7 +93,38 @@ fn attributes_properties_and_updates_are_attacked_by_name() {
     }
     let properties = further["property"].as_array().unwrap();
     assert!(properties.len() == 2 || gaps.iter().any(|g| g.contains("property")), "{gaps:?}");
-    let told = workspace.done(&asked).stdout;
+    // What the twin takes for its classes is like their means; what the model under ε takes is noise, and may come out either way.
+    let inversions = further["inversion"].as_array().unwrap();
+    assert_eq!(inversions.iter().map(|i| &i["target"]).collect::<Vec<_>>(), ["private", "baseline"]);
+    for i in inversions {
+        let p = i["p_value"].as_f64().unwrap();
+        assert!((0.05..=1.0).contains(&p) && i["of_controls"].as_array().unwrap().len() == 19, "{i}");
+        assert_eq!(i["classes"].as_array().unwrap().iter().map(|c| &c["class"]).collect::<Vec<_>>(), ["no", "yes"]);
+        assert_eq!(i["features"].as_array().unwrap().iter().map(|f| &f["column"]).collect::<Vec<_>>(), ["age", "sex", "pressure"]);
+        assert!(i["picture"].is_null(), "a table is no image");
+    }
+    let (twin, age) = (&inversions[1], &inversions[1]["features"][0]);
+    let years = |of: &str, class: usize| age[of][class].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(years("inverted", 0) < years("inverted", 1) && years("means", 0) < years("means", 1), "{twin}");
+    // Of three columns some dealt labels give as much by luck: the rank says how many.
+    let own = twin["resemblance"].as_f64().unwrap();
+    let as_high = twin["of_controls"].as_array().unwrap().iter().filter(|c| c.as_f64().unwrap() >= own).count();
+    assert!(own > 1.5 && twin["p_value"] == (1 + as_high) as f64 / 20.0, "{twin}");
+    let page = workspace.file("audit.html");
+    let told = workspace.done(&[&asked[..], &["--html", page.to_str().unwrap()]].concat()).stdout;
+    let html = workspace.read("audit.html");
+    for part in [
+        "roc-title",
+        "bracket-title",
+        "vulnerability-title",
+        "What the model takes for each class",
+        "Inversions of this release",
+        "attribute, meant to leak",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!["src=", "http", "<script", "patient-"].iter().any(|odd| html.contains(odd)), "a unit, or something to load");
+    assert!(told.contains("inversion, baseline: MI-FACE") && told.contains("models of labels dealt at random"), "{told}");
     assert!(told.contains("updates as they are") && told.contains("gain on members less that on others"), "{told}");
 }
 
@@ -357,6 +388,16 @@ fn a_training_loop_of_any_make_is_held_against_its_plan() {
     }
     let told = workspace.done(&[&["audit", "dp", file.to_str().unwrap()], &plan[..]].concat()).stdout;
     assert!(told.contains("CONTRADICTED at 5%, by `differences`") && told.contains("not tested: how units are sampled"), "{told}");
+    // The page says the same of the last file.
+    let page = workspace.file("loop.html");
+    workspace.done(&[&["audit", "dp", file.to_str().unwrap(), "--html", page.to_str().unwrap()], &plan[..]].concat());
+    let html = workspace.read("loop.html");
+    for part in
+        ["roc-title", "bracket-title", "vulnerability-title", "Contradicted", "<code>differences</code>", "the loop of canaries.csv"]
+    {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("src=") && !html.contains("http"));
     assert!(!workspace.file(".reticent").exists());
 
     workspace.put("canaries.csv", "step,canary,in,released\n0,0,secret,1\n0,1,0,\n");
@@ -373,7 +414,9 @@ fn a_training_loop_of_any_make_is_held_against_its_plan() {
 
 /// 30 people, each with a turn of phrase of their own; small enough that the three models take seconds.
 fn messages() -> String {
-    let line = |i: u32| format!("p{},\"hello from {}, order {} please\"\n", i % 30, ["Graz", "Cork", "Lyon"][i as usize % 3], 1000 + i);
+    let line = |i: u32| {
+        format!("p{},\"hello again from {}, order {} please send it\"\n", i % 30, ["Graz", "Cork", "Lyon"][i as usize % 3], 1000 + i)
+    };
     "who,said\n".to_owned() + &(0..120).map(line).collect::<String>()
 }
 
@@ -385,11 +428,24 @@ fn own_messages_need_a_reason_and_leave_no_text_behind() {
     let args = ["audit", "text", file.to_str().unwrap(), "--subject", "who", "--text", "said"];
     assert_eq!(workspace.run(&args).code, Some(2), "without a reason they are not used");
     let with: Vec<&str> = args.iter().copied().chain(["--asserted", "our own test messages"]).collect();
-    let answer = workspace.json(&with);
+    let page = workspace.file("text.html");
+    let answer = workspace.json(&[&with[..], &["--html", page.to_str().unwrap()]].concat());
+    let html = workspace.read("text.html");
+    for part in ["exposure-title", "Asked for the last 16 bytes", "ε\u{a0}≤", "with clipping and noise", "our own test messages"] {
+        assert!(html.contains(part) || html.replace("ε ≤", "ε\u{a0}≤").contains(part), "{part}");
+    }
+    assert!(!html.contains("src=") && !html.contains("http"));
     let text = &answer["text"];
     assert!(text["statement"].as_str().unwrap().contains("our own test messages"));
     for model in ["baseline", "redacted", "private"] {
         assert!(text[model]["exposure_bits"].is_number() && text[model]["extracted"].is_u64(), "{model}: {}", text[model]);
+        let said = &text[model]["extraction"];
+        let count = |side: &str, of: &str| said[side][of].as_u64().unwrap();
+        assert!(count("seen", "asked") > 100 && count("unseen", "asked") > 0, "{said}");
+        for side in ["seen", "unseen"] {
+            assert!(count(side, "in_full") <= count(side, "nearly") && count(side, "nearly") <= count(side, "asked"), "{said}");
+        }
+        assert!(said["found"].as_u64() <= said["seen"]["in_full"].as_u64() && said["errors"].as_u64() <= Some(100), "{said}");
     }
     assert!(text["epsilon_upper"].as_f64().unwrap() <= 8.0);
     let evidence = workspace.files().into_iter().find(|(name, _)| name.contains("evidence/text-audit")).unwrap();
