@@ -282,10 +282,12 @@ mod tests {
     use crate::event::SubsampledGaussian;
     use crate::inexact::Inexact;
 
-    /// The quick search finds what the search over the grid finds, for wide and narrow minima and at both ends.
+    /// The quick search finds what the search over the grid finds, for wide and narrow minima, at both ends and near one.
     #[test]
     fn both_searches_agree() {
-        for (q, sigma, count) in [(0.01, 4.0, 10_000), (0.5, 0.3, 1), (1e-5, 1.0, 1_000), (1.0, 20.0, 100), (0.3, 0.4, 1_000_000)] {
+        for (q, sigma, count) in
+            [(0.01, 4.0, 10_000), (0.5, 0.3, 1), (1e-5, 1.0, 1_000), (1.0, 20.0, 100), (0.3, 0.4, 1_000_000), (1.0, 60.0, 1)]
+        {
             for delta in [0.1, 1e-5, 1e-30] {
                 let parts = Parts { gaussians: vec![SubsampledGaussian { q, sigma, count }], others: vec![], inexact: Inexact::default() };
                 let divergence = Divergence::new(&parts);

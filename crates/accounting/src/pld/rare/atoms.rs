@@ -186,4 +186,26 @@ mod tests {
             assert!((total - 0.5 * 0.36).abs() < 1e-15 && over > 0.05, "{tiny}: {total} {over}");
         }
     }
+
+    /// Every pair in the cell its sum lies in, under both laws; and what is beyond the last edge.
+    #[test]
+    fn cells_hold_the_sums_of_all_pairs() {
+        let of = |losses: &[f64]| -> Vec<Atom> {
+            losses.iter().map(|&l| Atom { loss: l, p: 0.3 / (1.0 + l), q: 0.2 / (1.0 + l * l) }).collect()
+        };
+        let (one, other) = (of(&[0.11, 0.4, 0.93, 1.7]), of(&[0.07, 0.2, 0.21, 0.6, 1.3, 2.2]));
+        let edges = edges(0.18, 3.0, 0.1).unwrap();
+        let (cells, over) = sums(&one, &other, 0.5, &edges, 0.0);
+        let (mut slow, mut slow_over) = (vec![(0.0, 0.0); cells.len()], 0.0);
+        for (a, b) in one.iter().flat_map(|a| other.iter().map(move |b| (a, b))) {
+            match edges.windows(2).position(|cell| (cell[0]..cell[1]).contains(&(a.loss + b.loss))) {
+                Some(at) => slow[at] = (slow[at].0 + 0.5 * a.p * b.p, slow[at].1 + 0.5 * a.q * b.q),
+                None => slow_over += 0.5 * a.p * b.p,
+            }
+        }
+        assert!((over - slow_over).abs() < 1e-15 && slow_over > 0.0, "{over} {slow_over}");
+        for (cell, slow) in cells.iter().zip(&slow) {
+            assert!((cell.0 - slow.0).abs() < 1e-15 && (cell.1 - slow.1).abs() < 1e-15, "{cells:?} {slow:?}");
+        }
+    }
 }
