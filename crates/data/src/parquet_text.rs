@@ -10,6 +10,7 @@ use arrow_schema::DataType;
 use csv::ByteRecord;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -32,20 +33,25 @@ impl ParquetRows {
     /// Opens a file that [begins](PARQUET_MAGIC) like one of Parquet.
     ///
     /// # Errors
-    /// [`Error::Stored`] where it is damaged.
+    /// [`Error::Stored`] where it is damaged, or compressed by something else than snappy, gzip or zstd.
     pub fn open(file: File) -> Result<Self, Error> {
-        guarded(|| {
+        let opened = guarded(|| {
             // Without the writer's own hints a column has the type of the file: categories come as text.
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
             let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).ok()?;
+            let columns = builder.metadata().row_groups().iter().flat_map(|group| group.columns());
+            if let Some(other) = columns.map(|column| column.compression()).find(|compression| !is_opened(*compression)) {
+                return Some(Err(stored(&format!("it is compressed by {other}: snappy, gzip and zstd are read"))));
+            }
             let fields = builder.schema().fields().clone();
             let (read, not): (Vec<usize>, Vec<usize>) = (0..fields.len()).partition(|&at| is_read(fields[at].data_type()));
             let mask = ProjectionMask::roots(builder.parquet_schema(), read.iter().copied());
             let reader = builder.with_projection(mask).build().ok()?;
             let header = read.iter().map(|&at| fields[at].name().clone()).collect();
             let unread = not.iter().map(|&at| (fields[at].name().clone(), fields[at].data_type().to_string())).collect();
-            Some(Self { reader, header, unread, batch: None, next: 0 })
-        })
+            Some(Ok(Self { reader, header, unread, batch: None, next: 0 }))
+        });
+        opened?
     }
 
     /// Names of the columns that are read.
@@ -85,8 +91,15 @@ impl ParquetRows {
 
 /// The Parquet reader asserts what a damaged file need not keep: its panics are the file's fault.
 fn guarded<T>(read: impl FnOnce() -> Option<T>) -> Result<T, Error> {
-    let damaged = || Error::Stored { file: "the Parquet file".into(), why: "it is damaged, or cut short".into() };
-    catch_unwind(AssertUnwindSafe(read)).ok().flatten().ok_or_else(damaged)
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten().ok_or_else(|| stored("it is damaged, or cut short"))
+}
+
+fn stored(why: &str) -> Error {
+    Error::Stored { file: "the Parquet file".into(), why: why.into() }
+}
+
+fn is_opened(compression: Compression) -> bool {
+    matches!(compression, Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_) | Compression::ZSTD(_))
 }
 
 fn is_read(kind: &DataType) -> bool {
@@ -130,14 +143,15 @@ mod tests {
         TimestampMicrosecondArray, UInt8Array, UInt64Array,
     };
     use parquet::arrow::ArrowWriter;
+    use parquet::basic::{GzipLevel, ZstdLevel};
     use parquet::file::properties::WriterProperties;
     use std::io::{Seek, Write};
     use std::sync::Arc;
 
-    fn file_of(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    fn file_of(columns: Vec<(&str, ArrayRef)>, compression: Compression) -> Vec<u8> {
         let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true))).unwrap();
         // Two rows a group: a file has several.
-        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+        let properties = WriterProperties::builder().set_max_row_group_row_count(Some(2)).set_compression(compression).build();
         let mut writer = ArrowWriter::try_new(vec![], batch.schema(), Some(properties)).unwrap();
         writer.write(&batch).unwrap();
         writer.into_inner().unwrap()
@@ -158,8 +172,8 @@ mod tests {
         Ok(all)
     }
 
-    fn sample() -> Vec<u8> {
-        file_of(vec![
+    fn sample(compression: Compression) -> Vec<u8> {
+        let columns: Vec<(&str, ArrayRef)> = vec![
             ("b", Arc::new(BooleanArray::from(vec![Some(true), Some(false), None]))),
             ("i", Arc::new(Int64Array::from(vec![i64::MIN, 0, 7]))),
             ("when", Arc::new(TimestampMicrosecondArray::from(vec![1, 2, 3]))),
@@ -171,12 +185,13 @@ mod tests {
             ("s", Arc::new(StringArray::from(vec![Some("é"), Some(""), None]))),
             ("c", Arc::new(DictionaryArray::from_iter(["x", "y", "x"]) as DictionaryArray<Int32Type>)),
             ("z", Arc::new(BinaryArray::from(vec![&b"\xff"[..], b"", b"a"]))),
-        ])
+        ];
+        file_of(columns, compression)
     }
 
     #[test]
     fn every_type_as_the_text_of_a_csv_file() {
-        let read = opened(&sample()).unwrap();
+        let read = opened(&sample(Compression::UNCOMPRESSED)).unwrap();
         assert_eq!(read.header(), ["b", "i", "n", "u", "y", "f", "d", "s", "c", "z"]);
         assert_eq!(read.unread(), [("when".to_owned(), "Timestamp(µs)".to_owned())]);
         let expected: [[&[u8]; 10]; 3] = [
@@ -196,12 +211,18 @@ mod tests {
             [b"", b"7", b"1", b"1", b"1", b"NaN", b"inf", b"", b"x", b"a"],
         ];
         assert_eq!(rows(read).unwrap(), expected);
+        // What the writers of pandas, Spark and this program use, and one that is not read, from pyarrow.
+        for compression in [Compression::SNAPPY, Compression::GZIP(GzipLevel::default()), Compression::ZSTD(ZstdLevel::default())] {
+            assert_eq!(rows(opened(&sample(compression)).unwrap()).unwrap(), expected, "{compression}");
+        }
+        let other = opened(include_bytes!("../tests/data/lz4.parquet")).err().unwrap().to_string();
+        assert_eq!(other, "the Parquet file: it is compressed by LZ4_RAW: snappy, gzip and zstd are read");
     }
 
     /// Cut at every length, and with every byte changed: an error or rows, never a panic that gets out.
     #[test]
     fn damaged_files_are_refused_or_read_otherwise() {
-        let bytes = sample();
+        let bytes = sample(Compression::UNCOMPRESSED);
         let whole = rows(opened(&bytes).unwrap()).unwrap();
         let told = |bytes: &[u8]| opened(bytes).and_then(rows).map_err(|e| e.to_string());
         for length in 0..bytes.len() {

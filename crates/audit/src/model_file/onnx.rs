@@ -80,7 +80,7 @@ impl Model {
         filled.resize(self.batch * self.width, 0.0);
         let given = Tensor::from_shape(&[self.batch, self.width], &filled)?.cast_to_dt(self.kind)?.into_owned();
         let answer = self.plan.run(tvec![given.into()])?.remove(0).cast_to::<f64>()?.into_owned();
-        Ok(answer.to_array_view::<f64>()?.iter().copied().take(rows.len() / self.width * self.outputs).collect())
+        Ok(answer.to_plain_array_view::<f64>()?.iter().copied().take(rows.len() / self.width * self.outputs).collect())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::cli::Common;
 use crate::failure::{Failure, quietly};
 use crate::output::{Answer, Progress};
 use crate::workspace::Workspace;
-use crate::{audit, config, disk, evidence};
+use crate::{audit, disk, evidence};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 use reticent_audit::model_file::{self, Activation, FileModel, Gives};
@@ -164,7 +164,7 @@ impl AuditFile {
             return Err(Failure::usage("the authorisation is empty").hint("say who permitted the audit, and where that is written"));
         }
         let Some(authorisation) = authorisation else {
-            return if dir.join(config::FILE).exists() {
+            return if dir.join(".reticent").exists() {
                 Err(Failure::refused("an audit in a workspace is put on record, with who permitted it")
                     .hint("`--authorisation \"contract 12, section 4\"`; or work in a folder that is no workspace"))
             } else {
