@@ -135,6 +135,9 @@ fn other_models_are_refused_by_name() {
     let two = file_of(&[identity(), node("Identity", &["x"], "z", None)], &[], &[x()], &[y("y"), y("z")]);
     assert_eq!(told(&two, None), "it has several outputs, y, z: name what is asked for");
     assert_eq!(told(&two, Some("z")), "read");
+    // What is asked for does not need the step that is not run.
+    let beside = file_of(&[identity(), node("Range", &["x"], "q", None)], &[], &[x()], &[y("y"), value("q", 7, &[None])]);
+    assert_eq!(told(&beside, None), "read");
     let label = file_of(&[node("ArgMax", &["x"], "y", None)], &[], &[x()], &[value("y", 7, &[None])]);
     assert_eq!(told(&label, None), "none of its outputs is a tensor of f32 or f64: name what is asked for");
     for (inputs, why) in [
@@ -162,6 +165,9 @@ fn other_models_are_refused_by_name() {
         let told = told(&add(bad), None);
         assert!(told.starts_with(why), "{told}");
     }
+    // Text as raw bytes: tract panics.
+    let text = [number(1, 1), number(2, 8), field(8, "w"), field(9, "text")].concat();
+    assert_eq!(told(&add(text), None), "it contradicts itself, or uses something that cannot be run here");
     let elsewhere =
         [number(1, 3), number(2, 1), field(8, "w"), field(13, [field(1, "location"), field(2, "/etc/passwd")].concat()), number(14, 1)];
     assert!(told(&add(elsewhere.concat()), None).contains("external data"), "{}", told(&add(elsewhere.concat()), None));
