@@ -5,6 +5,7 @@ use crate::error::FileProblemKind;
 use crate::scores_file::{Columns, Lines, number, truth};
 use crate::shadow::Membership;
 use crate::{Error, MemberScores, signal};
+use reticent_data::ParquetRows;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -42,6 +43,7 @@ pub struct Answers {
     signals: Vec<Vec<f64>>,
     /// `[unit]`, the mean over its lines, where the file has columns `x_…`.
     inputs: Option<Vec<Vec<f64>>>,
+    withstood: Option<Vec<f64>>,
     /// `[model][unit]`: φ and ln p_y under each reference model, and whether it was trained with the unit.
     phi: Vec<Vec<f64>>,
     log_p: Vec<Vec<f64>>,
@@ -49,15 +51,25 @@ pub struct Answers {
 }
 
 /// Whether a header is one of answers rather than of scores.
+///
+/// ```
+/// use reticent_audit::answers_file::is_header;
+/// assert!(is_header("id,member,label,p_0,p_1".split(',')) && !is_header(["member", "score"]));
+/// ```
 #[must_use]
-pub fn is_header(line: &[u8]) -> bool {
-    let named = |name: &[u8]| line.split(|b| *b == b',').any(|f| f.trim_ascii().eq_ignore_ascii_case(name));
-    named(b"p_0") && named(b"label")
+pub fn is_header<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut found = [false; 2];
+    for name in names {
+        let bare = name.trim().trim_start_matches('\u{feff}').trim_matches('"');
+        found = [found[0] || bare.eq_ignore_ascii_case("p_0"), found[1] || bare.eq_ignore_ascii_case("label")];
+    }
+    found == [true, true]
 }
 
 /// Reads a CSV file with a header: `member` (0, 1, true or false), `label` (0 to k), `p_0` to `p_k` (the model's probabilities, which add up to 1),
 /// perhaps `unit` or `id`, and for each reference model n `ref_n` (its probability of the true class) with `in_n` (whether it was trained with
-/// the row; without that column: none was), and perhaps `x_0` to `x_m` (what the model was asked, as numbers). Other columns are ignored.
+/// the row; without that column: none was), perhaps `x_0` to `x_m` (what the model was asked, as numbers), and perhaps `withstood` (the score of
+/// [`label_only`](crate::label_only), 0 to 1, where somebody could ask the model further questions). Other columns are ignored.
 ///
 /// ```
 /// let answers = reticent_audit::answers_file::read(reticent_audit::answers_file::TEMPLATE.as_bytes())?;
@@ -70,7 +82,18 @@ pub fn is_header(line: &[u8]) -> bool {
 /// # Errors
 /// [`Error::File`] names lines, never what stands in them; [`Error::OneSided`] where a side is missing.
 pub fn read(source: impl Read) -> Result<Answers, Error> {
-    let (mut lines, columns) = Lines::open(source)?;
+    of_lines(Lines::open(source)?)
+}
+
+/// Reads a Parquet file of any make with the columns of [`read`], and of numbers, true/false or text.
+///
+/// # Errors
+/// As [`read`], by rows.
+pub fn read_parquet(rows: ParquetRows) -> Result<Answers, Error> {
+    of_lines(Lines::<std::io::Empty>::of_parquet(rows))
+}
+
+fn of_lines<R: Read>((mut lines, columns): (Lines<R>, Columns)) -> Result<Answers, Error> {
     let layout = Layout::of(&columns)?;
     let mut units: BTreeMap<Vec<u8>, Unit> = BTreeMap::new();
     while let Some((line, record)) = lines.next_record() {
@@ -103,6 +126,11 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
             lines.wrong(line, FileProblemKind::Inputs);
             continue;
         };
+        let withstood: Option<Vec<f64>> = layout.withstood.iter().map(|&at| probability(at)).collect();
+        let Some(withstood) = withstood else {
+            lines.wrong(line, FileProblemKind::Withstood);
+            continue;
+        };
         let key = layout.unit.map_or_else(|| line.to_be_bytes().to_vec(), |at| record[at].to_vec());
         let is_in: Vec<bool> = references.iter().map(|r| r.1).collect();
         let unit = units.entry(key).or_insert_with(|| Unit::new(member, is_in.clone()));
@@ -113,7 +141,7 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
         unit.labels.push(label);
         let signals = SIGNALS.iter().map(|signal| signal(&p, label));
         let of_references = references.iter().flat_map(|(p, _)| [signal::phi(&[*p, 1.0 - p], 0), signal::loss(&[*p], 0)]);
-        unit.add(&signals.chain(of_references).chain(inputs).collect::<Vec<f64>>());
+        unit.add(&signals.chain(of_references).chain(inputs).chain(withstood).collect::<Vec<f64>>());
     }
     let read = lines.finish()?;
     let units: Vec<Unit> = units.into_values().collect();
@@ -124,6 +152,7 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
     let column = |at: usize| units.iter().map(|u| u.means[at]).collect::<Vec<f64>>();
     let models = 0..layout.references.len();
     let first_input = SIGNALS.len() + 2 * models.len();
+    let withstood = first_input + layout.inputs.len();
     Ok(Answers {
         lines: read,
         units: units.len(),
@@ -132,7 +161,8 @@ pub fn read(source: impl Read) -> Result<Answers, Error> {
         member: units.iter().map(|u| u.member).collect(),
         class: units.iter().map(Unit::class).collect(),
         signals: (0..SIGNALS.len()).map(column).collect(),
-        inputs: (!layout.inputs.is_empty()).then(|| units.iter().map(|u| u.means[first_input..].to_vec()).collect()),
+        inputs: (!layout.inputs.is_empty()).then(|| units.iter().map(|u| u.means[first_input..withstood].to_vec()).collect()),
+        withstood: layout.withstood.map(|_| column(withstood)),
         phi: models.clone().map(|m| column(SIGNALS.len() + 2 * m)).collect(),
         log_p: models.clone().map(|m| column(SIGNALS.len() + 2 * m + 1)).collect(),
         is_in: models.map(|m| units.iter().map(|u| u.is_in[m]).collect()).collect(),
@@ -188,7 +218,7 @@ impl Answers {
             Needs::Answers => true,
             Needs::Population => self.enough_for_folds(),
             Needs::Inputs => self.inputs.is_some() && self.enough_for_folds(),
-            Needs::Questions => false,
+            Needs::Questions => self.withstood.is_some(),
             Needs::Out => self.references >= 2,
             Needs::Both => self.references >= 4 && both(),
         }
@@ -224,7 +254,7 @@ impl Answers {
             class: &self.class,
             signals: &self.signals,
             inputs: self.inputs.as_deref(),
-            withstood: None,
+            withstood: self.withstood.as_deref(),
             references: members.map(|members| References {
                 phi: &self.phi,
                 log_p: &self.log_p,
@@ -264,6 +294,7 @@ struct Layout {
     unit: Option<usize>,
     references: Vec<(usize, Option<usize>)>,
     inputs: Vec<usize>,
+    withstood: Option<usize>,
 }
 
 impl Layout {
@@ -287,6 +318,7 @@ impl Layout {
             unit: columns.unit()?,
             references: references.collect::<Result<_, Error>>()?,
             inputs: numbered("x")?,
+            withstood: columns.find("withstood")?,
         })
     }
 }
@@ -346,7 +378,7 @@ mod tests {
             ("member,label,p_0,p_1\n1,0,1,0\n", "1 members and 0 non-members: both are needed"),
             (
                 "id,member,label,p_0,p_1,ref_0,in_0\na,1,0,1,0,.5,1\na,1,0,1,0,.5,0\n",
-                "line 3: the unit is a member here and a non-member on an earlier line, or the reverse",
+                "line 3: the unit is a member here and a non-member further up, or the reverse",
             ),
         ] {
             assert_eq!(told(text), expected, "{text}");
@@ -430,6 +462,11 @@ mod tests {
         let refused = answers.chosen(&attacks::named(&["label-only".into()]).unwrap(), 1);
         assert!(matches!(refused.err(), Some(Error::CannotAttack { attack: "label-only", .. })));
         assert_eq!(told("member,label,p_0,p_1,x_0\n1,0,1,0,secret\n"), "line 2: an `x_…` is not a finite number");
+        // What somebody who could ask further found out, the mean over a unit's lines.
+        let asked = "id,member,label,p_0,p_1,withstood\na,1,0,1,0,.5\na,1,0,1,0,1\nb,0,0,1,0,.25\n";
+        let found = read(asked.as_bytes()).unwrap().chosen(&attacks::named(&["label-only".into()]).unwrap(), 1).unwrap();
+        assert_eq!((&found[0].scores.members[..], &found[0].scores.non_members[..]), (&[0.75][..], &[0.25][..]));
+        assert_eq!(told("member,label,p_0,p_1,withstood\n1,0,1,0,2\n"), "line 2: `withstood` is no share from 0 to 1");
     }
 
     #[test]

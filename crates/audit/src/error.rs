@@ -80,6 +80,20 @@ pub enum Error {
         /// Rows times classes.
         expected: usize,
     },
+    /// A file of a model is damaged, or holds another model than can be asked.
+    #[error("the model cannot be used: {why}")]
+    ModelFile {
+        /// What is wrong.
+        why: String,
+    },
+    /// A model gives something else than it was said to.
+    #[error("to row {row} the model gives {what}")]
+    Answer {
+        /// Position of the row among those asked, from 0.
+        row: usize,
+        /// What it gives.
+        what: &'static str,
+    },
     /// A shadow model could not be trained.
     #[error("a shadow model could not be trained: {why}")]
     Fit {
@@ -131,10 +145,21 @@ impl From<reticent_data::Error> for Error {
 /// What is wrong with a line of a file of scores. Holds no value of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileProblem {
-    /// Line, from 1; 0 for the file as a whole.
-    pub line: u64,
+    /// Where.
+    pub place: Place,
     /// What is wrong.
     pub kind: FileProblemKind,
+}
+
+/// Where in a file of scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The file as a whole.
+    File,
+    /// A line of a CSV file, from 1, which is the header.
+    Line(u64),
+    /// A row of a Parquet file, from 1.
+    Row(u64),
 }
 
 /// Kinds of problems of a file of scores.
@@ -145,8 +170,12 @@ pub enum FileProblemKind {
     NoColumn(&'static str),
     /// Two columns of this name.
     TwoColumns(String),
+    /// A column that is needed has this name and a type that is not read.
+    Type(String, String),
     /// The line has another number of fields than the header, or is no UTF-8.
     Malformed,
+    /// The Parquet file cannot be read.
+    Damaged,
     /// `score` is no finite number.
     Score,
     /// `member` is none of 0, 1, true, false.
@@ -159,6 +188,8 @@ pub enum FileProblemKind {
     Reference,
     /// `x_…` is no finite number.
     Inputs,
+    /// `withstood` is no share.
+    Withstood,
     /// A unit is a member in one line and a non-member in another.
     BothSides,
     /// `step` or `canary` is no number from 0 to a million.
@@ -179,12 +210,16 @@ pub enum FileProblemKind {
 
 impl fmt::Display for FileProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.line > 0 {
-            write!(f, "line {}: ", self.line)?;
+        match self.place {
+            Place::File => {}
+            Place::Line(line) => write!(f, "line {line}: ")?,
+            Place::Row(row) => write!(f, "row {row}: ")?,
         }
         match &self.kind {
             FileProblemKind::NoColumn(name) => write!(f, "there is no column `{name}`"),
             FileProblemKind::TwoColumns(name) => write!(f, "there are two columns `{name}`"),
+            FileProblemKind::Type(name, of) => write!(f, "column `{name}` is of the type {of}: numbers, true/false and text are read"),
+            FileProblemKind::Damaged => f.write_str("the Parquet file is damaged, or cut short"),
             FileProblemKind::Malformed => f.write_str("the line cannot be read, or has another number of fields than the header"),
             FileProblemKind::Score => f.write_str("`score` is not a finite number"),
             FileProblemKind::Member => f.write_str("`member` is none of 0, 1, true, false"),
@@ -192,7 +227,8 @@ impl fmt::Display for FileProblem {
             FileProblemKind::Probabilities => f.write_str("`p_…` are no probabilities that add up to 1"),
             FileProblemKind::Reference => f.write_str("a `ref_…` is no probability, or an `in_…` none of 0, 1, true, false"),
             FileProblemKind::Inputs => f.write_str("an `x_…` is not a finite number"),
-            FileProblemKind::BothSides => f.write_str("the unit is a member here and a non-member on an earlier line, or the reverse"),
+            FileProblemKind::Withstood => f.write_str("`withstood` is no share from 0 to 1"),
+            FileProblemKind::BothSides => f.write_str("the unit is a member here and a non-member further up, or the reverse"),
             FileProblemKind::Place => f.write_str("`step` or `canary` is no whole number from 0 to a million"),
             FileProblemKind::In => f.write_str("`in` is none of 0, 1, true, false"),
             FileProblemKind::Released => f.write_str("`released` is not a finite number"),

@@ -2,7 +2,8 @@
 //!
 //! Three layers. What an attacker may do with a model is a trait ([`Target`], [`TextModel`]); an attack yields [`Scores`], one for each unit;
 //! an analysis of the two sides ([`MemberScores`]) yields a [`Finding`] with its controls, or a [`LowerBound`] on ε. Scores that any other
-//! tool wrote enter at the second layer ([`scores_file`]), and answers of a model made elsewhere at the first ([`answers_file`]).
+//! tool wrote enter at the second layer ([`scores_file`]), answers of a model made elsewhere ([`answers_file`]) and its weights ([`model_file`])
+//! at the first.
 //!
 //! An upper bound is proved, a [`LowerBound`] is measured at a stated confidence, an [`Estimate`] is neither: three types. A finding is held
 //! against a stated ε with one of the verdicts of [`Verdict`]; no verdict says that a model leaks nothing.
@@ -41,6 +42,7 @@ mod likelihood;
 pub mod lira;
 mod lower_bound;
 pub mod membership;
+pub mod model_file;
 pub mod population;
 pub mod property;
 pub mod quantile;
@@ -61,7 +63,7 @@ pub mod white_box;
 #[cfg(test)]
 mod testing;
 
-pub use error::{Error, FileProblem, FileProblemKind};
+pub use error::{Error, FileProblem, FileProblemKind, Place};
 pub use finding::{Allowed, Attack, Finding, Measured, Predictive, Stated, Verdict};
 pub use gain::{GainFinding, GainVerdict};
 pub use lower_bound::{Estimate, LowerBound, Method, Multiplicity, Threshold, one_run_p_value};

@@ -1,7 +1,8 @@
-//! Scores that any tool wrote: a CSV file with `score` and `member`, and perhaps `unit` or `id`, in any order.
+//! Scores that any tool wrote: a CSV or Parquet file with `score` and `member`, and perhaps `unit` or `id`, in any order.
 
-use crate::error::{FileProblem, FileProblemKind};
+use crate::error::{FileProblem, FileProblemKind, Place};
 use crate::{Error, MemberScores};
+use reticent_data::ParquetRows;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -33,7 +34,18 @@ pub struct ScoresFile {
 /// # Errors
 /// [`Error::File`] names lines, never what stands in them; [`Error::OneSided`] where one side is missing.
 pub fn read(source: impl Read) -> Result<ScoresFile, Error> {
-    let (mut lines, columns) = Lines::open(source)?;
+    of_lines(Lines::open(source)?)
+}
+
+/// Reads a Parquet file of any make with the columns of [`read`], and of numbers, true/false or text.
+///
+/// # Errors
+/// As [`read`], by rows.
+pub fn read_parquet(rows: ParquetRows) -> Result<ScoresFile, Error> {
+    of_lines(Lines::<std::io::Empty>::of_parquet(rows))
+}
+
+fn of_lines<R: Read>((mut lines, columns): (Lines<R>, Columns)) -> Result<ScoresFile, Error> {
     let (score_at, member_at, unit_at) = (columns.one("score")?, columns.one("member")?, columns.unit()?);
     let mut units: BTreeMap<Vec<u8>, (bool, f64, u64)> = BTreeMap::new();
     while let Some((line, record)) = lines.next_record() {
@@ -61,85 +73,124 @@ pub fn read(source: impl Read) -> Result<ScoresFile, Error> {
     Ok(ScoresFile { scores: MemberScores::new(side(true), side(false))?, lines, by_unit: unit_at.is_some() })
 }
 
-/// The lines of a CSV file, and what is wrong with them.
+/// The lines of a file, and what is wrong with them.
 pub(crate) struct Lines<R> {
-    reader: csv::Reader<R>,
+    source: Source<R>,
     problems: Vec<FileProblem>,
     total: usize,
     read: u64,
 }
 
+enum Source<R> {
+    Csv(csv::Reader<R>),
+    Parquet(Box<ParquetRows>),
+}
+
 impl<R: Read> Lines<R> {
     pub(crate) fn open(source: R) -> Result<(Self, Columns), Error> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-        let header = reader
-            .byte_headers()
-            .map_err(|_| Error::File { problems: vec![FileProblem { line: 1, kind: FileProblemKind::Malformed }], total: 1 })?
-            .clone();
-        Ok((Self { reader, problems: vec![], total: 0, read: 0 }, Columns(header)))
+        let header = reader.byte_headers().map_err(|_| whole(Place::Line(1), FileProblemKind::Malformed))?.clone();
+        Ok((Self::of(Source::Csv(reader)), Columns { header, unread: vec![] }))
+    }
+
+    pub(crate) fn of_parquet(rows: ParquetRows) -> (Self, Columns) {
+        let columns = Columns { header: rows.header().iter().map(String::as_bytes).collect(), unread: rows.unread().to_vec() };
+        (Self::of(Source::Parquet(Box::new(rows))), columns)
+    }
+
+    fn of(source: Source<R>) -> Self {
+        Self { source, problems: vec![], total: 0, read: 0 }
     }
 
     /// Notes a problem.
     pub(crate) fn wrong(&mut self, line: u64, kind: FileProblemKind) {
         self.total += 1;
         if self.problems.len() < LISTED {
-            self.problems.push(FileProblem { line, kind });
+            let place = match self.source {
+                Source::Csv(_) => Place::Line(line),
+                Source::Parquet(_) => Place::Row(line),
+            };
+            self.problems.push(FileProblem { place, kind });
         }
     }
 
-    /// The next line that has the header's number of fields, with its number.
+    /// The next line that has the header's number of fields, with its number; of a Parquet file the next row.
     pub(crate) fn next_record(&mut self) -> Option<(u64, csv::ByteRecord)> {
         let mut record = csv::ByteRecord::new();
-        loop {
-            let line = self.reader.position().line();
-            match self.reader.read_byte_record(&mut record) {
+        let line = match &mut self.source {
+            Source::Csv(_) => self.next_line(&mut record)?,
+            Source::Parquet(rows) => match rows.read(&mut record) {
                 Ok(false) => return None,
-                Ok(true) => {}
+                Ok(true) => self.read + 1,
+                Err(_) => {
+                    self.wrong(self.read + 1, FileProblemKind::Damaged);
+                    return None;
+                }
+            },
+        };
+        self.read += 1;
+        if self.read > MOST_LINES {
+            self.wrong(line, FileProblemKind::TooLong);
+            return None;
+        }
+        Some((line, record))
+    }
+
+    fn next_line(&mut self, record: &mut csv::ByteRecord) -> Option<u64> {
+        while let Source::Csv(reader) = &mut self.source {
+            let line = reader.position().line();
+            match reader.read_byte_record(record) {
+                Ok(false) => return None,
+                Ok(true) => return Some(record.position().map_or(line, csv::Position::line)),
                 Err(error) => {
                     self.wrong(error.position().map_or(line, csv::Position::line), FileProblemKind::Malformed);
                     // An unreadable source gives the same error for ever; a wrong number of fields does not.
                     if matches!(error.kind(), csv::ErrorKind::Io(_)) {
                         return None;
                     }
-                    continue;
                 }
             }
-            let line = record.position().map_or(line, csv::Position::line);
-            self.read += 1;
-            if self.read > MOST_LINES {
-                self.wrong(line, FileProblemKind::TooLong);
-                return None;
-            }
-            return Some((line, record));
         }
+        None
     }
 
     /// The number of lines read, or every problem.
     pub(crate) fn finish(self) -> Result<u64, Error> {
         match (self.total, self.read) {
-            (0, 0) => Err(Error::File { problems: vec![FileProblem { line: 0, kind: FileProblemKind::Empty }], total: 1 }),
+            (0, 0) => Err(whole(Place::File, FileProblemKind::Empty)),
             (0, read) => Ok(read),
             (total, _) => Err(Error::File { problems: self.problems, total }),
         }
     }
 }
 
+fn whole(place: Place, kind: FileProblemKind) -> Error {
+    Error::File { problems: vec![FileProblem { place, kind }], total: 1 }
+}
+
 /// The header of a file.
-pub(crate) struct Columns(csv::ByteRecord);
+pub(crate) struct Columns {
+    header: csv::ByteRecord,
+    /// Names and types of columns that are not read.
+    unread: Vec<(String, String)>,
+}
 
 impl Columns {
     fn named(&self, name: &str) -> Vec<usize> {
         // A byte order mark is no part of a name.
         let is = |field: &[u8]| field.strip_prefix(b"\xef\xbb\xbf").unwrap_or(field).eq_ignore_ascii_case(name.as_bytes());
-        self.0.iter().enumerate().filter(|(_, f)| is(f)).map(|(i, _)| i).collect()
+        self.header.iter().enumerate().filter(|(_, f)| is(f)).map(|(i, _)| i).collect()
     }
 
     pub(crate) fn whole(&self, kind: FileProblemKind) -> Error {
-        Error::File { problems: vec![FileProblem { line: 0, kind }], total: 1 }
+        whole(Place::File, kind)
     }
 
     /// Where the column is, if it is there.
     pub(crate) fn find(&self, name: &str) -> Result<Option<usize>, Error> {
+        if let Some((unread, of)) = self.unread.iter().find(|(unread, _)| unread.eq_ignore_ascii_case(name)) {
+            return Err(whole(Place::File, FileProblemKind::Type(unread.clone(), of.clone())));
+        }
         match self.named(name)[..] {
             [] => Ok(None),
             [at] => Ok(Some(at)),
@@ -214,10 +265,7 @@ mod tests {
                 "line 2: `score` is not a finite number\nline 3: `score` is not a finite number\nline 4: `score` is not a finite number\nline 5: `score` is not a finite number",
             ),
             ("score,member\n1,1,9\n1,0\n", "line 2: the line cannot be read, or has another number of fields than the header"),
-            (
-                "score,member,id\n1,1,secret\n1,0,secret\n",
-                "line 3: the unit is a member here and a non-member on an earlier line, or the reverse",
-            ),
+            ("score,member,id\n1,1,secret\n1,0,secret\n", "line 3: the unit is a member here and a non-member further up, or the reverse"),
             ("score,member\n1,1\n2,1\n", "2 members and 0 non-members: both are needed"),
         ] {
             let found = told(text.as_bytes());

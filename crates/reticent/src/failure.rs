@@ -173,3 +173,12 @@ impl From<crate::config::Problems> for Failure {
         Self::usage(format!("{} has {count} {noun}\n{problems}", problems.file)).facts(&problems.problems)
     }
 }
+
+/// Runs what catches its own panics, on the bytes of a file that somebody sent, without the lines that a panic prints.
+pub(crate) fn quietly<T>(run: impl FnOnce() -> T) -> T {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let done = run();
+    std::panic::set_hook(hook);
+    done
+}

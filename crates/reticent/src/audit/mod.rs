@@ -298,6 +298,7 @@ impl From<Error> for Failure {
             Error::FewReferences { .. } => Self::usage(error.to_string()).hint(
                 "every unit needs reference models that were trained without it, and where some were trained with it, with it too: columns `ref_n` and `in_n`",
             ),
+            Error::ModelFile { .. } => Self::usage(error.to_string()).hint("`reticent audit file --help` says which models are read"),
             Error::Shadows { .. } | Error::CannotAttack { .. } => Self::usage(error.to_string()),
             Error::NoAttack { .. } => Self::usage(error.to_string()).hint("`reticent audit scores --attack list` says which there are"),
             Error::OutOfRange { .. } | Error::Accounting(_) => Self::usage(error.to_string()),

@@ -60,6 +60,8 @@ enum Verb {
     Text(crate::verbs::audit_text::AuditText),
     /// Analyse scores or answers that any tool wrote: no workspace needed
     Scores(crate::verbs::audit_scores::AuditScores),
+    /// Attack a model of somebody else that comes as a file: ONNX, or the weights of a network in safetensors
+    File(Box<crate::verbs::audit_file::AuditFile>),
     /// Attack a model behind HTTP: Open Inference Protocol v2, or completions of a language model
     Endpoint(Box<crate::verbs::audit_endpoint::AuditEndpoint>),
     /// Hold a training loop of any make against the noise and clip it states: no workspace needed
@@ -84,6 +86,7 @@ impl AuditVerb {
             }
             Verb::Scores(verb) => verb.run(),
             Verb::Dp(verb) => verb.run(),
+            Verb::File(verb) => verb.run(common),
             Verb::Endpoint(verb) => verb.run(common),
             Verb::Text(verb) => verb.run(common),
         }

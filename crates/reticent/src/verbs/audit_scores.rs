@@ -1,19 +1,21 @@
 //! `audit scores`: analyse scores or answers that any tool wrote. No workspace, no config.
 
 use crate::audit::{self, ALPHA};
-use crate::failure::Failure;
+use crate::failure::{Failure, quietly};
 use crate::output::{Answer, say, thousands};
 use crate::report::render_audit;
 use clap::Args;
 use reticent_accounting::{Delta, Epsilon};
-use reticent_audit::answers_file::Attacked;
+use reticent_audit::answers_file::{Answers, Attacked};
 use reticent_audit::attacks::{self, Name};
 use reticent_audit::controls::Control;
+use reticent_audit::scores_file::ScoresFile;
 use reticent_audit::{
     Attack, Error, Finding, LowerBound, Measured, MemberScores, Stated, Threshold, Verdict, answers_file, ceiling, controls, scores_file,
 };
+use reticent_data::{PARQUET_MAGIC, ParquetRows};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Seek};
 use std::path::PathBuf;
 
 /// How to write the file, in the two most common libraries.
@@ -24,7 +26,7 @@ scikit-learn: `X`, `y`, and `member` with 1 for each row that `model` was fitted
     rows = pd.DataFrame({f\"p_{k}\": p[:, k] for k in range(p.shape[1])})
     rows.insert(0, \"label\", y)
     rows.insert(0, \"member\", member)
-    rows.to_csv(\"answers.csv\", index_label=\"id\")
+    rows.to_csv(\"answers.csv\", index_label=\"id\")  # or rows.rename_axis(\"id\").to_parquet(\"answers.parquet\")
 PyTorch: the same with
     p = torch.softmax(model.eval()(X), dim=1).detach().double().numpy()
 reference models: for each of them ref_n = its probability of the true class, in_n = 1 where it was trained with the row
@@ -32,16 +34,17 @@ inputs, as numbers: x_0 to x_m, for a blind baseline and quantile regression
 ";
 
 #[derive(Args)]
-#[command(after_help = "Two kinds of CSV file, told apart by their header:\n\
+#[command(after_help = "Two kinds of file, CSV or Parquet, told apart by their columns:\n\
   scores     `member`, `score` (higher: more likely a member), perhaps `unit` or `id`\n\
   answers    `member`, `label`, `p_0` to `p_k`, perhaps `unit` or `id`, and of reference models `ref_n` (probability of the true class)\n\
-             and `in_n` (trained with the row), and perhaps `x_0` to `x_m` (what the model was asked, as numbers): the attacks are made here,\n\
-             quantile regression and a blind baseline with `x_…`, LiRA, RMIA and BASE with reference models; --attack chooses others\n\
+             and `in_n` (trained with the row), perhaps `x_0` to `x_m` (what the model was asked, as numbers), and perhaps `withstood` (the\n\
+             share of noisy copies of the row that keep its label): the attacks are made here, quantile regression and a blind baseline\n\
+             with `x_…`, LiRA, RMIA and BASE with reference models; --attack chooses others\n\
 `member` is 0, 1, true or false; what belongs to one unit is averaged over its lines. `--template` prints a file of answers, and how to write one\n\
 from scikit-learn and PyTorch. A lower bound on ε rests on how membership was drawn: say it with --design.\n\
 Example: reticent audit scores scores.csv --epsilon 2 --delta 1e-5")]
 pub(crate) struct AuditScores {
-    /// CSV file with scores or answers
+    /// CSV or Parquet file with scores or answers
     #[arg(required_unless_present_any = ["template", "attacks"])]
     file: Option<PathBuf>,
     /// Print a file of answers to begin with
@@ -85,8 +88,14 @@ enum Design {
 
 impl AuditScores {
     /// The same analysis of what another verb brought.
-    pub(super) fn brought(file: PathBuf, (epsilon, delta): (Option<f64>, f64), seed: u64, html: Option<PathBuf>) -> Self {
-        Self { file: Some(file), template: false, epsilon, delta, design: Design::OneRun, attacks: vec![], seed, html }
+    pub(super) fn brought(
+        file: PathBuf,
+        (epsilon, delta): (Option<f64>, f64),
+        attacks: Vec<String>,
+        seed: u64,
+        html: Option<PathBuf>,
+    ) -> Self {
+        Self { file: Some(file), template: false, epsilon, delta, design: Design::OneRun, attacks, seed, html }
     }
 
     pub(crate) fn run(&self) -> Result<Answer, Failure> {
@@ -102,15 +111,30 @@ impl AuditScores {
             say(WRITERS);
             return Ok(Answer::new(answers_file::TEMPLATE.to_owned(), json!({ "template": answers_file::TEMPLATE, "writers": WRITERS })));
         };
-        let open = std::fs::File::open(file).map_err(|e| crate::disk::io("read", file, &e))?;
-        let mut open = BufReader::new(open);
-        let head = open.fill_buf().map_err(|e| crate::disk::io("read", file, &e))?;
-        let line = head.split(|b| *b == b'\n').next().unwrap_or_default();
-        if answers_file::is_header(line) { self.of_answers(open) } else { self.of_scores(open) }
+        let unreadable = |e: std::io::Error| crate::disk::io("read", file, &e);
+        let mut open = BufReader::new(std::fs::File::open(file).map_err(unreadable)?);
+        let head = open.fill_buf().map_err(unreadable)?;
+        if head.starts_with(PARQUET_MAGIC) {
+            let mut file = open.into_inner();
+            file.rewind().map_err(unreadable)?;
+            let rows = quietly(|| ParquetRows::open(file))
+                .map_err(|e| Failure::usage(e.to_string()).hint("write it anew, or as CSV; nothing was measured"))?;
+            let names = rows.header().iter().chain(rows.unread().iter().map(|(name, _)| name));
+            return if answers_file::is_header(names.map(String::as_str)) {
+                self.of_answers(quietly(|| answers_file::read_parquet(rows)).map_err(of_answers_file)?)
+            } else {
+                self.of_scores(quietly(|| scores_file::read_parquet(rows))?)
+            };
+        }
+        let line = String::from_utf8_lossy(head.split(|b| *b == b'\n').next().unwrap_or_default()).into_owned();
+        if answers_file::is_header(line.split(',')) {
+            self.of_answers(answers_file::read(open).map_err(of_answers_file)?)
+        } else {
+            self.of_scores(scores_file::read(open)?)
+        }
     }
 
-    fn of_scores(&self, open: impl BufRead) -> Result<Answer, Failure> {
-        let read = scores_file::read(open)?;
+    fn of_scores(&self, read: ScoresFile) -> Result<Answer, Failure> {
         let unit = if read.by_unit { "unit" } else { "line" };
         let (name, variant) = ("scores from a file", self.design.variant());
         if !self.attacks.is_empty() {
@@ -124,8 +148,7 @@ impl AuditScores {
         Ok(Answer::new(audit::finding_text(&finding, unit) + &what_to_bring(&[&finding]) + &page, json))
     }
 
-    fn of_answers(&self, open: impl BufRead) -> Result<Answer, Failure> {
-        let answers = answers_file::read(open).map_err(of_answers_file)?;
+    pub(super) fn of_answers(&self, answers: Answers) -> Result<Answer, Failure> {
         let unit = if answers.by_unit { "unit" } else { "line" };
         let attacks = match &self.attacks[..] {
             [] => answers.attacks()?,
@@ -260,7 +283,7 @@ impl Design {
 }
 
 /// What is wrong with a file of answers, with the columns of one.
-fn of_answers_file(error: Error) -> Failure {
+pub(super) fn of_answers_file(error: Error) -> Failure {
     match error {
         Error::File { .. } => Failure::usage(format!("the file of answers cannot be used; nothing was measured\n{error}")).hint(
             "columns: `member` (0, 1, true, false), `label` (0 to k), `p_0` to `p_k` (adding up to 1), perhaps `unit` or `id`, and of reference \

@@ -5,6 +5,8 @@ pub(crate) mod assess;
 pub(crate) mod audit;
 pub(crate) mod audit_dp;
 pub(crate) mod audit_endpoint;
+pub(crate) mod audit_file;
+pub(crate) mod audit_records;
 pub(crate) mod audit_scores;
 pub(crate) mod audit_text;
 pub(crate) mod breach;

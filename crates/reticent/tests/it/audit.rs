@@ -171,7 +171,7 @@ fn an_odd_number_of_shadows_is_refused_before_anything_is_recorded() {
 }
 
 /// 40 members score above all others but for one; each was in or out by its own coin.
-fn scores() -> String {
+pub(crate) fn scores() -> String {
     let line = |i: u32| format!("{},{}\n", if i == 70 { 900 } else { i }, u8::from((40..80).contains(&i) && i != 70 || i == 0));
     "score,member\n".to_owned() + &(0..80).map(line).collect::<String>()
 }
@@ -218,7 +218,7 @@ fn scores_that_cannot_be_read_are_told_by_line() {
 
 /// 400 rows of a model that is surer of its members by 1.5 in the logit than the row alone makes it, with four reference models, two of them
 /// trained with each row.
-fn answers() -> String {
+pub(crate) fn answers() -> String {
     let mut text = String::from("id,member,label,p_0,p_1,ref_0,in_0,ref_1,in_1,ref_2,in_2,ref_3,in_3\n");
     let mut draw = Random(9);
     let mut noise = || (0..6).map(|_| draw.below(1000) as f64 / 1000.0).sum::<f64>() - 3.0;

@@ -5,6 +5,8 @@
 mod account;
 mod assess;
 mod audit;
+mod audit_file;
+mod audit_parquet;
 mod backup;
 mod bad_input;
 mod bundle;

@@ -1,9 +1,9 @@
 //! OpenAI-compatible completions: ln P of the tokens of a text that is sent as a prompt and echoed.
 
-use super::Records;
 use super::kept::Kept;
 use crate::failure::Failure;
 use crate::outward::Outward;
+use crate::verbs::audit_records::Records;
 use reticent_audit::MemberScores;
 use reticent_audit::answers_file::Attacked;
 use reticent_audit::text::score::AlongText;

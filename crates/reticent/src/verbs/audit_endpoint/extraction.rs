@@ -1,9 +1,9 @@
 //! Extraction by prefix: asked to go on after the beginning of a text, does the model say the rest of it? What it says is compared and not kept.
 
-use super::Records;
 use super::kept::Kept;
 use crate::failure::Failure;
 use crate::outward::Outward;
+use crate::verbs::audit_records::Records;
 use reticent_audit::MemberScores;
 use reticent_audit::answers_file::Attacked;
 use reticent_audit::text::edit_distance::{NEAR, edit_distance};

@@ -1,8 +1,8 @@
 //! The Open Inference Protocol, version 2: which tensors a model takes, and probabilities or labels out of what it gives.
 
-use super::Records;
 use crate::failure::Failure;
 use crate::outward::Outward;
+use crate::verbs::audit_records::Records;
 use serde_json::{Value, json};
 
 const TEXT: &str = "BYTES";
@@ -42,8 +42,7 @@ impl<'a> Model<'a> {
         let path = format!("/v2/models/{name}");
         let described = outward.get(&path)?.unwrap_or(Value::Null);
         let inputs = inputs(&described, records)?;
-        let is_reference = |h: &str| ["ref_", "in_"].iter().any(|p| h.strip_prefix(p).is_some_and(|n| n.parse::<u32>().is_ok()));
-        let through = (0..records.header.len()).filter(|&at| is_reference(&records.header[at])).collect();
+        let through = records.of_references();
         let gives = Gives::Labels { output: String::new() };
         let mut model = Self { path: format!("{path}/infer"), records, inputs, through, gives };
         let first = records.lines.get(..1).ok_or_else(|| Failure::usage("the file of records has no line"))?;
@@ -131,7 +130,7 @@ impl<'a> Model<'a> {
 
 /// By the model's own description; where it gives none, a tensor for each column of the file.
 fn inputs(described: &Value, records: &Records) -> Result<Vec<Input>, Failure> {
-    let asked: Vec<usize> = (0..records.header.len()).filter(|&at| is_input(&records.header[at])).collect();
+    let asked = records.inputs();
     let number = |at: usize| records.lines.iter().all(|line| line[at].parse::<f64>().is_ok_and(f64::is_finite));
     let listed = described["inputs"].as_array().filter(|all| !all.is_empty());
     let Some(listed) = listed else {
@@ -163,11 +162,6 @@ fn inputs(described: &Value, records: &Records) -> Result<Vec<Input>, Failure> {
         inputs.push(Input { name, datatype, columns: vec![column], as_matrix: false });
     }
     Ok(inputs)
-}
-
-fn is_input(header: &str) -> bool {
-    let own = ["id", "member", "label", "unit"].iter().any(|own| header.eq_ignore_ascii_case(own));
-    !own && !["ref_", "in_"].iter().any(|p| header.strip_prefix(p).is_some_and(|n| n.parse::<u32>().is_ok()))
 }
 
 /// What an answer to one line shows that the model gives.

@@ -8,6 +8,7 @@ mod kept;
 
 pub(crate) use kept::{kept_answers, remove_answers};
 
+use super::audit_records::Records;
 use super::audit_scores::{About, AuditScores};
 use crate::cli::Common;
 use crate::evidence;
@@ -87,12 +88,6 @@ enum Protocol {
 /// Gives rows of answers to some lines, the first of which has this number.
 type Asking<'a> = dyn Fn(&[csv::StringRecord], usize) -> Result<Vec<Vec<String>>, Failure> + 'a;
 
-/// A file of records: its header and its lines, told apart by number alone in messages.
-pub(super) struct Records {
-    header: Vec<String>,
-    lines: Vec<csv::StringRecord>,
-}
-
 impl AuditEndpoint {
     pub(crate) fn run(&self, common: &Common) -> Result<Answer, Failure> {
         let authorisation = self.authorisation.trim();
@@ -128,7 +123,7 @@ impl AuditEndpoint {
         }
         self.ask(&outward, &records, &mut kept, done).map_err(|failure| self.with_what_is_kept(failure, &kept, records.lines.len()))?;
 
-        let with = AuditScores::brought(kept.file(), (self.epsilon, self.delta), self.seed, self.html.clone());
+        let with = AuditScores::brought(kept.file(), (self.epsilon, self.delta), vec![], self.seed, self.html.clone());
         let mut answer = match self.protocol {
             Protocol::Inference => with.run()?,
             Protocol::Completions => of_attacks(&with, &completions::attacks(&kept)?, "log-probabilities of the tokens of a text")?,
@@ -193,43 +188,4 @@ fn of_attacks(with: &AuditScores, attacks: &[Attacked], access: &str) -> Result<
     let units = attacks.first().map_or(0, |a| a.scores.members() + a.scores.non_members());
     let about = About { lines: units as u64, units, references: 0, unit: "line", access };
     with.of_attacks(attacks, &about, None)
-}
-
-impl Records {
-    fn read(path: &std::path::Path) -> Result<Self, Failure> {
-        let wrong = |line: u64| {
-            Failure::usage(format!(
-                "{}: line {line} cannot be read as CSV in UTF-8, or has another number of cells than the header",
-                path.display()
-            ))
-        };
-        let file = std::fs::File::open(path).map_err(|e| crate::disk::io("read", path, &e))?;
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(std::io::BufReader::new(file));
-        let header = reader.headers().map_err(|_| wrong(1))?.iter().map(str::to_owned).collect();
-        let lines: Result<Vec<_>, _> = reader.records().collect();
-        let lines = lines.map_err(|e| wrong(e.position().map_or(0, csv::Position::line)))?;
-        let records = Self { header, lines };
-        let member = records.need("member")?;
-        let is_truth = |text: &str| matches!(text.to_ascii_lowercase().as_str(), "0" | "1" | "true" | "false");
-        if let Some(at) = records.lines.iter().position(|line| !is_truth(&line[member])) {
-            return Err(Failure::usage(format!("line {}: `member` is none of 0, 1, true, false", at + 2)));
-        }
-        Ok(records)
-    }
-
-    /// Where a column stands.
-    fn column(&self, name: &str) -> Option<usize> {
-        self.header.iter().position(|h| h.eq_ignore_ascii_case(name))
-    }
-
-    fn need(&self, name: &str) -> Result<usize, Failure> {
-        self.column(name).ok_or_else(|| {
-            Failure::usage(format!("the records have no column `{name}`")).hint("`reticent audit endpoint --help` lists the columns")
-        })
-    }
-
-    /// The line's `id`, else its number.
-    fn id(&self, line: &csv::StringRecord, at: usize) -> String {
-        self.column("id").map_or_else(|| (at + 1).to_string(), |id| line[id].to_owned())
-    }
 }
