@@ -24,11 +24,74 @@ use std::num::NonZeroU32;
 /// # Errors
 /// [`Error::OutOfRange`] without references; [`Error::Accounting`] where the event cannot be restated or composed.
 pub fn mean_exposure_at_most(event: &Event, units: NonZeroU32, references: usize) -> Result<f64, Error> {
-    let rates = ranks(references)?;
-    let read = ladder(references);
-    let at: Vec<f64> = read.iter().map(|r| rates[r - 1]).collect();
-    let reached = ceiling::true_positives_of(&neighbours::for_group(event, units)?, &at)?;
-    Ok(mean_of(&between(&read, &reached)))
+    Ok(Allowed::of(event, units, references)?.mean())
+}
+
+/// How exposed a mechanism lets a secret be: no distribution that it allows lies above this one.
+pub struct Allowed {
+    /// P[rank ≤ r] at most, r from 1 to the number of references.
+    at_most: Vec<f64>,
+}
+
+impl Allowed {
+    /// As [`mean_exposure_at_most`] has it.
+    ///
+    /// # Errors
+    /// As [`mean_exposure_at_most`].
+    pub fn of(event: &Event, units: NonZeroU32, references: usize) -> Result<Self, Error> {
+        let rates = ranks(references)?;
+        let read = ladder(references);
+        let at: Vec<f64> = read.iter().map(|r| rates[r - 1]).collect();
+        let reached = ceiling::true_positives_of(&neighbours::for_group(event, units)?, &at)?;
+        Ok(Self { at_most: between(&read, &reached) })
+    }
+
+    /// The mean exposure of a secret, in bits.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        mean_of(&self.at_most)
+    }
+
+    /// What the mean exposure of `secrets` secrets, each of units of its own, stays at or under with probability `level` or more; to .02 bits, upwards. The
+    /// ranks are taken as independent.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for no secrets, more than 64, or a level outside (0, 1).
+    pub fn mean_below(&self, secrets: usize, level: f64) -> Result<f64, Error> {
+        /// The last place is the largest exposure.
+        const PLACES: usize = 512;
+        if !(1..=64).contains(&secrets) {
+            return Err(Error::OutOfRange { quantity: "secrets", value: secrets as f64, range: "1 to 64" });
+        }
+        if !(level > 0.0 && level < 1.0) {
+            return Err(Error::OutOfRange { quantity: "level", value: level, range: "above 0 and below 1" });
+        }
+        let most = (self.at_most.len() as f64).log2().max(f64::MIN_POSITIVE);
+        let mut one = vec![0.0; PLACES + 1];
+        let mut before = 0.0_f64;
+        for (at_most, rank) in self.at_most.iter().zip(1..) {
+            let upper = at_most.clamp(before, 1.0);
+            let share = (most - f64::from(rank).log2()).max(0.0) / most;
+            one[(share * PLACES as f64).ceil() as usize] += upper - before;
+            before = upper;
+        }
+        one[0] += 1.0 - before;
+        let mut sums = vec![1.0];
+        for _ in 0..secrets {
+            let mut next = vec![0.0; sums.len() + PLACES];
+            for (at, p) in one.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+                next[at..].iter_mut().zip(&sums).for_each(|(next, sum)| *next += p * sum);
+            }
+            sums = next;
+        }
+        // The smallest place above which no more than 1 − level lies.
+        let mut above = 0.0;
+        let beyond = sums.iter().rposition(|p| {
+            above += p;
+            above > 1.0 - level
+        });
+        Ok(beyond.unwrap_or(0) as f64 / PLACES as f64 * most / secrets as f64)
+    }
 }
 
 /// Mean exposure in bits of a secret that no model has seen, among this many references: a little less than [`super::exposure::MEAN_UNSEEN`], its limit.
@@ -183,6 +246,37 @@ mod tests {
         assert!(bits.windows(2).all(|w| w[0] <= w[1] + 1e-9), "{bits:?}");
         assert!(bits[0] > mean_exposure_unseen(31).unwrap() && bits[2] <= 31.0_f64.log2() + 1e-9, "{bits:?}");
         assert!(mean_exposure_at_most(&run, units(1), 0).is_err() && mean_exposure_unseen(0).is_err());
+    }
+
+    /// Slow oracle: every combination of ranks of three secrets among three references. And what is drawn from the law lies under its own limit.
+    #[test]
+    fn limits_of_few_secrets_are_those_of_all_their_ranks() {
+        let allowed = Allowed { at_most: vec![0.5, 0.7, 0.9] };
+        let one = [(3.0_f64.log2(), 0.5), (1.5_f64.log2(), 0.2), (0.0, 0.2), (0.0, 0.1)];
+        let mut means: Vec<(f64, f64)> = vec![];
+        for (a, p) in one {
+            for (b, q) in one {
+                means.extend(one.map(|(c, r)| ((a + b + c) / 3.0, p * q * r)));
+            }
+        }
+        for level in [0.3, 0.6, 0.8, 0.88] {
+            let limit = allowed.mean_below(3, level).unwrap();
+            let above = |x: f64| means.iter().filter(|(mean, _)| *mean > x + 1e-12).map(|(_, p)| p).sum::<f64>();
+            assert!(above(limit) <= 1.0 - level && above(limit - 0.03) > 1.0 - level, "{level}: {limit} {}", above(limit));
+        }
+        let unseen = Allowed { at_most: ranks(255).unwrap() };
+        assert!((unseen.mean() - mean_exposure_unseen(255).unwrap()).abs() < 1e-12);
+        for (secrets, level) in [(1, 0.95), (8, 0.99), (64, 0.999)] {
+            let (of_law, of_exponentials) = (unseen.mean_below(secrets, level).unwrap(), mean_unseen_below(secrets, level).unwrap());
+            assert!(of_law < of_exponentials + 0.02 && of_law > of_exponentials - 0.2, "{secrets} {level}: {of_law} {of_exponentials}");
+        }
+        let few = Allowed::of(&gaussian(2.0), units(1), 255).unwrap();
+        assert!(
+            few.mean_below(3, 0.99).unwrap() > few.mean_below(8, 0.99).unwrap() && few.mean_below(64, 0.5).unwrap() > few.mean() - 0.05
+        );
+        for (n, level) in [(0, 0.5), (65, 0.5), (3, 0.0), (3, 1.0), (3, f64::NAN)] {
+            assert!(few.mean_below(n, level).is_err(), "{n} {level}");
+        }
     }
 
     #[test]

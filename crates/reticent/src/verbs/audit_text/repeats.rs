@@ -81,8 +81,9 @@ fn table(audit: &RepeatsAudit) -> String {
         yes(audit.private_within_null, "and under", "and above")
     );
     text += &format!(
-        "  under ε, across units: {} what group privacy allows a secret of so many units (last column)\n",
-        yes(audit.private_within_group, "no mean lies above", "a mean lies above")
+        "  under ε, across units: {} what group privacy allows {} secrets of so many units, with 95% (last column: the mean of many)\n",
+        yes(audit.private_within_group, "no mean lies above", "a mean lies above"),
+        audit.secrets_each
     );
     text += &format!(
         "  held out, bits a byte: {:.2} without privacy, {:.2} under ε\n",
