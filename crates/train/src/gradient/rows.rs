@@ -105,3 +105,36 @@ fn visit_rows(part: Matrix<'_>, each: usize, factors: &[f64], mut visit: impl Fn
         (at * each..(at + 1) * each).for_each(|row| visit(factor, part.row(row)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instructions::Instructions;
+    use crate::noise::NotPrivateSeed;
+    use rand::RngExt;
+
+    /// The definition, at widths around those of the blocks, rows apart, onto what is there already; factors of either sign, and rows of factor 0 that
+    /// are no numbers.
+    #[test]
+    fn rows_are_added_to_what_is_there() {
+        let mut rng = NotPrivateSeed(71).rng();
+        for (case, width) in [1, 7, 8, 9, 31, 32, 33, 47, 104].into_iter().enumerate() {
+            let (stride, each, units) = (width + case % 3, 1 + case % 4, 5);
+            let mut values: Vec<f32> = (0..units * each * stride).map(|_| rng.random_range(-1.0..1.0)).collect();
+            values[each * stride..2 * each * stride].fill(f32::NAN);
+            let factors: Vec<f64> = (0..units).map(|unit| if unit == 1 { 0.0 } else { rng.random_range(-2.0..2.0) }).collect();
+            let start: Vec<f64> = (0..width).map(|_| rng.random_range(-1.0..1.0)).collect();
+            for instructions in [Instructions::Plain, Instructions::detect()] {
+                let mut sum = start.clone();
+                add_rows(instructions, Matrix::new(&values, stride, width), each, &factors, &mut sum);
+                for (at, found) in sum.iter().enumerate() {
+                    let added: f64 = (0..units * each)
+                        .filter(|row| row / each != 1)
+                        .map(|row| factors[row / each] * f64::from(values[row * stride + at]))
+                        .sum();
+                    assert!((found - start[at] - added).abs() < 1e-13, "{instructions:?} {width} at {at}");
+                }
+            }
+        }
+    }
+}
