@@ -176,6 +176,7 @@ impl Differentiable for Convolutions {
 
 #[cfg(test)]
 mod tests {
+    use super::super::network::tests::assert_are_differences;
     use super::super::{Match, clipped_and_noised, error, label, matching};
     use super::*;
     use crate::testing;
@@ -215,17 +216,8 @@ mod tests {
             let input: Vec<f64> = (0..size(image)).map(|i| (1.3 * i as f64 + 0.5).sin()).collect();
             let loss = |weights: &[f64], input: &[f64]| -network.forward(weights, input).0[1];
             let found = network.slopes(network.weights(), &input, 1);
-            let moved =
-                |v: &[f64], i: usize, h: f64| v.iter().enumerate().map(|(j, v)| if i == j { v + h } else { *v }).collect::<Vec<f64>>();
-            for i in 0..network.weights().len() {
-                let by = |h: f64| loss(&moved(network.weights(), i, h), &input);
-                assert!(((by(1e-5) - by(-1e-5)) / 2e-5 - found.weights[i]).abs() < 1e-8, "{image:?} weight {i}");
-            }
-            assert_eq!((found.inputs.len(), network.inputs()), (input.len(), input.len()));
-            for i in 0..input.len() {
-                let by = |h: f64| loss(network.weights(), &moved(&input, i, h));
-                assert!(((by(1e-5) - by(-1e-5)) / 2e-5 - found.inputs[i]).abs() < 1e-8, "{image:?} input {i}");
-            }
+            assert_eq!(network.inputs(), input.len());
+            assert_are_differences(&found, loss, network.weights(), &input);
         }
     }
 

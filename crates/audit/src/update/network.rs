@@ -122,6 +122,19 @@ pub(crate) mod tests {
         Network::new(widths.to_vec(), weights.collect()).unwrap()
     }
 
+    /// Slow oracle: the slopes of a loss by differences, for every weight and input.
+    pub(crate) fn assert_are_differences(found: &Slopes, loss: impl Fn(&[f64], &[f64]) -> f64, weights: &[f64], input: &[f64]) {
+        let moved = |v: &[f64], i: usize, h: f64| v.iter().enumerate().map(|(j, v)| if i == j { v + h } else { *v }).collect::<Vec<f64>>();
+        let slope = |by: &dyn Fn(f64) -> f64| (by(1e-5) - by(-1e-5)) / 2e-5;
+        assert_eq!((found.weights.len(), found.inputs.len()), (weights.len(), input.len()));
+        for (i, of_weight) in found.weights.iter().enumerate() {
+            assert!((slope(&|h| loss(&moved(weights, i, h), input)) - of_weight).abs() < 1e-8, "weight {i} of {}", weights.len());
+        }
+        for (i, of_input) in found.inputs.iter().enumerate() {
+            assert!((slope(&|h| loss(weights, &moved(input, i, h))) - of_input).abs() < 1e-8, "input {i} of {}", input.len());
+        }
+    }
+
     /// By differences of the loss, for every weight and input.
     #[test]
     fn slopes_equal_differences() {
@@ -130,16 +143,7 @@ pub(crate) mod tests {
             let input: Vec<f64> = (0..widths[0]).map(|i| (i as f64 + 0.5).sin()).collect();
             let loss = |weights: &[f64], input: &[f64]| -network.forward(weights, input).0[1];
             let found = network.slopes(network.weights(), &input, 1);
-            let moved =
-                |v: &[f64], i: usize, h: f64| v.iter().enumerate().map(|(j, v)| if i == j { v + h } else { *v }).collect::<Vec<f64>>();
-            for i in 0..network.weights().len() {
-                let by = |h: f64| loss(&moved(network.weights(), i, h), &input);
-                assert!(((by(1e-5) - by(-1e-5)) / 2e-5 - found.weights[i]).abs() < 1e-8, "{widths:?} weight {i}");
-            }
-            for i in 0..input.len() {
-                let by = |h: f64| loss(network.weights(), &moved(&input, i, h));
-                assert!(((by(1e-5) - by(-1e-5)) / 2e-5 - found.inputs[i]).abs() < 1e-8, "{widths:?} input {i}");
-            }
+            assert_are_differences(&found, loss, network.weights(), &input);
             let (p, slope) = network.confidence(&input, 1).unwrap();
             assert!((p - (-loss(network.weights(), &input)).exp()).abs() < 1e-12);
             assert!(slope.iter().zip(&found.inputs).all(|(s, f)| (s + p * f).abs() < 1e-12));

@@ -2,7 +2,7 @@
 //! before the model is asked. What it answers is held in memory alone.
 
 use super::audit_records::Records;
-use super::audit_scores::{self, AuditScores};
+use super::audit_scores::{self, Against, AuditScores};
 use crate::cli::Common;
 use crate::failure::{Failure, quietly};
 use crate::output::{Answer, Progress};
@@ -55,18 +55,8 @@ pub(crate) struct AuditFile {
     /// Who permitted this audit of a model that may be somebody else's, and where that is written
     #[arg(long, value_name = "TEXT")]
     authorisation: Option<String>,
-    /// The stated upper bound to hold the answers against
-    #[arg(long)]
-    epsilon: Option<f64>,
-    /// Its δ
-    #[arg(long, default_value = "1e-5")]
-    delta: f64,
-    /// Seed of the controls and of ties
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Also write a page with the curve, the spread of the scores and measured beside stated
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    against: Against,
 }
 
 /// What the numbers of a model are.
@@ -106,12 +96,13 @@ impl AuditFile {
 
         let file = quietly(|| self.answers(&model, &records, &asked))?;
         let read = answers_file::read(&file[..]).map_err(audit_scores::of_answers_file)?;
-        let with = AuditScores::brought(path.clone(), (self.epsilon, self.delta), self.attacks.clone(), self.seed, self.html.clone());
+        let with = AuditScores::brought(path.clone(), self.against.clone(), self.attacks.clone());
         let mut answer = with.of_answers(read)?;
         answer.json["model"] = json!({ "inputs": model.width(), "classes": model.classes() });
         if let Some(workspace) = &mut workspace {
             let lower = answer.json["audit"]["epsilon_lower"].as_f64();
-            let numbers = lower.map(|e| ("epsilon_lower".to_owned(), e)).into_iter().chain([("delta".to_owned(), self.delta)]).collect();
+            let numbers =
+                lower.map(|e| ("epsilon_lower".to_owned(), e)).into_iter().chain([("delta".to_owned(), self.against.delta)]).collect();
             let event = evidence::record(workspace, "file-audit", &name, &answer.json, numbers)?;
             workspace.publish()?;
             answer.json["evidence"] = json!(event);
@@ -197,7 +188,7 @@ impl AuditFile {
         let ask = |inputs: &[f32]| model.ask(inputs);
         let withstood = match further {
             true => Some(
-                label_only::of_rows(ask, &asked.inputs, asked.width, &asked.labels, classes, self.seed)
+                label_only::of_rows(ask, &asked.inputs, asked.width, &asked.labels, classes, self.against.seed)
                     .map_err(|error| of_answer(error, 0))?,
             ),
             false => None,

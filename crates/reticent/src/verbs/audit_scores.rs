@@ -50,24 +50,31 @@ pub(crate) struct AuditScores {
     /// Print a file of answers to begin with
     #[arg(long, conflicts_with = "file")]
     template: bool,
-    /// The stated upper bound to hold the scores against
-    #[arg(long)]
-    epsilon: Option<f64>,
-    /// Its δ
-    #[arg(long, default_value = "1e-5")]
-    delta: f64,
     /// Whose scores these are: of one model, each unit in or out by its own fair coin; or each from a run of its own
     #[arg(long, value_enum, default_value_t = Design::OneRun)]
     design: Design,
     /// Attacks on answers, by name [default: the usual ones]; `all`, or `list` to see what there is
     #[arg(long = "attack", value_name = "NAME", value_delimiter = ',')]
     attacks: Vec<String>,
+    #[command(flatten)]
+    against: Against,
+}
+
+/// What is held against what is measured, and what is made of it: of every audit by scores or answers.
+#[derive(Args, Clone)]
+pub(super) struct Against {
+    /// The stated upper bound to hold the measurement against
+    #[arg(long)]
+    pub(super) epsilon: Option<f64>,
+    /// Its δ
+    #[arg(long, default_value = "1e-5")]
+    pub(super) delta: f64,
     /// Seed of the controls and of ties
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     /// Also write a page with the curve, the spread of the scores and measured beside stated
     #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    pub(super) html: Option<PathBuf>,
 }
 
 /// What attacks were made on, in numbers and words.
@@ -88,14 +95,8 @@ enum Design {
 
 impl AuditScores {
     /// The same analysis of what another verb brought.
-    pub(super) fn brought(
-        file: PathBuf,
-        (epsilon, delta): (Option<f64>, f64),
-        attacks: Vec<String>,
-        seed: u64,
-        html: Option<PathBuf>,
-    ) -> Self {
-        Self { file: Some(file), template: false, epsilon, delta, design: Design::OneRun, attacks, seed, html }
+    pub(super) fn brought(file: PathBuf, against: Against, attacks: Vec<String>) -> Self {
+        Self { file: Some(file), template: false, design: Design::OneRun, attacks, against }
     }
 
     pub(crate) fn run(&self) -> Result<Answer, Failure> {
@@ -156,11 +157,11 @@ impl AuditScores {
                 // Of `all`, those for which the file holds enough.
                 let all = named.iter().any(|n| n == "all");
                 let chosen: Vec<Name> = attacks::named(named)?.into_iter().filter(|a| !all || answers.holds(a.needs)).collect();
-                answers.chosen(&chosen, self.seed)?
+                answers.chosen(&chosen, self.against.seed)?
             }
         };
         let blind = match answers.blind() {
-            Some((inputs, member)) => match controls::blind_baseline(&inputs, member, self.seed) {
+            Some((inputs, member)) => match controls::blind_baseline(&inputs, member, self.against.seed) {
                 Ok(control) => Some(control),
                 Err(Error::OneSided { .. }) => None,
                 Err(other) => return Err(other.into()),
@@ -184,7 +185,7 @@ impl AuditScores {
             .fold(None, |most: Option<f64>, e| Some(most.map_or(e, |m| m.max(e))));
         let all: Vec<Value> = findings.iter().map(audit::finding_json).collect();
         let json = json!({ "lines": about.lines, "units": about.units, "references": about.references, "findings": all,
-            "audit": { "epsilon_lower": most, "epsilon_upper": self.epsilon, "attacks": attacks.len(), "confidence": 1.0 - ALPHA } });
+            "audit": { "epsilon_lower": most, "epsilon_upper": self.against.epsilon, "attacks": attacks.len(), "confidence": 1.0 - ALPHA } });
         let first = &findings[0];
         let mut text = format!(
             "{} members, {} others, by {unit}; {} reference models\n\n",
@@ -212,7 +213,7 @@ impl AuditScores {
 
     /// Writes the page, where one was asked for: of the attack with the largest lower bound, with the areas of all.
     fn page(&self, finding: &Finding, scores: &MemberScores, all: &[&Finding]) -> Result<String, Failure> {
-        let Some(path) = &self.html else { return Ok(String::new()) };
+        let Some(path) = &self.against.html else { return Ok(String::new()) };
         let name = self.file.as_ref().and_then(|f| f.file_name()).map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let covers = "this model, as whoever ran the audit states it; nothing of that was checked here";
         let section = audit::section(&format!("the model of {name}"), covers, finding, scores, all)?;
@@ -221,8 +222,8 @@ impl AuditScores {
     }
 
     fn finding(&self, of: &Attacked, access: &str, unit: &str, blind: Option<&Control>, alpha: f64) -> Result<Finding, Failure> {
-        let delta = Delta::new(self.delta)?;
-        let stated = match self.epsilon {
+        let delta = Delta::new(self.against.delta)?;
+        let stated = match self.against.epsilon {
             Some(epsilon) => Some(Stated { epsilon: Epsilon::new(epsilon)?, delta, event: None }),
             None => None,
         };
@@ -232,9 +233,14 @@ impl AuditScores {
         };
         let lower = self.lower(&of.scores, delta, alpha, &mut gaps)?;
         gaps.push(format!("what a lower bound assumes: {}", self.design.assumes()));
-        let attack =
-            Attack { name: of.name.into(), variant: of.variant.clone(), threat_model: access.into(), unit: unit.into(), seed: self.seed };
-        let checks = blind.cloned().into_iter().chain([controls::random_membership(&of.scores, self.seed)?]).collect();
+        let attack = Attack {
+            name: of.name.into(),
+            variant: of.variant.clone(),
+            threat_model: access.into(),
+            unit: unit.into(),
+            seed: self.against.seed,
+        };
+        let checks = blind.cloned().into_iter().chain([controls::random_membership(&of.scores, self.against.seed)?]).collect();
         Ok(Finding::new(attack, &of.scores, checks, of.threshold, lower, stated.as_ref(), gaps)?)
     }
 
@@ -244,7 +250,7 @@ impl AuditScores {
             Design::OneRun => {
                 let all = members + others;
                 let guesses: Vec<usize> = [all / 10, all].into_iter().filter(|&g| g > 0).collect();
-                match LowerBound::one_run(scores, delta, alpha, &guesses, self.seed) {
+                match LowerBound::one_run(scores, delta, alpha, &guesses, self.against.seed) {
                     Ok(bound) => Ok(Some(Measured { bound, ceiling: ceiling::one_run(all, alpha / guesses.len() as f64)?, power: None })),
                     Err(error @ Error::NotFairCoins { .. }) => {
                         gaps.push(format!("a lower bound on ε: {error}"));
@@ -254,7 +260,7 @@ impl AuditScores {
                 }
             }
             Design::IndependentRuns if members > 1 && others > 1 => {
-                let bound = LowerBound::clopper_pearson(scores, delta, alpha, &Threshold::Split { seed: self.seed })?;
+                let bound = LowerBound::clopper_pearson(scores, delta, alpha, &Threshold::Split { seed: self.against.seed })?;
                 let ceiling = ceiling::clopper_pearson(members.div_ceil(2), others.div_ceil(2), alpha)?;
                 Ok(Some(Measured { bound, ceiling, power: None }))
             }

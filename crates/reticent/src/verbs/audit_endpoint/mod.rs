@@ -9,7 +9,7 @@ mod kept;
 pub(crate) use kept::{kept_answers, remove_answers};
 
 use super::audit_records::Records;
-use super::audit_scores::{About, AuditScores};
+use super::audit_scores::{About, Against, AuditScores};
 use crate::cli::Common;
 use crate::evidence;
 use crate::failure::Failure;
@@ -60,18 +60,8 @@ pub(crate) struct AuditEndpoint {
     /// Seconds to wait for an answer
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..))]
     timeout: u16,
-    /// The stated upper bound to hold the answers against
-    #[arg(long)]
-    epsilon: Option<f64>,
-    /// Its δ
-    #[arg(long, default_value = "1e-5")]
-    delta: f64,
-    /// Seed of the controls and of ties
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Also write a page with the curve, the spread of the scores and measured beside stated
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    against: Against,
 }
 
 /// What an endpoint speaks.
@@ -123,7 +113,7 @@ impl AuditEndpoint {
         }
         self.ask(&outward, &records, &mut kept, done).map_err(|failure| self.with_what_is_kept(failure, &kept, records.lines.len()))?;
 
-        let with = AuditScores::brought(kept.file(), (self.epsilon, self.delta), vec![], self.seed, self.html.clone());
+        let with = AuditScores::brought(kept.file(), self.against.clone(), vec![]);
         let mut answer = match self.protocol {
             Protocol::Inference => with.run()?,
             Protocol::Completions => of_attacks(&with, &completions::attacks(&kept)?, "log-probabilities of the tokens of a text")?,
@@ -136,7 +126,8 @@ impl AuditEndpoint {
             }
         };
         let lower = answer.json["audit"]["epsilon_lower"].as_f64();
-        let numbers = lower.map(|e| ("epsilon_lower".to_owned(), e)).into_iter().chain([("delta".to_owned(), self.delta)]).collect();
+        let numbers =
+            lower.map(|e| ("epsilon_lower".to_owned(), e)).into_iter().chain([("delta".to_owned(), self.against.delta)]).collect();
         let event = evidence::record(&mut workspace, "endpoint-audit", &about, &answer.json, numbers)?;
         workspace.publish()?;
         answer.json["evidence"] = json!(event);
