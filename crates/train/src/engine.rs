@@ -196,7 +196,7 @@ impl PrivacyEngine {
     where
         M: Module,
         E: Examples,
-        L: Fn(&M, &E::Batch) -> Tensor<1>,
+        L: Fn(&M, &E::Batch) -> Tensor<1> + Sync,
     {
         let plan = data.plan(NoiseMultiplier::new(noise.noise_multiplier)?, noise.epochs, noise.max_grad_norm)?;
         self.make_private_with_plan(plan, model, optimizer, data.data, losses)
@@ -218,7 +218,7 @@ impl PrivacyEngine {
     where
         M: Module,
         E: Examples,
-        L: Fn(&M, &E::Batch) -> Tensor<1>,
+        L: Fn(&M, &E::Batch) -> Tensor<1> + Sync,
     {
         let (epsilon, delta) = (Epsilon::new(target.target_epsilon)?, Delta::new(target.target_delta)?);
         let plan = data.plan(NoiseMultiplier::new(1.0)?, target.epochs, target.max_grad_norm)?;
@@ -242,7 +242,7 @@ impl PrivacyEngine {
     where
         M: Module,
         E: Examples,
-        L: Fn(&M, &E::Batch) -> Tensor<1>,
+        L: Fn(&M, &E::Batch) -> Tensor<1> + Sync,
     {
         let binding = Binding::here(&plan, data.permit(), data.examples().digest())?;
         Trainer::new(plan, model, optimizer, data, losses, (RunKey::fresh()?, binding), self.ledger.clone())

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 ///
 /// A unit is what the bound is about (a record, or a person with a public cap on rows): the rows of one are together in a batch, and as many
 /// for each, padded with rows whose loss is zero.
-pub trait Examples {
+pub trait Examples: Sync {
     /// The rows of some units.
     type Batch: UnitBatch;
 

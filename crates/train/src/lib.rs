@@ -95,6 +95,7 @@ mod privatize;
 mod sabotage;
 mod sampling;
 mod schedule;
+mod step_sum;
 mod tape;
 mod text;
 mod trainer;

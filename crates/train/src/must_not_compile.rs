@@ -82,12 +82,12 @@
 /// ```
 /// use reticent_train::*;
 /// use burn::{module::Module, optim::ModuleOptimizer, tensor::Tensor};
-/// fn train<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(
+/// fn train<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1> + Sync>(
 ///     plan: PrivacyPlan, model: M, optimizer: ModuleOptimizer, data: Permitted<E>, losses: L, key: RunKey, binding: Binding,
 /// ) {
 ///     let _ = Trainer::new(plan, model, (optimizer, 0.1), data, losses, (key, binding), MemoryLedger::default());
 /// }
-/// fn metric<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(run: &Trainer<M, E, L>, rows: &PublicExamples<E>, losses: L) {
+/// fn metric<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1> + Sync>(run: &Trainer<M, E, L>, rows: &PublicExamples<E>, losses: L) {
 ///     let _ = run.evaluate_public(rows, losses);
 /// }
 /// fn own<M: Module>(model: M, optimizer: &mut ModuleOptimizer, noised: Privatized) {
@@ -98,7 +98,7 @@
 /// ```compile_fail,E0308
 /// use reticent_train::*;
 /// use burn::{module::Module, optim::ModuleOptimizer, tensor::Tensor};
-/// fn train<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(
+/// fn train<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1> + Sync>(
 ///     plan: PrivacyPlan, model: M, optimizer: ModuleOptimizer, data: E, losses: L, key: RunKey, binding: Binding,
 /// ) {
 ///     let _ = Trainer::new(plan, model, (optimizer, 0.1), data, losses, (key, binding), MemoryLedger::default());
@@ -113,7 +113,7 @@
 /// ```compile_fail,E0308
 /// use reticent_train::*;
 /// use burn::{module::Module, tensor::Tensor};
-/// fn metric<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1>>(run: &Trainer<M, E, L>, rows: &Permitted<E>, losses: L) {
+/// fn metric<M: Module, E: Examples, L: Fn(&M, &E::Batch) -> Tensor<1> + Sync>(run: &Trainer<M, E, L>, rows: &Permitted<E>, losses: L) {
 ///     let _ = run.evaluate_public(rows, losses);
 /// }
 /// ```

@@ -23,6 +23,11 @@ impl Use {
     pub(crate) fn into_parts(self) -> (Tensor<2>, Contributions) {
         (self.tap, self.contributions)
     }
+
+    /// How many values the layer put out.
+    pub(crate) fn outputs(&self) -> usize {
+        self.tap.shape().num_elements()
+    }
 }
 
 thread_local! {

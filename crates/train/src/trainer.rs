@@ -2,12 +2,12 @@
 
 use crate::checkpoint::{self, Checkpoints, Identity, State};
 use crate::examples::{Examples, Permitted, PublicExamples};
-use crate::gradient::clipped_sum_of_first;
 use crate::individual::Individual;
 use crate::ledger::{Charge, Ledger};
 use crate::sabotage::{self, Bug};
+use crate::step_sum::{Norms, Probe, StepSum};
 use crate::weights::{Average, Weights};
-use crate::{Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey, UnitBatch, clipped_sum_universal};
+use crate::{Binding, Clip, ClippedSum, Error, NoiseMemory, PrivacyPlan, Privatized, RunKey};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
@@ -30,8 +30,8 @@ pub struct Progress {
 /// How fast a step is and how much memory it takes; nothing here changes who is drawn, what is clipped or how much noise is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Performance {
-    /// Most units that are computed together, where there is a limit: a step's sum is put together from as many batches as it takes, and is
-    /// noised once.
+    /// Most units that are computed together: a step's sum is put together from as many batches as it takes, and is noised once. Without a limit they
+    /// are, on a processor, as many as stay near its caches, shared out to its threads, and on other devices all.
     pub physical_batch: Option<NonZeroUsize>,
     /// How the gradient of each unit is found.
     pub mode: Mode,
@@ -58,13 +58,21 @@ pub struct Augmentation<B> {
     vary: Vary<B>,
 }
 
-type Vary<B> = Box<dyn Fn(&B, &mut [ChaCha20Rng]) -> B>;
+type Vary<B> = Box<dyn Fn(&B, &mut [ChaCha20Rng]) -> B + Send + Sync>;
 
 impl<B> Augmentation<B> {
     /// `vary` gets a batch and a generator for each of its units, in order, and gives the same units with `copies` times as many rows, those of
     /// a unit together. A unit's generator depends on the run's key, the step and the unit alone, not on who else was drawn.
-    pub fn new(copies: NonZeroUsize, vary: impl Fn(&B, &mut [ChaCha20Rng]) -> B + 'static) -> Self {
+    pub fn new(copies: NonZeroUsize, vary: impl Fn(&B, &mut [ChaCha20Rng]) -> B + Send + Sync + 'static) -> Self {
         Self { copies, vary: Box::new(vary) }
+    }
+
+    pub(crate) fn copies(&self) -> usize {
+        self.copies.get()
+    }
+
+    pub(crate) fn vary(&self, batch: &B, streams: &mut [ChaCha20Rng]) -> B {
+        (self.vary)(batch, streams)
     }
 }
 
@@ -86,6 +94,8 @@ pub struct Trainer<M, E: Examples, L> {
     augmentation: Option<Augmentation<E::Batch>>,
     checkpoints: Option<Checkpoints>,
     individual: Option<Individual>,
+    /// Known once a step drew more than a few units.
+    probe: Option<Probe>,
     device: Device,
     /// What the state on the disk must be of; known once the first step begins.
     identity: Option<Identity>,
@@ -118,7 +128,7 @@ impl<M, E, L> Trainer<M, E, L>
 where
     M: Module,
     E: Examples,
-    L: Fn(&M, &E::Batch) -> Tensor<1>,
+    L: Fn(&M, &E::Batch) -> Tensor<1> + Sync,
 {
     /// A run before its first step.
     ///
@@ -143,11 +153,11 @@ where
         let weights = Weights::new(model, optimizer, learning_rate.into(), Average::Last, plan.steps);
         let run = key.run(&binding);
         let (ledger, performance): (Box<dyn Ledger>, _) = (Box::new(ledger), Performance::default());
-        let (augmentation, checkpoints, individual, identity) = (None, None, None, None);
+        let (augmentation, checkpoints, individual, probe, identity) = (None, None, None, None, None);
         let (charged, drawn, bound, memory, held) = (0, ledger.charged(&run), plan.max_grad_norm, NoiseMemory::default(), None);
         #[rustfmt::skip]
         let trainer = Self {
-            plan, weights, data, losses, key, binding, run, ledger, performance, augmentation, checkpoints, individual, device, identity,
+            plan, weights, data, losses, key, binding, run, ledger, performance, augmentation, checkpoints, individual, probe, device, identity,
             charged, drawn, bound, memory, held, saved: Instant::now(),
         };
         Ok(trainer)
@@ -251,9 +261,6 @@ where
             return Ok(None);
         }
         self.charge(step + 1)?;
-        if self.checkpoints.is_some() {
-            self.device.seed(self.key.stream(&self.binding, "forward", step, "").next_u64());
-        }
         let sum = self.sum(step)?;
         self.drawn = self.drawn.max(step + 1);
         if sum.norms.is_empty() && sabotage::is(Bug::SkippedEmptyBatch) {
@@ -358,7 +365,9 @@ where
         let copies = self.augmentation.as_ref().map_or(1, |a| a.copies.get());
         let every = self.individual.as_ref().map(Individual::every);
         let moves = self.weights.moves();
-        let settings = format!("{:?} {:?} {copies} {every:?} {frozen} {moves}", self.performance, self.weights.averaging);
+        // Sums are the same bit for bit only on as many threads.
+        let threads = threads();
+        let settings = format!("{:?} {:?} {copies} {every:?} {frozen} {moves} {threads}", self.performance, self.weights.averaging);
         let identity = Identity::new(&self.key, &self.binding, &settings);
         let drawn_before = self.ledger.charged(&self.run) > 0;
         if let Some(checkpoints) = &self.checkpoints {
@@ -410,8 +419,22 @@ where
         Ok(())
     }
 
+    /// Units that are computed together, of `all`.
     fn at_once(&self, all: usize) -> usize {
-        self.performance.physical_batch.map_or(all.max(1), NonZeroUsize::get)
+        match (self.performance.physical_batch, &self.probe) {
+            (Some(limit), _) => limit.get(),
+            (None, Some(probe)) if !self.performance.padded => {
+                let parts = all.div_ceil(probe.units_together);
+                let parts = if parts > 1 { parts.next_multiple_of(self.threads()) } else { 1 };
+                all.div_ceil(parts).max(1)
+            }
+            _ => all.max(1),
+        }
+    }
+
+    /// How many threads take parts of a step: one, where they would share a generator of random numbers.
+    fn threads(&self) -> usize {
+        if self.probe.as_ref().is_some_and(|probe| !probe.draws) { threads() } else { 1 }
     }
 
     /// What is computed together, and the least that is computed.
@@ -437,27 +460,21 @@ where
         let clip = self.plan.clip_at(step, self.bound);
         let mut chosen = self.plan.sample(step, self.data.examples().units(), &self.key, &self.binding);
         self.data.examples().arrange(&mut chosen);
-        let mut sum: Option<ClippedSum> = None;
-        let mut norms = vec![];
-        for part in self.parts(&chosen) {
-            let of_part = self.of_units(step, part, &clip)?;
-            note(&mut norms, part, &of_part);
-            sum = Some(match sum {
-                Some(sum) => sum.plus(of_part),
-                None => of_part,
-            });
-        }
-        // Nobody was drawn.
-        let sum = sum.map_or_else(|| self.of_batch(None, 0, &clip), Ok)?;
         let everyone = self.individual.as_ref().is_some_and(|own| own.looks_at_everyone(step));
+        if self.probe.is_none() && !self.performance.padded && (everyone || chosen.len() > Probe::UNITS) {
+            self.probe = Some(self.step_sum(step, 0, &clip).probe(&self.weights.model)?);
+        }
+        if self.checkpoints.is_some() {
+            self.device.seed(self.key.stream(&self.binding, "forward", step, "").next_u64());
+        }
+        let (sum, mut norms) = self.sum_of(step, &self.parts(&chosen), &clip)?;
         if everyone {
             let mut drawn = vec![false; self.data.examples().units()];
             chosen.iter().for_each(|&unit| drawn[unit] = true);
             let mut others: Vec<usize> = (0..drawn.len()).filter(|&unit| !drawn[unit]).collect();
             self.data.examples().arrange(&mut others);
-            for part in others.chunks(self.at_once(others.len())) {
-                note(&mut norms, part, &self.of_units(step, part, &clip)?);
-            }
+            let parts: Vec<&[usize]> = others.chunks(self.at_once(others.len())).collect();
+            norms.extend(self.sum_of(step, &parts, &clip)?.1);
         }
         if let Some(own) = &mut self.individual {
             own.note(step, &norms, clip.max_grad_norm);
@@ -465,43 +482,30 @@ where
         Ok(sum)
     }
 
-    pub(crate) fn of_units(&self, step: u64, units: &[usize], clip: &Clip) -> Result<ClippedSum, Error> {
-        let counted = units.len();
-        let mut filled = units.to_vec();
+    /// The clipped sum of these units, and the norm of each.
+    pub(crate) fn sum_of(&self, step: u64, parts: &[&[usize]], clip: &Clip) -> Result<(ClippedSum, Norms), Error> {
         // One unit at a time has no shape to keep.
-        if self.performance.padded && self.performance.mode == Mode::Fast {
-            filled.resize(self.size(counted).max(counted), units.first().copied().unwrap_or_default());
-        }
-        let units = &filled;
-        let Some(mut batch) = self.data.examples().batch(units, &self.device) else { return self.of_batch(None, 0, clip) };
-        if let Some(augmentation) = &self.augmentation {
-            let stream = |unit: &usize| self.key.stream(&self.binding, "augment", step, &unit.to_string());
-            let mut streams: Vec<ChaCha20Rng> = units.iter().map(stream).collect();
-            batch = (augmentation.vary)(&batch, &mut streams);
-        }
-        if batch.units() != units.len() {
-            return Err(Error::Examples { why: "a batch holds other units than were drawn" });
-        }
-        self.of_batch(Some(&batch), counted, clip)
+        let filled = if self.performance.padded && self.performance.mode == Mode::Fast { self.size(0) } else { 0 };
+        self.step_sum(step, filled, clip).of(&self.weights.model, parts, self.threads())
     }
 
-    fn of_batch(&self, batch: Option<&E::Batch>, counted: usize, clip: &Clip) -> Result<ClippedSum, Error> {
-        // Of several variants the mean is clipped, not each.
-        let share = self.augmentation.as_ref().map_or(1.0, |a| 1.0 / a.copies.get() as f64);
-        let losses = |model: &M, batch: &E::Batch| {
-            let losses = (self.losses)(model, batch);
-            if share < 1.0 { losses * share } else { losses }
-        };
-        match self.performance.mode {
-            Mode::Fast => clipped_sum_of_first(&self.weights.model, batch, counted, losses, clip),
-            Mode::Universal => clipped_sum_universal(&self.weights.model, batch, losses, clip),
+    fn step_sum<'a>(&'a self, step: u64, filled: usize, clip: &'a Clip) -> StepSum<'a, E, L> {
+        StepSum {
+            examples: self.data.examples(),
+            losses: &self.losses,
+            augmentation: self.augmentation.as_ref(),
+            key: &self.key,
+            binding: &self.binding,
+            device: &self.device,
+            mode: self.performance.mode,
+            clip,
+            step,
+            filled,
         }
     }
 }
 
-/// The norms of these units, zero for all where they have no row. One that is not finite shows as zero too, but is counted.
-fn note(norms: &mut Vec<(usize, f64)>, units: &[usize], of_units: &ClippedSum) {
-    let counted = |norm: f64| if norm == 0.0 && of_units.not_finite > 0 { f64::INFINITY } else { norm };
-    let known = of_units.norms.iter().map(|&norm| counted(norm)).chain(std::iter::repeat(0.0));
-    norms.extend(units.iter().copied().zip(known));
+/// A thread of a pool has others beside it that are at work already.
+fn threads() -> usize {
+    if rayon::current_thread_index().is_some() { 1 } else { rayon::current_num_threads() }
 }

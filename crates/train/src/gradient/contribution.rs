@@ -242,11 +242,11 @@ impl Gathered {
         }
     }
 
-    /// Sum over units of factor × gradient. A unit of factor 0 is masked out: 0 · NaN would still be NaN.
-    pub(crate) fn sum(self, factors: &[f64], parameter: usize) -> Vec<f64> {
-        let units = self.units;
-        match self.form {
-            GatheredForm::OneUse(one) => one.sum(factors, parameter),
+    /// Adds factor × gradient of each unit to `sum`. A unit of factor 0 is masked out: 0 · NaN would still be NaN.
+    pub(crate) fn add(self, factors: &[f64], sum: &mut [f64]) {
+        let (units, parameter) = (self.units, sum.len());
+        let own = match self.form {
+            GatheredForm::OneUse(one) => return one.add(factors, sum),
             GatheredForm::Instantiated(t) => {
                 let (device, dtype) = (t.device(), t.dtype());
                 let t = match dropped(factors, &device) {
@@ -289,7 +289,8 @@ impl Gathered {
                 }
                 read(total.expect("at least one use"))
             }
-        }
+        };
+        sum.iter_mut().zip(own).for_each(|(sum, x)| *sum += x);
     }
 }
 

@@ -47,12 +47,9 @@ pub struct ClippedSum {
 }
 
 impl ClippedSum {
-    fn zero(parameters: Vec<Parameter>, clip: &Clip) -> Self {
-        Self::of(parameters.into_iter().map(|p| (p.clone(), vec![0.0; p.len])).collect(), clip)
-    }
-
-    /// Of units that are noted later.
-    fn of(values: Vec<(Parameter, Vec<f64>)>, clip: &Clip) -> Self {
+    /// Over nobody.
+    pub(crate) fn zero(parameters: Vec<Parameter>, clip: &Clip) -> Self {
+        let values = parameters.into_iter().map(|p| (p.clone(), vec![0.0; p.len])).collect();
         Self { values, max_grad_norm: clip.max_grad_norm, norms: vec![], within: 0, not_finite: 0 }
     }
 
@@ -105,25 +102,29 @@ pub fn clipped_sum<M: Module, B: UnitBatch>(
     losses: impl FnOnce(&M, &B) -> Tensor<1>,
     clip: &Clip,
 ) -> Result<ClippedSum, Error> {
-    clipped_sum_of_first(model, batch, usize::MAX, losses, clip)
+    let mut sum = ClippedSum::zero(trainable(model), clip);
+    add_clipped(&mut sum, model, batch, usize::MAX, losses, clip)?;
+    sabotage::clip_whole(&mut sum.values, clip.max_grad_norm);
+    Ok(sum)
 }
 
-/// The same over the first `counted` units. The others are there to fill the batch up: what they add is exactly zero, whatever their gradients.
-pub(crate) fn clipped_sum_of_first<M: Module, B: UnitBatch>(
+/// Adds to `sum` what the first `counted` units give, where there is a batch. The others are there to fill it up: what they add is exactly zero,
+/// whatever their gradients.
+pub(crate) fn add_clipped<M: Module, B: UnitBatch>(
+    sum: &mut ClippedSum,
     model: &M,
     batch: Option<&B>,
     counted: usize,
     losses: impl FnOnce(&M, &B) -> Tensor<1>,
     clip: &Clip,
-) -> Result<ClippedSum, Error> {
-    let parameters = trainable(model);
-    let Some(batch) = batch else { return Ok(ClippedSum::zero(parameters, clip)) };
+) -> Result<(), Error> {
+    let Some(batch) = batch else { return Ok(()) };
     let units = batch.units();
     let (losses, uses) = tape::record(|| losses(model, batch));
     check_losses(&losses, units)?;
-    let name = |id: &ParamId| parameters.iter().find(|p| p.id == *id).map(|p| p.name.clone());
+    let name = |id: &ParamId| sum.values.iter().find(|(p, _)| p.id == *id).map(|(p, _)| p.name.clone());
     if !losses.is_tracked() && uses.is_empty() {
-        return Err(Error::NotRecorded { parameters: parameters.iter().map(|p| p.name.clone()).collect() });
+        return Err(Error::NotRecorded { parameters: sum.values.iter().map(|(p, _)| p.name.clone()).collect() });
     }
     let mut gradients = losses.sum().backward();
     let outside = with_own_gradient(model, &gradients);
@@ -145,7 +146,7 @@ pub(crate) fn clipped_sum_of_first<M: Module, B: UnitBatch>(
     }
     drop(gradients);
     let gathered: Vec<Option<Gathered>> =
-        parameters.iter().map(|p| forms.remove(&p.id).map(|forms| Gathered::new(forms, units, p.len))).collect();
+        sum.values.iter().map(|(p, _)| forms.remove(&p.id).map(|forms| Gathered::new(forms, units, p.len))).collect();
     if !forms.is_empty() {
         return Err(Error::NotInModel);
     }
@@ -153,18 +154,17 @@ pub(crate) fn clipped_sum_of_first<M: Module, B: UnitBatch>(
         gathered.iter().map(|g| g.as_ref().map_or_else(|| vec![0.0; units], Gathered::squared_norms)).collect();
     squared.iter_mut().for_each(|of_units| of_units.truncate(counted));
     let squared = sabotage::norms(squared);
-    let factors = clip.factors(&parameters.iter().map(|p| p.name.as_str()).collect::<Vec<_>>(), &squared);
+    let factors = clip.factors(&sum.values.iter().map(|(p, _)| p.name.as_str()).collect::<Vec<_>>(), &squared);
     let mut factors = sabotage::factors(factors);
-    let mut sum = ClippedSum::of(vec![], clip);
     sum.note(&squared, &factors);
     // A factor of zero takes a unit out by a mask.
     factors.iter_mut().for_each(|of_units| of_units.resize(units, 0.0));
-    for ((gathered, factors), parameter) in gathered.into_iter().zip(&factors).zip(parameters) {
-        let of_parameter = gathered.map_or_else(|| vec![0.0; parameter.len], |gathered| gathered.sum(factors, parameter.len));
-        sum.values.push((parameter, of_parameter));
+    for ((gathered, factors), (_, values)) in gathered.into_iter().zip(&factors).zip(&mut sum.values) {
+        if let Some(gathered) = gathered {
+            gathered.add(factors, values);
+        }
     }
-    sabotage::clip_whole(&mut sum.values, clip.max_grad_norm);
-    Ok(sum)
+    Ok(())
 }
 
 /// The clipped sum over the units of `batch`, one forward and one backward pass for each unit: slow, for any Burn module.
@@ -177,9 +177,21 @@ pub fn clipped_sum_universal<M: Module, B: UnitBatch>(
     losses: impl Fn(&M, &B) -> Tensor<1>,
     clip: &Clip,
 ) -> Result<ClippedSum, Error> {
-    let parameters = trainable(model);
-    let mut sum = ClippedSum::zero(parameters.clone(), clip);
-    let Some(batch) = batch else { return Ok(sum) };
+    let mut sum = ClippedSum::zero(trainable(model), clip);
+    add_clipped_universal(&mut sum, model, batch, losses, clip)?;
+    Ok(sum)
+}
+
+/// Adds to `sum` what [`clipped_sum_universal`] gives.
+pub(crate) fn add_clipped_universal<M: Module, B: UnitBatch>(
+    sum: &mut ClippedSum,
+    model: &M,
+    batch: Option<&B>,
+    losses: impl Fn(&M, &B) -> Tensor<1>,
+    clip: &Clip,
+) -> Result<(), Error> {
+    let Some(batch) = batch else { return Ok(()) };
+    let parameters: Vec<Parameter> = sum.values.iter().map(|(p, _)| p.clone()).collect();
     let names: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
     for unit in 0..batch.units() {
         let losses = losses(model, &batch.unit(unit));
@@ -197,7 +209,7 @@ pub fn clipped_sum_universal<M: Module, B: UnitBatch>(
             }
         }
     }
-    Ok(sum)
+    Ok(())
 }
 
 fn check_losses(losses: &Tensor<1>, units: usize) -> Result<(), Error> {

@@ -79,29 +79,25 @@ impl OneUse {
         }
     }
 
-    /// Sum over units of factor × gradient, `parameter` values. A unit of factor 0 has no part in it.
-    pub(super) fn sum(&self, factors: &[f64], parameter: usize) -> Vec<f64> {
+    /// Adds factor × gradient of each unit to `sum`. A unit of factor 0 has no part in it.
+    pub(super) fn add(&self, factors: &[f64], sum: &mut [f64]) {
         match &self.form {
-            Used::Outer { a, g } => self.outer(a, g).sum(factors),
+            Used::Outer { a, g } => self.outer(a, g).add(factors, sum),
             Used::Ids { ids, g } => {
                 let (g, each) = (g.matrix(), ids.len() / self.units);
-                let mut sum = vec![0.0; parameter];
                 for (t, &id) in ids.iter().enumerate() {
                     let row = g.row(t);
                     add(&mut sum[id * row.len()..][..row.len()], factors[t / each], row);
                 }
-                sum
             }
             Used::Whole(own) => {
                 let (own, each) = (own.matrix(), own.rows / self.units);
-                let mut sum = vec![0.0; parameter];
                 // Each thread has columns of its own.
                 let own_rows = self.units * each;
                 let columns = own.width().div_ceil(rayon::current_num_threads()).next_multiple_of(AT_ONCE);
                 sum.par_chunks_mut(columns).enumerate().with_min_len(least(columns * own_rows)).for_each(|(at, sum)| {
                     add_rows(Instructions::detect(), own.columns(at * columns, sum.len()), each, factors, sum);
                 });
-                sum
             }
         }
     }
@@ -208,7 +204,11 @@ mod tests {
                 assert!(off < 1e-6 * largest, "case {case}: {off:e} of {largest}");
             };
             close(slices.squared_norms(), tensors().squared_norms());
-            close(slices.sum(&factors, parameter), tensors().sum(&factors, parameter));
+            let start: Vec<f64> = (0..parameter).map(|at| at as f64 / 10.0).collect();
+            let [mut found, mut expected] = [start.clone(), start];
+            slices.add(&factors, &mut found);
+            tensors().add(&factors, &mut expected);
+            close(found, expected);
         }
     }
 

@@ -4,8 +4,10 @@
 //! checkpointing) a layer runs its chain of tensor operations, against which its kernel is tested.
 
 pub(crate) mod elementary;
+mod large;
 mod product;
 
+pub(crate) use large::{View, product_from};
 pub(crate) use product::{Left, product};
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -50,11 +52,16 @@ impl Input {
 
     /// The values, one row after another.
     pub(crate) fn values(&self) -> FlexTensor {
-        let tensor = match self {
-            Self::Plain(t) => t,
-            Self::InGraph(t) => t.primitive(),
-        };
-        if tensor.is_contiguous() { tensor.clone() } else { tensor.to_contiguous() }
+        let tensor = self.as_it_lies();
+        if tensor.is_contiguous() { tensor } else { tensor.to_contiguous() }
+    }
+
+    /// The values, in whatever order.
+    pub(crate) fn as_it_lies(&self) -> FlexTensor {
+        match self {
+            Self::Plain(t) => t.clone(),
+            Self::InGraph(t) => t.primitive().clone(),
+        }
     }
 
     fn in_graph(self) -> FloatTensor<Autodiff<Flex>> {

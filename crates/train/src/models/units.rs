@@ -34,7 +34,7 @@ pub struct InMemory<R, B> {
     make: Make<R, B>,
 }
 
-type Make<R, B> = Box<dyn Fn(&[&Vec<R>], &Device) -> Result<B, Error>>;
+type Make<R, B> = Box<dyn Fn(&[&Vec<R>], &Device) -> Result<B, Error> + Send + Sync>;
 
 impl InMemory<(Vec<f32>, usize), ClassBatch<Tensor<2>>> {
     /// Rows of equal width with a class below `classes`, at most `cap` a unit: [`ClassBatch::from_units`].
@@ -92,7 +92,7 @@ impl<R: Serialize, B> InMemory<R, B> {
     }
 }
 
-impl<R, B: UnitBatch> Examples for InMemory<R, B> {
+impl<R: Sync, B: UnitBatch> Examples for InMemory<R, B> {
     type Batch = B;
 
     fn units(&self) -> usize {

@@ -1,5 +1,6 @@
 //! Fully connected layers.
 
+use super::linear_kernel::{self, Added};
 use crate::gradient::Contribution;
 use crate::tape;
 use burn::config::Config;
@@ -87,7 +88,8 @@ impl Linear {
 #[must_use]
 pub fn linear<const D: usize>(input: Tensor<D>, weight: &Param<Tensor<2>>, bias: Option<&Param<Tensor<1>>>) -> Tensor<D> {
     if !tape::is_recording() {
-        return burn::tensor::module::linear(input, weight.val(), bias.map(|b| b.val()));
+        let bias = bias.map(|b| b.val());
+        return plain(input, weight.val(), bias);
     }
     record(input, weight, bias, false)
 }
@@ -96,9 +98,19 @@ pub fn linear<const D: usize>(input: Tensor<D>, weight: &Param<Tensor<2>>, bias:
 #[must_use]
 pub fn linear_transposed<const D: usize>(input: Tensor<D>, weight: &Param<Tensor<2>>) -> Tensor<D> {
     if !tape::is_recording() {
-        return burn::tensor::module::linear(input, weight.val().transpose(), None);
+        return plain(input, weight.val().transpose(), None);
     }
     record(input, weight, None, true)
+}
+
+fn plain<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let [d_input, d_output] = weight.dims();
+    let mut shape = input.dims();
+    let rows = input.shape().num_elements() / d_input;
+    let flat = || input.clone().reshape([rows, d_input]);
+    let output = (shape[D - 1] == d_input).then(|| linear_kernel::run(&flat(), &weight, &Added::Bias(bias.as_ref()))).flatten();
+    shape[D - 1] = d_output;
+    output.map_or_else(|| burn::tensor::module::linear(input, weight, bias), |output| output.reshape(shape))
 }
 
 fn record<const D: usize>(input: Tensor<D>, weight: &Param<Tensor<2>>, bias: Option<&Param<Tensor<1>>>, transposed: bool) -> Tensor<D> {
@@ -114,14 +126,17 @@ fn record<const D: usize>(input: Tensor<D>, weight: &Param<Tensor<2>>, bias: Opt
     let bias_id = bias.filter(|b| tape::is_trainable(b)).map(|b| b.id);
     let weight_use = WeightUse::of(weight, transposed);
     let device = flat.device();
-    let tap = tape::tap(bias.map(|b| b.val()), [batch * positions, d_output], &device, move |gradient| {
+    let bias = bias.map(|b| tape::plain(b.val()));
+    let tap = tape::tap(bias.clone(), [batch * positions, d_output], &device, move |gradient| {
         let gradient: Tensor<3> = gradient.reshape([batch, positions, d_output]);
         let mut contributions = weight_use.contributions(&seen, &gradient);
         contributions.extend(bias_id.map(|id| Contribution::sum(id, gradient)));
         contributions
     });
     shape[D - 1] = d_output;
-    (tape::tracked(flat).matmul(effective) + tap).reshape(shape)
+    let flat = tape::tracked(flat);
+    let output = linear_kernel::run(&flat, &effective, &Added::Tap(&tap, bias.as_ref()));
+    output.unwrap_or_else(|| flat.matmul(effective) + tap).reshape(shape)
 }
 
 /// Which parameters stand behind a weight: itself, or the factors of an adapter on it (Hu et al. 2022, arXiv:2106.09685).

@@ -11,6 +11,7 @@ pub mod conv;
 mod embedding;
 mod gelu;
 mod linear;
+mod linear_kernel;
 mod norm;
 pub mod pool;
 mod recurrent;

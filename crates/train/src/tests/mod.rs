@@ -22,6 +22,7 @@ mod resume;
 mod sampler;
 mod samplers;
 mod schedules;
+mod step_sum;
 mod trainer;
 mod validator;
 mod workers;

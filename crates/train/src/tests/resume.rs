@@ -10,11 +10,11 @@ use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, RmsPropConfig, SgdConfig};
 use burn::tensor::{Distribution, Tensor};
-use std::cell::Cell;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 fn bits(model: &Classifier) -> Vec<u64> {
@@ -271,14 +271,12 @@ const OTHER_KILLS: &str = "RETICENT_TEST_KILLS";
 fn run_in(folder: &Path) -> Result<Vec<u64>, Error> {
     let ledger = FileLedger::open(folder.join("ledger"))?.charging(3.try_into().unwrap());
     let mut witness = std::fs::OpenOptions::new().append(true).create(true).open(folder.join("witness")).unwrap();
-    let at = Rc::new(Cell::new(0_u64));
+    let at = Arc::new(AtomicU64::new(0));
     let losses = {
         let at = at.clone();
-        let witness = Cell::new(Some(witness.try_clone().unwrap()));
+        let witness = Mutex::new(witness.try_clone().unwrap());
         move |model: &Classifier, batch: &LabelledBatch<2>| {
-            let mut file = witness.take().unwrap();
-            file.write_all(&at.get().to_le_bytes()).unwrap();
-            witness.set(Some(file));
+            witness.lock().unwrap().write_all(&at.load(Ordering::SeqCst).to_le_bytes()).unwrap();
             // Drawn anew at each step, as dropout is: this process trains nothing else.
             let kept = Tensor::random(batch.inputs.dims(), Distribution::Bernoulli(0.9), &Device::flex());
             of_rows(model, &LabelledBatch { inputs: batch.inputs.clone() * kept, ..batch.clone() })
@@ -289,9 +287,9 @@ fn run_in(folder: &Path) -> Result<Vec<u64>, Error> {
         Trainer::new(plan().privacy(), model(), optimizer, made_up(), losses, (key(), binding()), ledger)?
             .with_average(Average::SecondHalf)?
             .with_checkpoints(checkpoints(folder, 2));
-    at.set(run.resume()?.step);
+    at.store(run.resume()?.step, Ordering::SeqCst);
     while let Some(progress) = run.step()? {
-        at.set(progress.step);
+        at.store(progress.step, Ordering::SeqCst);
     }
     witness.flush().unwrap();
     Ok(bits(&run.finish()?.model))

@@ -1,7 +1,7 @@
 //! The loop: whatever computes it, it is the same run; what is charged, averaged and shown.
 
 use super::*;
-use crate::gradient::{clipped_sum_of_first, read};
+use crate::gradient::{add_clipped, read, trainable};
 use crate::{
     Augmentation, Average, Charge, Error, Examples, Labelled, LabelledBatch, Ledger, MemoryLedger, Mode, Performance, Permitted,
     PrivacyPlan, Progress, PublicExamples, Sampling, Trainer, UnitBatch, cross_entropy,
@@ -12,7 +12,7 @@ use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
 use reticent_accounting::Event;
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 pub(super) const ROWS: usize = 40;
 
@@ -57,20 +57,20 @@ fn trained(mut run: Run) -> Vec<f64> {
 
 /// A ledger the test looks into.
 #[derive(Clone, Default)]
-struct Watched(Rc<RefCell<MemoryLedger>>);
+struct Watched(Arc<Mutex<MemoryLedger>>);
 
 impl Ledger for Watched {
     fn charge(&mut self, charge: Charge) -> Result<(), Error> {
-        self.0.borrow_mut().charge(charge)
+        self.0.lock().unwrap().charge(charge)
     }
     fn settle(&mut self, charge: Charge) -> Result<(), Error> {
-        self.0.borrow_mut().settle(charge)
+        self.0.lock().unwrap().settle(charge)
     }
     fn charged(&self, run: &str) -> u64 {
-        self.0.borrow().charged(run)
+        self.0.lock().unwrap().charged(run)
     }
     fn charges(&self) -> Vec<Charge> {
-        self.0.borrow().charges()
+        self.0.lock().unwrap().charges()
     }
     fn block(&self) -> u64 {
         3
@@ -123,17 +123,17 @@ fn padded_batches_have_one_shape_and_change_nothing() {
         let (sample_rate, records) = (SamplingRate::new(rate).unwrap(), (ROWS as u64).try_into().unwrap());
         let sampling = Sampling::TruncatedPoisson { sample_rate, records, batch: 12.try_into().unwrap() };
         let run = |padded| {
-            let seen = Rc::new(RefCell::new(vec![]));
+            let seen = Arc::new(Mutex::new(vec![]));
             let noted = seen.clone();
             let losses = move |model: &Classifier, batch: &LabelledBatch<2>| {
-                noted.borrow_mut().push(batch.units);
+                noted.lock().unwrap().push(batch.units);
                 of_rows(model, batch)
             };
             let plan = PrivacyPlan { sampling, ..plan().privacy() };
             let trainer = Trainer::new(plan, model(), sgd(), made_up(), losses, (key(), binding()), MemoryLedger::default()).unwrap();
             let mut run = trainer.with_performance(Performance { physical_batch: NonZeroUsize::new(5), padded, ..Performance::default() });
             run.fit(|_| ()).unwrap();
-            (weights_of(run.model()), seen.take())
+            (weights_of(run.model()), std::mem::take(&mut *seen.lock().unwrap()))
         };
         let ((padded, shapes), (plain, drawn)) = (run(true), run(false));
         assert_eq!(shapes, vec![5; 3 * 20], "three batches of five hold the twelve that a step draws at most");
@@ -146,7 +146,9 @@ fn padded_batches_have_one_shape_and_change_nothing() {
 #[test]
 fn what_fills_a_batch_up_adds_exactly_nothing() {
     let of = |batch: &LabelledBatch<2>, counted| {
-        let sum = clipped_sum_of_first(&model(), Some(batch), counted, of_rows, &Clip::flat(0.1)).unwrap();
+        let (model, clip) = (model(), Clip::flat(0.1));
+        let mut sum = ClippedSum::zero(trainable(&model), &clip);
+        add_clipped(&mut sum, &model, Some(batch), counted, of_rows, &clip).unwrap();
         assert_eq!((sum.norms.len(), sum.not_finite), (counted, 0));
         flat(&sum)
     };
@@ -200,7 +202,7 @@ fn pitfall_25_the_variants_of_a_unit_are_clipped_as_their_mean() {
     for bound in [0.05, 0.3, 5.0] {
         let run = |units: &[usize]| {
             let run = trainer(sgd(), MemoryLedger::default()).with_augmentation(Augmentation::new(3.try_into().unwrap(), vary));
-            flat(&run.of_units(0, units, &Clip::flat(bound)).unwrap())
+            flat(&run.sum_of(0, &[units], &Clip::flat(bound)).unwrap().0)
         };
         let mut sum = vec![0.0; mean(0).len()];
         for unit in 0..ROWS {
@@ -278,21 +280,21 @@ fn the_learning_rate_follows_burns_schedule() {
 #[test]
 fn pitfall_28_a_step_is_charged_before_it_is_drawn() {
     let ledger = Watched::default();
-    let (seen, at) = (Rc::new(RefCell::new(vec![])), Rc::new(RefCell::new(0_u64)));
+    let (seen, at) = (Arc::new(Mutex::new(vec![])), Arc::new(Mutex::new(0_u64)));
     let losses = {
         let (ledger, seen, at) = (ledger.clone(), seen.clone(), at.clone());
         move |model: &Classifier, batch: &LabelledBatch<2>| {
             let charged = ledger.charges().first().map_or(0, |c| c.steps);
-            seen.borrow_mut().push((*at.borrow(), charged));
+            seen.lock().unwrap().push((*at.lock().unwrap(), charged));
             of_rows(model, batch)
         }
     };
     let mut run = Trainer::new(plan().privacy(), model(), sgd(), made_up(), losses, (key(), binding()), ledger.clone()).unwrap();
     for step in 0..20 {
-        *at.borrow_mut() = step;
+        *at.lock().unwrap() = step;
         run.step().unwrap();
     }
-    let seen = seen.borrow();
+    let seen = seen.lock().unwrap();
     // In blocks of three, cut to the end of the run.
     assert!(seen.len() >= 19 && seen.iter().all(|&(step, charged)| charged == ((step / 3 + 1) * 3).min(20)), "{seen:?}");
     assert_eq!(ledger.event(), Event::Composed { events: vec![plan().event()] });
@@ -300,18 +302,18 @@ fn pitfall_28_a_step_is_charged_before_it_is_drawn() {
 
 #[test]
 fn pitfall_28_what_cannot_be_charged_is_not_drawn() {
-    let called = Rc::new(RefCell::new(false));
+    let called = Arc::new(Mutex::new(false));
     let losses = {
         let called = called.clone();
         move |model: &Classifier, batch: &LabelledBatch<2>| {
-            *called.borrow_mut() = true;
+            *called.lock().unwrap() = true;
             of_rows(model, batch)
         }
     };
     let mut run = Trainer::new(plan().privacy(), model(), sgd(), made_up(), losses, (key(), binding()), Full).unwrap();
     let before = weights_of(run.model());
     assert!(matches!(run.step(), Err(Error::Ledger { .. })));
-    assert_eq!((weights_of(run.model()), run.progress().step, *called.borrow()), (before, 0, false));
+    assert_eq!((weights_of(run.model()), run.progress().step, *called.lock().unwrap()), (before, 0, false));
 }
 
 /// A run that ends early is charged what it drew; one whose end was chosen by a metric is charged in full.

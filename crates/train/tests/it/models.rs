@@ -23,7 +23,7 @@ fn plan(steps: u64) -> PrivacyPlan {
 }
 
 /// The weights after some steps, and the mean loss before and after.
-fn run<M: Module, R: serde::Serialize, B: UnitBatch>(
+fn run<M: Module, R: serde::Serialize + Sync, B: UnitBatch>(
     model: &M,
     examples: &InMemory<R, B>,
     losses: fn(&M, &B) -> Tensor<1>,
@@ -79,7 +79,7 @@ fn texts() -> Vec<Vec<Vec<u32>>> {
 }
 
 /// Trains one model on the processor: twice the same, and better than before.
-fn learns<M: Module, R: serde::Serialize, B: UnitBatch>(
+fn learns<M: Module, R: serde::Serialize + Sync, B: UnitBatch>(
     what: &str,
     model: &M,
     examples: &InMemory<R, B>,
@@ -113,7 +113,7 @@ fn each(mut check: impl Check) {
 }
 
 trait Check {
-    fn of<M: Module, R: serde::Serialize, B: UnitBatch>(
+    fn of<M: Module, R: serde::Serialize + Sync, B: UnitBatch>(
         &mut self,
         what: &str,
         model: &M,
@@ -127,7 +127,7 @@ trait Check {
 fn every_model_learns_from_units_and_the_same_each_time() {
     struct Learns;
     impl Check for Learns {
-        fn of<M: Module, R: serde::Serialize, B: UnitBatch>(
+        fn of<M: Module, R: serde::Serialize + Sync, B: UnitBatch>(
             &mut self,
             what: &str,
             model: &M,
@@ -147,7 +147,7 @@ fn every_model_learns_from_units_and_the_same_each_time() {
 fn every_model_is_trained_on_vulkan_as_on_the_processor() {
     struct Same;
     impl Check for Same {
-        fn of<M: Module, R: serde::Serialize, B: UnitBatch>(
+        fn of<M: Module, R: serde::Serialize + Sync, B: UnitBatch>(
             &mut self,
             what: &str,
             model: &M,

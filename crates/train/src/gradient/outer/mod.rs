@@ -59,31 +59,33 @@ impl<'a> Outer<'a> {
         (0..self.units).into_par_iter().with_min_len(least(each)).map_init(Scratch::default, norm).collect()
     }
 
-    /// Σ factor · G, `[width of a, width of g]`. A unit of factor 0 has no part in it, whatever its gradient is.
-    pub(super) fn sum(&self, factors: &[f64]) -> Vec<f64> {
-        self.sum_with(factors, Instructions::detect())
+    /// Adds Σ factor · G to `sum`, `[width of a, width of g]`. A unit of factor 0 has no part in it, whatever its gradient is.
+    pub(super) fn add(&self, factors: &[f64], sum: &mut [f64]) {
+        self.add_with(factors, sum, Instructions::detect());
     }
 
-    fn sum_with(&self, factors: &[f64], instructions: Instructions) -> Vec<f64> {
-        assert_eq!(factors.len(), self.units, "one factor a unit");
+    fn add_with(&self, factors: &[f64], sum: &mut [f64], instructions: Instructions) {
         let (m, n) = (self.a.width, self.g.width);
+        assert_eq!((factors.len(), sum.len()), (self.units, m * n), "one factor a unit, and one sum a weight");
         if n < PANEL.1 && n < m {
             // Few columns would leave most of a vector empty.
-            let transposed = Self { a: self.g, g: self.a, ..*self }.sum_with(factors, instructions);
-            return (0..m).flat_map(|i| (0..n).map(move |j| (i, j))).map(|(i, j)| transposed[j * m + i]).collect();
+            let mut transposed = vec![0.0; m * n];
+            Self { a: self.g, g: self.a, ..*self }.add_with(factors, &mut transposed, instructions);
+            for (i, row) in sum.chunks_exact_mut(n).enumerate() {
+                row.iter_mut().enumerate().for_each(|(j, sum)| *sum += transposed[j * m + i]);
+            }
+            return;
         }
-        let mut sum = vec![0.0; self.a.width * self.g.width];
         // Each thread has rows of its own, whole tiles of them.
-        let rows = self.a.width.div_ceil(rayon::current_num_threads()).next_multiple_of(TILE.0);
-        let each = self.units * self.positions * rows * self.g.width;
-        sum.par_chunks_mut(rows * self.g.width).enumerate().with_min_len(least(each)).for_each(|(at, part)| {
-            let a = self.a.columns(at * rows, part.len() / self.g.width);
-            Self { a, ..*self }.add(factors, part, instructions);
+        let rows = m.div_ceil(rayon::current_num_threads()).next_multiple_of(TILE.0);
+        let each = self.units * self.positions * rows * n;
+        sum.par_chunks_mut(rows * n).enumerate().with_min_len(least(each)).for_each(|(at, part)| {
+            let a = self.a.columns(at * rows, part.len() / n);
+            Self { a, ..*self }.add_rows_of(factors, part, instructions);
         });
-        sum
     }
 
-    fn add(&self, factors: &[f64], sum: &mut [f64], instructions: Instructions) {
+    fn add_rows_of(&self, factors: &[f64], sum: &mut [f64], instructions: Instructions) {
         if self.positions == 1 && self.a.width <= NARROW {
             for (i, sum) in sum.chunks_exact_mut(self.g.width).enumerate() {
                 let weight = |(t, &factor): (usize, &f64)| if factor > 0.0 { factor * f64::from(self.a.row(t)[i]) } else { 0.0 };
