@@ -1,7 +1,7 @@
 //! Losses of each row: what `losses` of a run gives.
 
 use crate::instructions::{Instructions, for_each_instructions};
-use crate::kernel::elementary::exp;
+use crate::kernel::elementary::{exp, ln};
 use crate::kernel::{Input, Kernel, differentiable, least, slice, tensor};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Int, Tensor, activation};
@@ -47,20 +47,23 @@ const EACH: usize = 16;
 for_each_instructions! {
     /// Each row of logits becomes its probabilities; and the loss of each: log Σ e^(x − max) − (x of the label − max).
     fn forward(classes: usize, labels: &[usize], rows: &mut [f32], losses: &mut [f32]) {
-        for ((row, &label), loss) in rows.chunks_exact_mut(classes).zip(labels).zip(losses) {
+        // The logarithms are taken together afterwards.
+        let mut owns = [0.0_f32; PART];
+        for (((row, &label), loss), of_label) in rows.chunks_exact_mut(classes).zip(labels).zip(losses.iter_mut()).zip(&mut owns) {
             // Not f32::max, which passes over what is not a number.
             let largest = row.iter().fold(f32::NEG_INFINITY, |m, &x| if x > m { x } else { m });
-            let own = row[label] - largest;
+            *of_label = row[label] - largest;
             row.iter_mut().for_each(|x| *x = exp(*x - largest));
             let mut sums = [0.0_f32; 16];
             let parts = row.chunks_exact(16);
             let rest: f32 = parts.remainder().iter().sum();
             parts.for_each(|part| sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x));
             let sum = sums.iter().sum::<f32>() + rest;
-            *loss = sum.ln() - own;
+            *loss = sum;
             let inverse = 1.0 / sum;
             row.iter_mut().for_each(|x| *x *= inverse);
         }
+        losses.iter_mut().zip(&owns).for_each(|(loss, own)| *loss = ln(*loss) - own);
     }
 }
 

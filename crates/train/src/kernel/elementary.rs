@@ -1,6 +1,6 @@
-//! exp, tanh, the logistic function and erf in `f32`, without branches: a compiler makes vectors of loops over them.
+//! exp, ln, tanh, the logistic function and erf in `f32`, without branches: a compiler makes vectors of loops over them.
 //!
-//! Polynomials: exp and tanh as in Cephes (Moshier 1992, expf.c and tanhf.c), erf as the rational function of Eigen and XLA.
+//! Polynomials: exp and tanh as in Cephes (Moshier 1992, expf.c, logf.c and tanhf.c), erf as the rational function of Eigen and XLA.
 
 /// eˣ, to 2 units in the last place; 0 below −87.3, and at 88 what it is beyond.
 #[inline(always)]
@@ -23,6 +23,36 @@ pub(crate) fn exp(x: f32) -> f32 {
     let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed() + 127;
     let power = f32::from_bits(exponent.max(0).cast_unsigned() << 23);
     p * power
+}
+
+/// ln x, to 2 units in the last place; −∞ at 0, not a number below.
+#[inline(always)]
+pub(crate) fn ln(x: f32) -> f32 {
+    // Numbers below the normal ones are brought among them.
+    const UP: f32 = 8_388_608.0;
+    let tiny = x < f32::MIN_POSITIVE;
+    let scaled = if tiny { x * UP } else { x };
+    // x = m · 2ⁿ, m in [√½, √2).
+    let bits = scaled.to_bits();
+    let above = bits.wrapping_sub(std::f32::consts::FRAC_1_SQRT_2.to_bits());
+    let n = (above.cast_signed() >> 23) as f32 - if tiny { 23.0 } else { 0.0 };
+    let m = f32::from_bits((above & 0x007F_FFFF).wrapping_add(std::f32::consts::FRAC_1_SQRT_2.to_bits()));
+    let r = m - 1.0;
+    let z = r * r;
+    let p = 7.037_683_6e-2_f32;
+    let p = p * r - 1.151_461e-1;
+    let p = p * r + 1.167_699_9e-1;
+    let p = p * r - 1.242_014_1e-1;
+    let p = p * r + 1.424_932_3e-1;
+    let p = p * r - 1.666_805_8e-1;
+    let p = p * r + 2.000_071_5e-1;
+    let p = p * r - 2.499_999_4e-1;
+    let p = p * r + 3.333_333e-1;
+    let y = r * z * p + n * -2.121_944_4e-4 - 0.5 * z;
+    let y = r + y + n * 0.693_359_4;
+    let y = if x == f32::INFINITY { x } else { y };
+    let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
+    if x >= 0.0 { y } else { f32::NAN }
 }
 
 /// 1/(1 + e⁻ˣ).
@@ -83,6 +113,11 @@ mod tests {
         assert!(worst(80.0, logistic, |x| 1.0 / (1.0 + (-x).exp()), 0.0) < 3.0 * unit);
         assert!(worst(12.0, tanh, f64::tanh, 1e-30) < 2.0 * unit);
         assert!(worst(1e-3, tanh, f64::tanh, 1e-30) < 2.0 * unit);
+        // ln over all magnitudes, near 1, and below the normal numbers.
+        for x in (0..200_000).map(|i| f32::from_bits(i * 10_737)).chain((0..200_000).map(|i| 0.5 + i as f32 * 1e-5)).filter(|&x| x > 0.0) {
+            let exact = f64::from(x).ln();
+            assert!((f64::from(ln(x)) - exact).abs() <= 2.0 * unit * exact.abs().max(1e-30), "ln {x:e}: {} for {exact}", ln(x));
+        }
         // erf by its series in f64.
         fn erf_of(x: f64) -> f64 {
             let (mut term, mut sum) = (x, x);
@@ -113,5 +148,7 @@ mod tests {
         for f in [exp, logistic, tanh, erf] {
             assert!(f(f32::NAN).is_nan(), "what is not finite must stay so");
         }
+        assert!(ln(f32::NAN).is_nan() && ln(-1.0).is_nan());
+        assert_eq!((ln(0.0), ln(f32::INFINITY), ln(1.0)), (f32::NEG_INFINITY, f32::INFINITY, 0.0));
     }
 }

@@ -125,7 +125,9 @@ mod tests {
     #[test]
     fn products_are_their_definition() {
         let mut rng = NotPrivateSeed(81).rng();
-        for [m, k, n] in [[1, 1, 1], [3, 5, 2], [40, 33, 17], [ROWS + 3, 20, 9], [2 * ROWS, 3, 40], [2, 0, 3], [0, 2, 3]] {
+        for [m, k, n] in
+            [[1, 1, 1], [3, 5, 2], [40, 33, 17], [ROWS + 3, 20, 9], [2 * ROWS, 3, 40], [ROWS + 7, 104, 2], [9, 33, 4], [2, 0, 3], [0, 2, 3]]
+        {
             let mut random = |count: usize| (0..count).map(|_| rng.random_range(-1.0..1.0_f32)).collect::<Vec<_>>();
             let (a, b, start) = (random(m * k), random(k * n), random(n));
             for (a_lies, b_lies, starts) in [(true, true, true), (true, false, false), (false, true, true), (false, false, false)] {

@@ -4,11 +4,14 @@
     reason = "vector instructions: called only with proof that the processor has them; loads and stores are within rows of a fixed length"
 )]
 
+use super::gram::Lengths;
 use super::{Block, Matrix, Outer, PANEL, Scratch, Sum, TILE, Tile, add_panels, place, square, tiles};
 use crate::instructions::Avx512;
 use std::arch::x86_64::{
-    _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_set1_pd, _mm512_set1_ps, _mm512_setzero_pd,
-    _mm512_setzero_ps, _mm512_storeu_pd, _mm512_storeu_ps,
+    __m512, __m512d, _mm512_add_pd, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_castps512_ps256, _mm512_cvtps_pd,
+    _mm512_extractf32x8_ps, _mm512_fmadd_pd, _mm512_fmadd_ps, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_maskz_loadu_ps, _mm512_maskz_mov_ps,
+    _mm512_reduce_add_pd, _mm512_set1_pd, _mm512_set1_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_pd,
+    _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 pub(super) fn squared_norm(_: Avx512, a: Matrix<'_>, g: Matrix<'_>, positions: usize, scratch: &mut Scratch) -> f64 {
@@ -24,6 +27,113 @@ pub(super) fn add(_: Avx512, a: Matrix<'_>, g: Matrix<'_>, positions: usize, fac
 pub(super) fn add_all(_: Avx512, outer: &Outer<'_>, factors: &[f64], sum: &mut [f64]) {
     // SAFETY: as above.
     unsafe { add_all_to(outer, factors, sum) }
+}
+
+/// Σ (a_t·a_s)(g_t·g_s) over all pairs of rows, and the products of each row with itself.
+pub(super) fn inner_products(_: Avx512, a: Matrix<'_>, g: Matrix<'_>, positions: usize, lengths: &mut Lengths) -> f64 {
+    // SAFETY: as above.
+    unsafe { inner_products_of(a, g, positions, lengths) }
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn inner_products_of(a: Matrix<'_>, g: Matrix<'_>, positions: usize, lengths: &mut Lengths) -> f64 {
+    let (mut on, mut off) = ([_mm512_setzero_pd(); 2], [_mm512_setzero_pd(); 2]);
+    for i in (0..positions).step_by(SIDE) {
+        for j in (0..=i).step_by(SIDE) {
+            let (a, g) = (pairs(a, i, j, positions), pairs(g, i, j, positions));
+            let sums = if i == j { &mut on } else { &mut off };
+            for (sum, [a, g]) in sums.iter_mut().zip([[lower(a), lower(g)], [upper(a), upper(g)]]) {
+                *sum = _mm512_fmadd_pd(a, g, *sum);
+            }
+            if i == j {
+                let own = |products: __m512| -> [f32; SIDE] {
+                    let mut values = [0.0_f32; SIDE * SIDE];
+                    // SAFETY: sixteen values.
+                    unsafe { _mm512_storeu_ps(values.as_mut_ptr(), products) };
+                    std::array::from_fn(|k| values[k * SIDE + k])
+                };
+                let rows = SIDE.min(positions - i);
+                lengths.a.extend_from_slice(&own(a)[..rows]);
+                lengths.g.extend_from_slice(&own(g)[..rows]);
+            }
+        }
+    }
+    // Every other pair was met once, and is there twice.
+    let [on, off] = [on, off].map(|[a, b]| _mm512_reduce_add_pd(_mm512_add_pd(a, b)));
+    on + 2.0 * off
+}
+
+/// Rows on a side of a block of pairs.
+const SIDE: usize = 4;
+
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn lower(x: __m512) -> __m512d {
+    _mm512_cvtps_pd(_mm512_castps512_ps256(x))
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn upper(x: __m512) -> __m512d {
+    _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x))
+}
+
+/// The inner products of rows i, i + 1, .. with rows j, j + 1, .., `SIDE` of each, one row of them after another; zero beyond the last row.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn pairs(of: Matrix<'_>, i: usize, j: usize, positions: usize) -> __m512 {
+    // Where there is no such row, another one is read and what comes of it left out.
+    let row = |t: usize| of.row(t.min(positions - 1)).as_ptr();
+    let left: [_; SIDE] = std::array::from_fn(|k| row(i + k));
+    let right: [_; SIDE] = std::array::from_fn(|k| row(j + k));
+    let mut sums = [[_mm512_setzero_ps(); SIDE]; SIDE];
+    let whole = of.width / 16 * 16;
+    for from in (0..whole).step_by(16) {
+        let mut columns = [_mm512_setzero_ps(); SIDE];
+        for (column, row) in columns.iter_mut().zip(right) {
+            // SAFETY: sixteen values from here on are in the row.
+            *column = unsafe { _mm512_loadu_ps(row.add(from)) };
+        }
+        for (sums, row) in sums.iter_mut().zip(left) {
+            // SAFETY: as above.
+            let row = unsafe { _mm512_loadu_ps(row.add(from)) };
+            for (sum, column) in sums.iter_mut().zip(columns) {
+                *sum = _mm512_fmadd_ps(row, column, *sum);
+            }
+        }
+    }
+    if whole < of.width {
+        let lanes = u16::MAX >> (16 - (of.width - whole));
+        for (sums, row) in sums.iter_mut().zip(left) {
+            for (sum, column) in sums.iter_mut().zip(right) {
+                // SAFETY: lanes beyond the width of a row are not read.
+                let [row, column] =
+                    unsafe { [_mm512_maskz_loadu_ps(lanes, row.add(whole)), _mm512_maskz_loadu_ps(lanes, column.add(whole))] };
+                *sum = _mm512_fmadd_ps(row, column, *sum);
+            }
+        }
+    }
+    let is_there = |at: &usize| i + at / SIDE < positions && j + at % SIDE < positions;
+    let there = (0..SIDE * SIDE).filter(is_there).fold(0, |lanes, at| lanes | 1 << at);
+    _mm512_maskz_mov_ps(there, totals(sums))
+}
+
+/// The sum of each of sixteen vectors, in order.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn totals(vectors: [[__m512; SIDE]; SIDE]) -> __m512 {
+    let [a, b, c, d] = vectors;
+    quarters(quarters(within_quarters(a), within_quarters(b)), quarters(within_quarters(c), within_quarters(d)))
+}
+
+/// In each quarter of a vector, the sums of four vectors over that quarter.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn within_quarters([a, b, c, d]: [__m512; SIDE]) -> __m512 {
+    let first = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
+    let second = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
+    _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second)), _mm512_castpd_ps(_mm512_unpackhi_pd(first, second)))
+}
+
+/// The sums of neighbouring quarters, of the first vector and then of the second.
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn quarters(x: __m512, y: __m512) -> __m512 {
+    _mm512_add_ps(_mm512_shuffle_f32x4::<0b10_00_10_00>(x, y), _mm512_shuffle_f32x4::<0b11_01_11_01>(x, y))
 }
 
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]

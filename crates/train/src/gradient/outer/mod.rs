@@ -1,13 +1,15 @@
 //! Sums of outer products, on slices: the gradient of a unit, its norm, and the clipped sum over units.
 //!
-//! `G[i, j] = Σ_t a[t, i] g[t, j]` over the positions of a unit. G is computed in `f32`, a tile at a time, and squared or added to the sum as it
-//! comes: twice, always with the same bits, so that what is summed in `f64` is exactly what was measured, however the `f32` arithmetic rounded
-//! it and however its terms cancel. With one position a product of two `f32` is exact in `f64`, and all units are summed in one product. No
-//! sum of different units is ever taken in `f32`: its rounding depends on who else is in it, and over thousands of units exceeds the slack of a
-//! clip factor.
+//! `G[i, j] = Σ_t a[t, i] g[t, j]` over the positions of a unit. What is summed is computed in `f32`, a tile at a time, and added to the sum in `f64`.
+//! Its norm is that of the same tiles, with the same bits, so that nothing is summed that was not measured, however the `f32` arithmetic rounded it and
+//! however its terms cancel; or, where that takes fewer operations, a bound on it from the inner products of its rows (`gram`). With one position a
+//! product of two `f32` is exact in `f64`, and all units are summed in one product. No sum of different units is ever taken in `f32`: its rounding
+//! depends on who else is in it, and over thousands of units exceeds the slack of a clip factor.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod gram;
 mod plain;
 
 use super::rows::{Matrix, add_rows, times_squares};
@@ -33,7 +35,7 @@ impl<'a> Outer<'a> {
         Self { a, g, units, positions }
     }
 
-    /// ‖G‖² of each unit.
+    /// ‖G‖² of each unit, or a little more.
     pub(super) fn squared_norms(&self) -> Vec<f64> {
         self.squared_norms_with(Instructions::detect())
     }
@@ -47,12 +49,17 @@ impl<'a> Outer<'a> {
             }
             return norms;
         }
+        #[cfg(target_arch = "x86_64")]
+        let pays = gram::pays(self.a.width, self.g.width, self.positions);
         let norm = |scratch: &mut Scratch, unit: usize| {
             let (a, g) = self.of(unit);
             match instructions {
                 Instructions::Plain => plain::squared_norm(a, g, self.positions),
                 #[cfg(target_arch = "x86_64")]
-                Instructions::Avx512(found) => avx512::squared_norm(found, a, g, self.positions, scratch),
+                Instructions::Avx512(found) => pays
+                    .then(|| gram::squared_norm(found, a, g, self.positions))
+                    .flatten()
+                    .unwrap_or_else(|| avx512::squared_norm(found, a, g, self.positions, scratch)),
             }
         };
         let each = self.positions * self.a.width * self.g.width;
