@@ -206,10 +206,25 @@ impl Gathered {
         Self { units, form: GatheredForm::Instantiated(whole.expect("a parameter is gathered from at least one use")) }
     }
 
-    /// The squared norm of each unit's part, never below the true one by more than the slack of a clip factor.
-    pub(crate) fn squared_norms(&self) -> Vec<f64> {
+    /// The squared norm of each unit's part of each parameter, never below the true one by more than the slack of a clip factor.
+    pub(crate) fn all_squared_norms(all: &[Option<Self>], units: usize) -> Vec<Vec<f64>> {
+        let ones: Vec<&OneUse> = all.iter().filter_map(|gathered| gathered.as_ref()?.one_use()).collect();
+        let mut of_ones = OneUse::squared_norms(&ones).into_iter();
+        let of = |gathered: &Option<Self>| match gathered {
+            None => vec![0.0; units],
+            Some(gathered) if gathered.one_use().is_some() => of_ones.next().expect("one for each"),
+            Some(gathered) => gathered.squared_norms(),
+        };
+        all.iter().map(of).collect()
+    }
+
+    fn one_use(&self) -> Option<&OneUse> {
+        if let GatheredForm::OneUse(one) = &self.form { Some(one) } else { None }
+    }
+
+    fn squared_norms(&self) -> Vec<f64> {
         match &self.form {
-            GatheredForm::OneUse(one) => one.squared_norms(),
+            GatheredForm::OneUse(one) => OneUse::squared_norms(&[one]).remove(0),
             GatheredForm::Instantiated(t) => read(t.clone().square().sum_dim(1)),
             GatheredForm::Ghost(factors) => {
                 let mut total: Option<Tensor<4>> = None;

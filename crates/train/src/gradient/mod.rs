@@ -150,8 +150,7 @@ pub(crate) fn add_clipped<M: Module, B: UnitBatch>(
     if !forms.is_empty() {
         return Err(Error::NotInModel);
     }
-    let mut squared: Vec<Vec<f64>> =
-        gathered.iter().map(|g| g.as_ref().map_or_else(|| vec![0.0; units], Gathered::squared_norms)).collect();
+    let mut squared = Gathered::all_squared_norms(&gathered, units);
     squared.iter_mut().for_each(|of_units| of_units.truncate(counted));
     let squared = sabotage::norms(squared);
     let factors = clip.factors(&sum.values.iter().map(|(p, _)| p.name.as_str()).collect::<Vec<_>>(), &squared);

@@ -1,7 +1,7 @@
 //! A parameter that a step used once, on the processor, in `f32`: norms and sums on slices, without a tensor of the size of the batch in `f64`.
 
 use super::contribution::{Form, Rows, one_group};
-use super::outer::Outer;
+use super::outer::{self, Outer};
 use super::rows::{AT_ONCE, Matrix, add_rows};
 use crate::instructions::{Instructions, for_each_instructions};
 use crate::kernel::least;
@@ -47,10 +47,18 @@ impl OneUse {
         Some(Self { units, form })
     }
 
-    /// The squared norm of each unit's part.
-    pub(super) fn squared_norms(&self) -> Vec<f64> {
-        match &self.form {
-            Used::Outer { a, g } => self.outer(a, g).squared_norms(),
+    /// The squared norm of each unit's part, of each of these parameters of a step: what they share is computed once.
+    pub(super) fn squared_norms(all: &[&Self]) -> Vec<Vec<f64>> {
+        let outers: Vec<Outer<'_>> = all.iter().filter_map(|one| one.outer()).collect();
+        let mut of_outers = outer::squared_norms(&outers).into_iter();
+        let of_one = |one: &&Self| one.norms_of_terms().unwrap_or_else(|| of_outers.next().expect("one for each"));
+        all.iter().map(of_one).collect()
+    }
+
+    /// Of what is no outer product.
+    fn norms_of_terms(&self) -> Option<Vec<f64>> {
+        Some(match &self.form {
+            Used::Outer { .. } => return None,
             Used::Ids { ids, g } => {
                 let (g, each) = (g.matrix(), ids.len() / self.units);
                 let of_unit = |unit: usize| {
@@ -76,13 +84,13 @@ impl OneUse {
                 };
                 (0..self.units).into_par_iter().with_min_len(least(each * own.width())).map_init(Vec::new, of_unit).collect()
             }
-        }
+        })
     }
 
     /// Adds factor × gradient of each unit to `sum`. A unit of factor 0 has no part in it.
     pub(super) fn add(&self, factors: &[f64], sum: &mut [f64]) {
         match &self.form {
-            Used::Outer { a, g } => self.outer(a, g).add(factors, sum),
+            Used::Outer { .. } => self.outer().expect("it is one").add(factors, sum),
             Used::Ids { ids, g } => {
                 let (g, each) = (g.matrix(), ids.len() / self.units);
                 for (t, &id) in ids.iter().enumerate() {
@@ -102,8 +110,9 @@ impl OneUse {
         }
     }
 
-    fn outer<'a>(&self, a: &'a Held, g: &'a Held) -> Outer<'a> {
-        Outer::new(a.matrix(), g.matrix(), self.units, a.rows / self.units)
+    fn outer(&self) -> Option<Outer<'_>> {
+        let Used::Outer { a, g } = &self.form else { return None };
+        Some(Outer::new(a.matrix(), g.matrix(), self.units, a.rows / self.units))
     }
 }
 
@@ -203,7 +212,7 @@ mod tests {
                 let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(off < 1e-6 * largest, "case {case}: {off:e} of {largest}");
             };
-            close(slices.squared_norms(), tensors().squared_norms());
+            close(OneUse::squared_norms(&[&slices]).remove(0), Gathered::all_squared_norms(&[Some(tensors())], units).remove(0));
             let start: Vec<f64> = (0..parameter).map(|at| at as f64 / 10.0).collect();
             let [mut found, mut expected] = [start.clone(), start];
             slices.add(&factors, &mut found);

@@ -4,7 +4,7 @@
     reason = "vector instructions: called only with proof that the processor has them; loads and stores are within rows of a fixed length"
 )]
 
-use super::gram::Lengths;
+use super::gram::InnerProducts;
 use super::{Block, Matrix, Outer, PANEL, Scratch, Sum, TILE, Tile, add_panels, place, square, tiles};
 use crate::instructions::Avx512;
 use std::arch::x86_64::{
@@ -29,38 +29,55 @@ pub(super) fn add_all(_: Avx512, outer: &Outer<'_>, factors: &[f64], sum: &mut [
     unsafe { add_all_to(outer, factors, sum) }
 }
 
-/// Σ (a_t·a_s)(g_t·g_s) over all pairs of rows, and the products of each row with itself.
-pub(super) fn inner_products(_: Avx512, a: Matrix<'_>, g: Matrix<'_>, positions: usize, lengths: &mut Lengths) -> f64 {
+/// The inner products of all pairs of rows.
+pub(super) fn inner_products(_: Avx512, rows: Matrix<'_>, positions: usize) -> InnerProducts {
     // SAFETY: as above.
-    unsafe { inner_products_of(a, g, positions, lengths) }
+    unsafe { inner_products_of(rows, positions) }
 }
 
 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
-fn inner_products_of(a: Matrix<'_>, g: Matrix<'_>, positions: usize, lengths: &mut Lengths) -> f64 {
-    let (mut on, mut off) = ([_mm512_setzero_pd(); 2], [_mm512_setzero_pd(); 2]);
+fn inner_products_of(rows: Matrix<'_>, positions: usize) -> InnerProducts {
+    let sides = positions.div_ceil(SIDE);
+    let mut blocks = vec![[0.0; SIDE * SIDE]; sides * (sides + 1) / 2];
+    let mut lengths = Vec::with_capacity(sides * SIDE);
+    let mut next = blocks.iter_mut();
     for i in (0..positions).step_by(SIDE) {
         for j in (0..=i).step_by(SIDE) {
-            let (a, g) = (pairs(a, i, j, positions), pairs(g, i, j, positions));
-            let sums = if i == j { &mut on } else { &mut off };
-            for (sum, [a, g]) in sums.iter_mut().zip([[lower(a), lower(g)], [upper(a), upper(g)]]) {
-                *sum = _mm512_fmadd_pd(a, g, *sum);
-            }
+            let block = next.next().expect("as many blocks");
+            // SAFETY: a block is sixteen values.
+            unsafe { _mm512_storeu_ps(block.as_mut_ptr(), pairs(rows, i, j, positions)) };
             if i == j {
-                let own = |products: __m512| -> [f32; SIDE] {
-                    let mut values = [0.0_f32; SIDE * SIDE];
-                    // SAFETY: sixteen values.
-                    unsafe { _mm512_storeu_ps(values.as_mut_ptr(), products) };
-                    std::array::from_fn(|k| values[k * SIDE + k])
-                };
-                let rows = SIDE.min(positions - i);
-                lengths.a.extend_from_slice(&own(a)[..rows]);
-                lengths.g.extend_from_slice(&own(g)[..rows]);
+                lengths.extend((0..SIDE).map(|k| block[k * SIDE + k]));
             }
         }
     }
+    lengths.truncate(positions);
+    InnerProducts { blocks, lengths }
+}
+
+/// The sum of products over all pairs of rows.
+pub(super) fn combine(_: Avx512, a: &InnerProducts, g: &InnerProducts) -> f64 {
+    // SAFETY: as above.
+    unsafe { combine_of(&a.blocks, &g.blocks) }
+}
+
+#[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl")]
+fn combine_of(a: &[[f32; SIDE * SIDE]], g: &[[f32; SIDE * SIDE]]) -> f64 {
+    let (mut on, mut off) = ([_mm512_setzero_pd(); 2], [_mm512_setzero_pd(); 2]);
+    // The last block of each row of them is on the diagonal.
+    let (mut row, mut column) = (0, 0);
+    for (a, g) in a.iter().zip(g) {
+        // SAFETY: a block is sixteen values.
+        let (a, g) = unsafe { (_mm512_loadu_ps(a.as_ptr()), _mm512_loadu_ps(g.as_ptr())) };
+        let sums = if row == column { &mut on } else { &mut off };
+        for (sum, [a, g]) in sums.iter_mut().zip([[lower(a), lower(g)], [upper(a), upper(g)]]) {
+            *sum = _mm512_fmadd_pd(a, g, *sum);
+        }
+        (row, column) = if row == column { (row + 1, 0) } else { (row, column + 1) };
+    }
     // Every other pair was met once, and is there twice.
-    let [on, off] = [on, off].map(|[a, b]| _mm512_reduce_add_pd(_mm512_add_pd(a, b)));
-    on + 2.0 * off
+    let total = |[a, b]: [__m512d; 2]| _mm512_reduce_add_pd(_mm512_add_pd(a, b));
+    total(on) + 2.0 * total(off)
 }
 
 /// Rows on a side of a block of pairs.

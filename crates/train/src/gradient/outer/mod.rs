@@ -29,17 +29,27 @@ pub(super) struct Outer<'a> {
     positions: usize,
 }
 
+/// ‖G‖² of each unit, or a little more, for each of the parameters of a step.
+pub(super) fn squared_norms(all: &[Outer<'_>]) -> Vec<Vec<f64>> {
+    squared_norms_with(all, Instructions::detect())
+}
+
+fn squared_norms_with(all: &[Outer<'_>], instructions: Instructions) -> Vec<Vec<f64>> {
+    let bounds = match instructions {
+        Instructions::Plain => vec![None; all.len()],
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512(found) => gram::squared_norms(found, all),
+    };
+    all.iter().zip(bounds).map(|(outer, bound)| bound.unwrap_or_else(|| outer.squared_norms_with(instructions))).collect()
+}
+
 impl<'a> Outer<'a> {
     pub(super) fn new(a: Matrix<'a>, g: Matrix<'a>, units: usize, positions: usize) -> Self {
         assert!(positions > 0 && a.has(units * positions) && g.has(units * positions), "every position has a row");
         Self { a, g, units, positions }
     }
 
-    /// ‖G‖² of each unit, or a little more.
-    pub(super) fn squared_norms(&self) -> Vec<f64> {
-        self.squared_norms_with(Instructions::detect())
-    }
-
+    /// ‖G‖² of each unit.
     fn squared_norms_with(&self, instructions: Instructions) -> Vec<f64> {
         if self.positions == 1 {
             let mut norms = vec![1.0; self.units];
@@ -49,21 +59,19 @@ impl<'a> Outer<'a> {
             }
             return norms;
         }
-        #[cfg(target_arch = "x86_64")]
-        let pays = gram::pays(self.a.width, self.g.width, self.positions);
-        let norm = |scratch: &mut Scratch, unit: usize| {
-            let (a, g) = self.of(unit);
-            match instructions {
-                Instructions::Plain => plain::squared_norm(a, g, self.positions),
-                #[cfg(target_arch = "x86_64")]
-                Instructions::Avx512(found) => pays
-                    .then(|| gram::squared_norm(found, a, g, self.positions))
-                    .flatten()
-                    .unwrap_or_else(|| avx512::squared_norm(found, a, g, self.positions, scratch)),
-            }
-        };
         let each = self.positions * self.a.width * self.g.width;
+        let norm = |scratch: &mut Scratch, unit: usize| self.squared_norm(unit, instructions, scratch);
         (0..self.units).into_par_iter().with_min_len(least(each)).map_init(Scratch::default, norm).collect()
+    }
+
+    /// ‖G‖² of one unit.
+    fn squared_norm(&self, unit: usize, instructions: Instructions, scratch: &mut Scratch) -> f64 {
+        let (a, g) = self.of(unit);
+        match instructions {
+            Instructions::Plain => plain::squared_norm(a, g, self.positions),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(found) => avx512::squared_norm(found, a, g, self.positions, scratch),
+        }
     }
 
     /// Adds Σ factor · G to `sum`, `[width of a, width of g]`. A unit of factor 0 has no part in it, whatever its gradient is.
