@@ -8,7 +8,7 @@ use crate::model::losses;
 use crate::noise::{Binding, NotPrivateSeed, RunKey};
 use crate::optimiser::AveragedGradient;
 use crate::weights::{Average, Exact, Weights};
-use crate::{Batch, Checkpoints, Classifier, Error, Optimiser, Performance, Plan, Progress, Trainer, UnitRows};
+use crate::{Batch, Checkpoints, Classifier, Error, Optimiser, Plan, Progress, Trainer, UnitRows};
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
@@ -119,15 +119,14 @@ fn folded(mut model: Classifier, rows: &UnitRows) -> Classifier {
     model
 }
 
-/// A run of a plan of `reticent.toml`.
 /// What a run does beside its steps; none of it changes the model.
 #[derive(Default)]
 pub(crate) struct More {
-    pub(crate) performance: Performance,
     pub(crate) checkpoints: Option<Checkpoints>,
     pub(crate) individual_every: Option<NonZeroU64>,
 }
 
+/// A run of a plan of `reticent.toml`.
 pub(crate) fn run_private<E: Examples<Batch = Batch>>(
     plan: &Plan,
     rows: Permitted<E>,
@@ -139,9 +138,8 @@ pub(crate) fn run_private<E: Examples<Batch = Batch>>(
     plan.check()?;
     let optimizer = (plan.optimiser.for_module(), plan.learning_rate);
     let secret = (key.again(), binding.clone());
-    let mut trainer = Trainer::new(plan.privacy(), start, optimizer, rows, losses, secret, ChargedElsewhere)?
-        .with_performance(more.performance)
-        .with_average(Average::SecondHalf)?;
+    let mut trainer =
+        Trainer::new(plan.privacy(), start, optimizer, rows, losses, secret, ChargedElsewhere)?.with_average(Average::SecondHalf)?;
     if let Some(checkpoints) = more.checkpoints {
         trainer = trainer.with_checkpoints(checkpoints);
     }

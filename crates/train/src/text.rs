@@ -7,12 +7,11 @@
 
 use crate::examples::{Examples, Permitted, digest_rows};
 use crate::fit::{More, fresh, run_plain_epochs, run_private};
-use crate::{Batch, Binding, Classifier, Error, NotPrivateSeed, Performance, Plan, Progress, RunKey};
+use crate::{Batch, Binding, Classifier, Error, NotPrivateSeed, Plan, Progress, RunKey};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use reticent_data::PermittedMessages;
 use sha2::{Digest, Sha256};
-use std::num::NonZeroUsize;
 
 /// Symbols: printable ASCII, the end of a text, and one for every other byte.
 const SYMBOLS: usize = 97;
@@ -21,8 +20,6 @@ const OTHER: u8 = 96;
 const EMBEDDING_SEED: NotPrivateSeed = NotPrivateSeed(2003);
 /// Rows of one pass through the model outside training: bounds the memory.
 const CHUNK: usize = 8192;
-/// Units of a private step that are computed together.
-const UNITS_TOGETHER: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
 /// What the model looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +64,7 @@ pub fn fit_text_private(
 ) -> Result<ByteModel, Error> {
     let rows = TextRows::new(data, shape, plan.max_rows_per_unit.get());
     let permitted = Permitted::already(&rows, data.permit().clone());
-    let performance = Performance { physical_batch: Some(UNITS_TOGETHER), ..Performance::default() };
-    let more = More { performance, ..More::default() };
-    let (classifier, _) = run_private(plan, permitted, start(plan, shape)?, (key, binding), more, observe)?;
+    let (classifier, _) = run_private(plan, permitted, start(plan, shape)?, (key, binding), More::default(), observe)?;
     Ok(ByteModel { shape, table: rows.table, classifier })
 }
 

@@ -47,7 +47,7 @@ pub enum Mode {
     /// In one pass, for models of [`crate::nn`] ([`clipped_sum`](crate::clipped_sum)).
     #[default]
     Fast,
-    /// One unit at a time, for any module ([`clipped_sum_universal`]).
+    /// One unit at a time, for any module ([`clipped_sum_universal`](crate::clipped_sum_universal)).
     Universal,
 }
 
@@ -194,7 +194,7 @@ where
     /// With its state on the disk: the first step goes on from the state in the folder, where there is one. From there on every weight is, bit
     /// for bit, what it would have been without the interruption.
     ///
-    /// Needs the same noise key again, [`RunKey::kept_in`], and the same losses: a setting they take from outside the program, and the model, are
+    /// Needs the same noise key again, [`RunKey::kept_in`], as many threads, and the same losses: a setting they take from outside the program, and the model, are
     /// the caller's to keep. Where the model draws random numbers in training (dropout), they are drawn from the
     /// run's key too, through the device's seed, which is one for the whole process: train one such model at a time.
     #[must_use]
