@@ -63,7 +63,7 @@ pub fn fit_private_resumable(
     observe: &mut dyn FnMut(Progress),
 ) -> Result<Fitted, Error> {
     let rows = UnitRows::prepared(data, plan.max_rows_per_unit, plan.architecture.features())?;
-    let more = More { checkpoints: Some(checkpoints), individual_every, ..More::default() };
+    let more = More { checkpoints: Some(checkpoints), individual_every };
     let (model, own) = run_prepared(plan, &rows, data.table().schema(), (key, binding), more, observe)?;
     Ok(Fitted { model, own_losses: own.map(|own| own.to_bytes(rows.examples().units().ids())) })
 }

@@ -433,7 +433,7 @@ where
     }
 
     /// How many threads take parts of a step: one, where they would share a generator of random numbers.
-    fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         if self.probe.as_ref().is_some_and(|probe| !probe.draws) { threads() } else { 1 }
     }
 

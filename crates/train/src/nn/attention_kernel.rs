@@ -256,7 +256,8 @@ mod tests {
                 Tensor::<3, Bool>::from_data(TensorData::new(values, shape), &Device::flex())
             };
             let pad = bools([1, batch, other], 5).squeeze_dim::<2>(0);
-            let hidden = bools([batch, length, other], 3);
+            // The first query may see nothing: its scores have no gradient, though its weights are not zero.
+            let hidden = bools([batch, length, other], 3).slice_fill([0..1, 0..1, 0..other], true);
             for (pad, hidden) in [(None, None), (Some(pad.clone()), None), (None, Some(hidden.clone())), (Some(pad), Some(hidden))] {
                 for instructions in [Instructions::Plain, Instructions::detect()] {
                     let masks = Masks { min_float: -1e4, pad: pad.clone(), hidden: hidden.clone() };

@@ -149,6 +149,11 @@ fn pitfall_27_a_run_goes_on_only_as_itself() {
     assert_eq!(changed(begin(RunKey::from_bytes([4; 32]), binding()).resume()), ["noise key"]);
     let small = Performance { physical_batch: Some(3.try_into().unwrap()), ..Performance::default() };
     assert_eq!(changed(begin(key(), binding()).with_performance(small).resume()), ["settings"]);
+    // In a pool there is one thread for a run, and sums of several parts have other last bits.
+    if rayon::current_num_threads() > 1 {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(pool.install(|| changed(begin(key(), binding()).resume())), ["settings"]);
+    }
     let otherwise = [
         (SgdConfig::new().init(), 0.4),
         (SgdConfig::new().with_momentum(Some(MomentumConfig::new())).init(), 0.5),

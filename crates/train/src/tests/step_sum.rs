@@ -1,9 +1,10 @@
 //! A step's sum in parts, on one thread and on several.
 
-use super::trainer::{labelled, model, of_rows};
+use super::trainer::{labelled, made_up, model, of_rows};
 use super::*;
 use crate::step_sum::{Norms, Probe, StepSum};
-use crate::{Clip, Error, Examples, Labelled, LabelledBatch, Mode};
+use crate::{Clip, Error, Examples, Labelled, LabelledBatch, MemoryLedger, Mode, Trainer};
+use burn::optim::SgdConfig;
 use burn::tensor::{Distribution, Tensor};
 
 /// What `run` makes of such a step.
@@ -71,6 +72,24 @@ fn what_goes_wrong_in_a_thread_is_told() {
     assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"as a layer does"));
 }
 
+fn dropped(model: &Classifier, batch: &LabelledBatch<2>) -> Tensor<1> {
+    let kept = Tensor::random(batch.inputs.dims(), Distribution::Bernoulli(0.5), &Device::flex());
+    of_rows(model, &LabelledBatch { inputs: batch.inputs.clone() * kept, ..batch.clone() })
+}
+
+/// Threads take parts of a run only where they share no generator of random numbers, whose order would be chance.
+#[test]
+fn a_run_that_draws_stays_on_one_thread() {
+    let threads = |losses: fn(&Classifier, &LabelledBatch<2>) -> Tensor<1>| {
+        let (sgd, secret) = ((SgdConfig::new().init(), 0.5), (key(), binding()));
+        let mut run = Trainer::new(plan().privacy(), model(), sgd, made_up(), losses, secret, MemoryLedger::default()).unwrap();
+        assert_eq!(run.threads(), 1, "nothing is known of the model yet");
+        run.fit(|_| ()).unwrap();
+        run.threads()
+    };
+    assert_eq!((threads(of_rows), threads(dropped)), (rayon::current_num_threads(), 1));
+}
+
 /// A model whose layers put out much is computed few units at a time; one that draws random numbers is known, and one of layers that are not recorded is
 /// computed whole.
 #[test]
@@ -80,10 +99,6 @@ fn the_first_units_tell_of_the_others() {
     let Probe { units_together, draws } = probe(of_rows);
     // Four and two outputs a unit: 2^19 values are of so many units.
     assert_eq!((units_together, draws), ((1 << 19) / 6, false));
-    let dropped = |model: &Classifier, batch: &LabelledBatch<2>| {
-        let kept = Tensor::random(batch.inputs.dims(), Distribution::Bernoulli(0.5), &Device::flex());
-        of_rows(model, &LabelledBatch { inputs: batch.inputs.clone() * kept, ..batch.clone() })
-    };
     assert!(probe(dropped).draws);
     let constant = |_: &Classifier, batch: &LabelledBatch<2>| Tensor::zeros([batch.units], &Device::flex());
     let Probe { units_together, draws } = probe(constant);
