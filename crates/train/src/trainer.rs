@@ -132,7 +132,7 @@ where
 {
     /// A run before its first step.
     ///
-    /// `losses` gives the loss of each row, where rows must not depend on each other; the gradient of a unit is that of the sum of its rows'
+    /// `losses` gives the loss of each row, on any thread, where rows must not depend on each other; the gradient of a unit is that of the sum of its rows'
     /// losses. `optimizer` is any of Burn's, with a learning rate or a schedule of them.
     ///
     /// # Errors

@@ -104,12 +104,10 @@ pub fn linear_transposed<const D: usize>(input: Tensor<D>, weight: &Param<Tensor
 }
 
 fn plain<const D: usize>(input: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
-    let [d_input, d_output] = weight.dims();
     let mut shape = input.dims();
-    let rows = input.shape().num_elements() / d_input;
-    let flat = || input.clone().reshape([rows, d_input]);
-    let output = (shape[D - 1] == d_input).then(|| linear_kernel::run(&flat(), &weight, &Added::Bias(bias.as_ref()))).flatten();
-    shape[D - 1] = d_output;
+    let flat: Tensor<2> = input.clone().reshape([shape[..D - 1].iter().product(), shape[D - 1]]);
+    shape[D - 1] = weight.dims()[1];
+    let output = linear_kernel::run(&flat, &weight, &Added::Bias(bias.as_ref()));
     output.map_or_else(|| burn::tensor::module::linear(input, weight, bias), |output| output.reshape(shape))
 }
 

@@ -18,7 +18,11 @@ pub(super) enum Added<'a> {
 ///
 /// `None` where tensors, not slices, are needed.
 pub(super) fn run(x: &Tensor<2>, weight: &Tensor<2>, added: &Added<'_>) -> Option<Tensor<2>> {
-    let ([rows, _], [inner, outputs]) = (x.dims(), weight.dims());
+    let ([rows, inner], [inputs, outputs]) = (x.dims(), weight.dims());
+    // Burn says what is wrong with shapes that do not fit.
+    if inner != inputs || rows * inner * outputs == 0 {
+        return None;
+    }
     let shape = [rows, outputs];
     let (is_tap, bias) = match added {
         Added::Bias(bias) => (false, *bias),
@@ -34,9 +38,6 @@ pub(super) fn run(x: &Tensor<2>, weight: &Tensor<2>, added: &Added<'_>) -> Optio
         // An absent bias is a constant, which is asked for nothing.
         Added::Bias(_) => bias.unwrap_or(Input::new(&tape::plain(x.clone()))?),
     };
-    if rows * inner * outputs == 0 {
-        return None;
-    }
     let inputs = [Input::new(x)?, Input::new(weight)?, added];
     let (x, weight) = (inputs[0].values(), inputs[1].as_it_lies());
     let output = product_from(start.as_ref().map(slice), View::new(slice(&x), [rows, inner]), View::of(&weight)?);
