@@ -116,8 +116,8 @@ impl<E: Examples, L> StepSum<'_, E, L> {
         Ok(Some(batch))
     }
 
-    /// What the first units tell of the others.
-    pub(crate) fn probe<M>(&self, model: &M) -> Result<Probe, Error>
+    /// What the first units, at most so many, tell of the others.
+    pub(crate) fn probe<M>(&self, model: &M, most: usize) -> Result<Probe, Error>
     where
         M: Module,
         L: Fn(&M, &E::Batch) -> Tensor<1>,
@@ -126,7 +126,7 @@ impl<E: Examples, L> StepSum<'_, E, L> {
         if self.mode == Mode::Universal || Tensor::<1>::zeros([1], self.device).try_into_primitive::<Flex>().is_err() {
             return unknown;
         }
-        let units: Vec<usize> = (0..self.examples.units().min(Probe::UNITS)).collect();
+        let units: Vec<usize> = (0..self.examples.units().min(Probe::UNITS).min(most)).collect();
         let Some(batch) = self.batch(&units)? else { return unknown };
         let once = || forward(model, &batch, self.losses);
         let (Some((outputs, losses)), Some((_, again))) = (once(), once()) else { return unknown };

@@ -421,15 +421,14 @@ where
 
     /// Units that are computed together, of `all`.
     fn at_once(&self, all: usize) -> usize {
-        match (self.performance.physical_batch, &self.probe) {
-            (Some(limit), _) => limit.get(),
-            (None, Some(probe)) if !self.performance.padded => {
-                let parts = all.div_ceil(probe.units_together);
-                let parts = if parts > 1 { parts.next_multiple_of(self.threads()) } else { 1 };
-                all.div_ceil(parts).max(1)
-            }
-            _ => all.max(1),
+        let limit = self.performance.physical_batch.map_or(all.max(1), NonZeroUsize::get);
+        if self.performance.padded {
+            return limit;
         }
+        let together = self.probe.as_ref().map_or(limit, |probe| probe.units_together.min(limit));
+        let parts = all.div_ceil(together);
+        let parts = if parts > 1 { parts.next_multiple_of(self.threads()) } else { 1 };
+        all.div_ceil(parts).max(1)
     }
 
     /// How many threads take parts of a step: one, where they would share a generator of random numbers.
@@ -462,7 +461,8 @@ where
         self.data.examples().arrange(&mut chosen);
         let everyone = self.individual.as_ref().is_some_and(|own| own.looks_at_everyone(step));
         if self.probe.is_none() && !self.performance.padded && (everyone || chosen.len() > Probe::UNITS) {
-            self.probe = Some(self.step_sum(step, 0, &clip).probe(&self.weights.model)?);
+            let most = self.performance.physical_batch.map_or(Probe::UNITS, NonZeroUsize::get);
+            self.probe = Some(self.step_sum(step, 0, &clip).probe(&self.weights.model, most)?);
         }
         if self.checkpoints.is_some() {
             self.device.seed(self.key.stream(&self.binding, "forward", step, "").next_u64());

@@ -95,7 +95,7 @@ fn a_run_that_draws_stays_on_one_thread() {
 #[test]
 fn the_first_units_tell_of_the_others() {
     let clip = Clip::flat(1.0);
-    let probe = |losses: fn(&Classifier, &LabelledBatch<2>) -> Tensor<1>| of(&losses, &clip, |step| step.probe(&model())).unwrap();
+    let probe = |losses: fn(&Classifier, &LabelledBatch<2>) -> Tensor<1>| of(&losses, &clip, |step| step.probe(&model(), 5)).unwrap();
     let Probe { units_together, draws } = probe(of_rows);
     // Four and two outputs a unit: 2^19 values are of so many units.
     assert_eq!((units_together, draws), ((1 << 19) / 6, false));

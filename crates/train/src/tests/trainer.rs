@@ -137,7 +137,7 @@ fn padded_batches_have_one_shape_and_change_nothing() {
         };
         let ((padded, shapes), (plain, drawn)) = (run(true), run(false));
         assert_eq!(shapes, vec![5; 3 * 20], "three batches of five hold the twelve that a step draws at most");
-        assert!(drawn.len() < 60 && drawn.iter().any(|&units| units < 5), "{drawn:?}");
+        assert!(drawn.iter().all(|&units| units <= 5) && drawn.iter().any(|&units| units < 5), "{drawn:?}");
         assert!(norm(&difference(&padded, &plain)) < 1e-5 * norm(&plain), "rate {rate}");
     }
 }
