@@ -425,15 +425,20 @@ where
         if self.performance.padded {
             return limit;
         }
-        let together = self.probe.as_ref().map_or(limit, |probe| probe.units_together.min(limit));
+        let together = self.probe_for(all).map_or(limit, |probe| probe.units_together.min(limit));
         let parts = all.div_ceil(together);
-        let parts = if parts > 1 { parts.next_multiple_of(self.threads()) } else { 1 };
+        let parts = if parts > 1 { parts.next_multiple_of(self.threads(all)) } else { 1 };
         all.div_ceil(parts).max(1)
     }
 
-    /// How many threads take parts of a step: one, where they would share a generator of random numbers.
-    pub(crate) fn threads(&self) -> usize {
-        if self.probe.as_ref().is_some_and(|probe| !probe.draws) { threads() } else { 1 }
+    /// How many threads take the parts of `all` units: one, where they would share a generator of random numbers.
+    pub(crate) fn threads(&self, all: usize) -> usize {
+        if self.probe_for(all).is_some_and(|probe| !probe.draws) { threads() } else { 1 }
+    }
+
+    /// What is known for so many units; nothing for few, also where it is known by now: a run that goes on does not know it yet, and must compute the same.
+    fn probe_for(&self, all: usize) -> Option<&Probe> {
+        self.probe.as_ref().filter(|_| all > Probe::UNITS)
     }
 
     /// What is computed together, and the least that is computed.
@@ -486,7 +491,7 @@ where
     pub(crate) fn sum_of(&self, step: u64, parts: &[&[usize]], clip: &Clip) -> Result<(ClippedSum, Norms), Error> {
         // One unit at a time has no shape to keep.
         let filled = if self.performance.padded && self.performance.mode == Mode::Fast { self.size(0) } else { 0 };
-        self.step_sum(step, filled, clip).of(&self.weights.model, parts, self.threads())
+        self.step_sum(step, filled, clip).of(&self.weights.model, parts, self.threads(parts.iter().map(|part| part.len()).sum()))
     }
 
     fn step_sum<'a>(&'a self, step: u64, filled: usize, clip: &'a Clip) -> StepSum<'a, E, L> {

@@ -1,6 +1,6 @@
 //! A step's sum in parts, on one thread and on several.
 
-use super::trainer::{labelled, made_up, model, of_rows};
+use super::trainer::{ROWS, labelled, made_up, model, of_rows};
 use super::*;
 use crate::step_sum::{Norms, Probe, StepSum};
 use crate::{Clip, Error, Examples, Labelled, LabelledBatch, MemoryLedger, Mode, Trainer};
@@ -83,9 +83,10 @@ fn a_run_that_draws_stays_on_one_thread() {
     let threads = |losses: fn(&Classifier, &LabelledBatch<2>) -> Tensor<1>| {
         let (sgd, secret) = ((SgdConfig::new().init(), 0.5), (key(), binding()));
         let mut run = Trainer::new(plan().privacy(), model(), sgd, made_up(), losses, secret, MemoryLedger::default()).unwrap();
-        assert_eq!(run.threads(), 1, "nothing is known of the model yet");
+        assert_eq!(run.threads(ROWS), 1, "nothing is known of the model yet");
         run.fit(|_| ()).unwrap();
-        run.threads()
+        assert_eq!(run.threads(8), 1, "a run that goes on may not know of it yet");
+        run.threads(ROWS)
     };
     assert_eq!((threads(of_rows), threads(dropped)), (rayon::current_num_threads(), 1));
 }
